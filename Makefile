@@ -1,0 +1,53 @@
+# Every target does its own set-up: a .venv in the checkout, dependencies from the lock file.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CONFIG ?= config.example.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help install run demo test check format bench soak docs clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "spendgate needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+install: $(STAMP)  ## only the set-up
+
+run: $(STAMP)  ## the proxy, with CONFIG=config.example.yaml
+	@$(BIN)/spendgate serve -c $(CONFIG)
+
+demo: $(STAMP)  ## twenty agents, three scopes and a budget that is too small
+	@$(BIN)/spendgate demo
+
+test: $(STAMP)  ## all tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## format, lint, types, import contracts, tests: what CI runs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory test
+
+format: $(STAMP)  ## rewrite the sources as `check` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(STAMP)  ## regenerate the pages and the schema that come from the code
+	$(BIN)/spendgate docs
+
+bench: $(STAMP)  ## benchmarks with a table; never part of the tests
+	$(BIN)/python -m tests.benchmarks
+
+soak: $(STAMP)  ## the long runs: 100,000 simulated lives of the proxy
+	SPENDGATE_SOAK=1 $(BIN)/python -m pytest -m soak
+
+clean:  ## remove the set-up and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

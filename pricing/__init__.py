@@ -1,0 +1,13 @@
+"""What a call can cost, and what it did cost. Stands alone: knows no proxy, no budget.
+
+usage       what a provider counted: the quantities that are billed
+card        the rates of one model, exact, with their source
+catalogue   which card a model has: overrides first, then the genai-prices package
+profile     what a model can do: window, output limit, tokenizer, hidden output
+prompt      what goes in, as parts that can be counted
+bound       the most tokens a prompt can be, and how good that bound is
+cost        rates x quantities, rounded once, up; and its inverse
+tokens/     the tokenizers, with their vocabulary files beside them
+
+Amounts are microcents (1 USD = 10**8), always int.
+"""

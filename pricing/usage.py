@@ -1,0 +1,29 @@
+"""What a provider counted for one call.
+
+Counts are tokens unless the name says otherwise. Whether cached tokens are inside
+`input_tokens` differs by API (OpenAI: yes; Anthropic: no), so whoever prices a Usage
+says which, every time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The billed quantities of one answer.
+
+    `output_tokens` includes reasoning and audio output; `reasoning_tokens` and
+    `output_audio_tokens` are parts of it. `input_audio_tokens` is a part of the input.
+    `tool_calls` counts calls of built-in tools that carry a fee, by name.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    input_audio_tokens: int = 0
+    cache_read_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    reasoning_tokens: int = 0
+    tool_calls: Mapping[str, int] = field(default_factory=dict)

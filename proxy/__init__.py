@@ -1,0 +1,26 @@
+"""Spendgate: a sidecar proxy that holds AI agents to their budgets.
+
+One call goes this way, one file a step, all in `gateway/`; `pipeline.py` is the story:
+
+    identify ─▶ estimate ─▶ reserve ─▶ shape ─▶ forward ─▶ meter ─▶ settle
+
+    identify   who is spending: a subject
+    estimate   the most the call can cost, as a plan of rungs from dear to cheap
+    reserve    one atomic hold over every budget of the subject, or a refusal
+    shape      the body that the granted rung pays for
+    forward    one upstream call, with our credential
+    meter      what was used, read from the bytes on their way to the client
+    settle     charge it or give it back, exactly once
+
+Behind the steps:
+
+    dialects/  the wire format of one LLM API a file; pure
+    ledger/    where money is held; the rules, and a home for them
+    domain/    the words: money, subject, scope, period, errors
+    config/    the YAML people write, its documentation and its checks
+    observe/   metrics and logs
+    cli/       the commands; app.py alone puts concrete classes together
+
+Beside this package: `pricing` (what a call can cost and did cost) and `simulator` (an
+upstream with a bill of its own); neither knows this package.
+"""

@@ -1,0 +1,33 @@
+"""What the answer was, and what it cost the caller in freedom.
+
+Source: cycles-protocol-v0.yaml, schemas Decision and Caps.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Decision(StrEnum):
+    """ALLOW_WITH_CAPS: the call leaves, but not as it was asked for."""
+
+    ALLOW = "ALLOW"
+    ALLOW_WITH_CAPS = "ALLOW_WITH_CAPS"
+    DENY = "DENY"
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Ceilings on a call. A cap only ever takes away: the result is min(asked, cap).
+
+    A non-empty `tool_allowlist` wins over `tool_denylist`.
+    """
+
+    max_tokens: int | None = None
+    tool_allowlist: tuple[str, ...] = ()
+    tool_denylist: tuple[str, ...] = ()
+
+    def allows_tool(self, name: str) -> bool:
+        """Whether a tool of this name may stay in the call."""
+        if self.tool_allowlist:
+            return name in self.tool_allowlist
+        return name not in self.tool_denylist

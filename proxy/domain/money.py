@@ -1,0 +1,64 @@
+"""Amounts: int64 in a named unit, never float. One US dollar is 10**8 microcents.
+
+Source: cycles-protocol-v0.yaml, schemas UnitEnum and Amount.
+"""
+
+import re
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import NewType
+
+Microcents = NewType("Microcents", int)
+
+MICROCENTS_PER_USD = 100_000_000
+MICROCENTS_PER_CENT = 1_000_000
+INT64_MAX = 2**63 - 1
+INT64_MIN = -(2**63)
+
+_WRITTEN_USD = re.compile(r"(?P<minus>-?)(?:\$(?P<dollars>[0-9_,.]+)|(?P<amount>[0-9_,.]+) ?USD)")
+
+
+class Unit(StrEnum):
+    """What an amount counts."""
+
+    USD_MICROCENTS = "USD_MICROCENTS"
+    TOKENS = "TOKENS"
+    CREDITS = "CREDITS"
+    RISK_POINTS = "RISK_POINTS"
+
+
+def parse_usd(text: str) -> Microcents:
+    """Read `$1.00` or `1.00 USD` exactly.
+
+    Raises:
+        ValueError: not written that way, finer than a microcent, or beyond int64.
+    """
+    written = _WRITTEN_USD.fullmatch(text.strip())
+    if written is None:
+        raise ValueError(f'{text!r} is not an amount of money: write "$10.00" or "10.00 USD"')
+    digits = written["dollars"] or written["amount"]
+    try:
+        dollars = Decimal(digits.replace(",", "").replace("_", ""))
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a number of dollars") from None
+    microcents = dollars.scaleb(8)
+    if microcents != microcents.to_integral_value():
+        raise ValueError(f"{text!r} is finer than a microcent, $0.00000001")
+    if microcents > INT64_MAX:
+        raise ValueError(f"{text!r} is beyond the largest amount, $92,233,720,368.54")
+    return Microcents(-int(microcents) if written["minus"] else int(microcents))
+
+
+def usd(microcents: int) -> str:
+    """The amount as a decimal string of dollars, exact, at least two decimals: `0.0421`."""
+    sign = "-" if microcents < 0 else ""
+    whole, fraction = divmod(abs(microcents), MICROCENTS_PER_USD)
+    decimals = f"{fraction:08d}".rstrip("0").ljust(2, "0")
+    return f"{sign}{whole}.{decimals}"
+
+
+def written(amount: int, unit: Unit) -> str:
+    """The amount as people read it: `$0.0421`, or `1,200 TOKENS`."""
+    if unit is Unit.USD_MICROCENTS:
+        return f"-${usd(-amount)}" if amount < 0 else f"${usd(amount)}"
+    return f"{amount:,} {unit}"

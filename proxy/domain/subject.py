@@ -1,0 +1,36 @@
+"""Who is spending.
+
+Source: cycles-protocol-v0.yaml, schema Subject; design of identity in docs/semantics.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+LEVELS = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
+"""Outermost first. A scope is made of the levels that are given, in this order."""
+
+RUN = "run"
+"""The dimension that names one run of an agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Six optional levels, already encoded for scopes, and free dimensions.
+
+    `dimensions` never make a scope; they also keep the original of a value that had
+    to be encoded, under the level's own name.
+    """
+
+    tenant: str | None = None
+    workspace: str | None = None
+    app: str | None = None
+    workflow: str | None = None
+    agent: str | None = None
+    toolset: str | None = None
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+
+    def levels(self) -> tuple[tuple[str, str], ...]:
+        """The levels that are given, outermost first."""
+        return tuple(
+            (level, value) for level in LEVELS if (value := getattr(self, level)) is not None
+        )

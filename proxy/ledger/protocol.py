@@ -1,0 +1,386 @@
+"""What a ledger does. Every home of the ledger is one of these, with one behaviour.
+
+Amounts are int64 in the request's unit (USD_MICROCENTS: 1 USD = 10**8). Times are
+milliseconds on the ledger's own clock, never the caller's. Rules: docs/semantics.md;
+source: cycles-protocol-v0.yaml, /v1/reservations and below.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from proxy.domain.money import Unit
+from proxy.domain.period import Period
+from proxy.domain.reservation import OnExpiry, Overage, State
+from proxy.domain.scope import Scope, ScopePattern
+from proxy.domain.subject import Subject
+
+
+class BudgetStatus(StrEnum):
+    """FROZEN and CLOSED stop new holds; settlements always land."""
+
+    ACTIVE = "ACTIVE"
+    FROZEN = "FROZEN"
+    CLOSED = "CLOSED"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLine:
+    """One declared budget: for one scope, or a template for each scope it matches."""
+
+    pattern: ScopePattern
+    unit: Unit
+    period: Period
+    allocated: int
+    overdraft_limit: int = 0
+    status: BudgetStatus = BudgetStatus.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One way to run a call: `want` if it fits, else anything down to `minimum`.
+
+    `minimum == want` is all or nothing. A shortened rung (minimum < want) is granted at
+    most `max_share_pct` of what remains in the tightest scope, unless `minimum` is more.
+    """
+
+    minimum: int
+    want: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveRequest:
+    """Ask for a hold. `key` is unique per tenant; a replay returns the first answer.
+
+    `payload_hash` is what replays are compared by: same key, other hash is refused.
+    `free` marks a call that costs nothing: it is stopped only by a frozen or closed
+    budget. `metadata` is kept on the row (prices used, models, trace id), never a prompt.
+    """
+
+    key: str
+    payload_hash: str
+    subject: Subject
+    unit: Unit
+    plan: tuple[Rung, ...]
+    ttl_ms: int
+    grace_ms: int = 0
+    max_share_pct: int = 100
+    overage: Overage = Overage.ALLOW_IF_AVAILABLE
+    on_expiry: OnExpiry = OnExpiry.UNCERTAIN
+    free: bool = False
+    max_extensions: int | None = None
+    action_kind: str = "llm.completion"
+    action_name: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What a budget holds in one of its windows.
+
+    remaining = allocated - spent - reserved - debt. `uncertain` is the part of `reserved`
+    whose outcome nobody knows; `uncovered` is billed money that no budget could fund.
+    """
+
+    scope: Scope
+    unit: Unit
+    period: Period
+    window_start_ms: int
+    window_end_ms: int | None
+    allocated: int
+    reserved: int
+    spent: int
+    debt: int
+    uncertain: int
+    uncovered: int
+    overdraft_limit: int
+    is_over_limit: bool
+    status: BudgetStatus
+    declared: bool = True
+
+    @property
+    def remaining(self) -> int:
+        """May be negative, after an operator lowered the budget below its spend."""
+        return self.allocated - self.spent - self.reserved - self.debt
+
+    @property
+    def used_pct(self) -> int:
+        """100 x (spent + debt) / allocated, rounded down; nothing allocated is 100."""
+        if self.allocated <= 0:
+            return 100
+        return 100 * (self.spent + self.debt) // self.allocated
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A hold that was made: `amount` in every budgeted scope, by rung number `rung`.
+
+    `balances` are those of the budgeted scopes, outermost first, with the hold in them.
+    """
+
+    reservation_id: str
+    rung: int
+    amount: int
+    expires_at_ms: int
+    remaining_ttl_ms: int
+    affected_scopes: tuple[Scope, ...]
+    balances: tuple[Balance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Until when a hold is kept without another extension."""
+
+    expires_at_ms: int
+    remaining_ttl_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a hold ended. charged + uncovered = the actual; `released` went back."""
+
+    state: State
+    charged: int
+    released: int
+    uncovered: int
+    balances: tuple[Balance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one batch of expiry did, by reservation id."""
+
+    expired: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()
+    committed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A row as operators see it."""
+
+    reservation_id: str
+    key: str
+    tenant: str
+    state: State
+    subject: Subject
+    scope_path: Scope
+    affected_scopes: tuple[Scope, ...]
+    unit: Unit
+    amount: int
+    charged: int | None
+    uncovered: int
+    estimated: bool
+    dispatched: bool
+    on_expiry: OnExpiry
+    created_at_ms: int
+    expires_at_ms: int
+    finalized_at_ms: int | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something `verify` found: two figures that should be one."""
+
+    where: str
+    what: str
+    recorded: int
+    recomputed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What `verify` recomputed. The ledger is sound when `differences` is empty."""
+
+    reservations: int
+    entries: int
+    charged: int
+    uncovered: int
+    uncertain: int
+    differences: tuple[Difference, ...]
+
+
+class Ledger(Protocol):
+    """What the gateway needs of a ledger, in the order of a hold's life."""
+
+    async def reserve(self, request: ReserveRequest) -> Grant:
+        """Hold the first rung that fits in every budgeted scope, or hold nothing.
+
+        Budgets that a template declares are made here. Checks run root to leaf and the
+        first failing scope wins, each in this order: FROZEN, CLOSED, over limit, debt
+        (where the overdraft limit is 0), remaining. The refusal names what the *last*
+        rung lacked.
+
+        Raises:
+            BudgetRefused: some scope could not; BUDGET_BUSY when every failing scope
+                would hold the smallest rung once the calls in flight (not the uncertain
+                ones) have settled.
+            Refused: BUDGET_NOT_FOUND (no scope of the subject has a budget),
+                TEMPLATE_LIMIT.
+            UnitMismatch: the subject has budgets, none in this unit.
+            IdempotencyMismatch: `key` was used before with another payload.
+            AmountOutOfRange: a sum would leave int64.
+            LedgerUnavailable: nothing was granted; try again with the same key.
+        """
+        ...
+
+    async def dispatch(self, reservation_id: str) -> None:
+        """Record that the request is about to leave. Only an ACTIVE hold may.
+
+        Raises:
+            ReservationNotFound, ReservationFinalized, LedgerUnavailable.
+        """
+        ...
+
+    async def grow(self, reservation_id: str, *, by: int, key: str) -> Grant:
+        """Raise the hold by `by` in all its scopes, or in none. Replays by `key`.
+
+        Raises:
+            BudgetRefused: some scope has less than `by` remaining; as in `reserve`.
+            ReservationNotFound, ReservationFinalized, ReservationExpired,
+            AmountOutOfRange, IdempotencyMismatch, LedgerUnavailable.
+        """
+        ...
+
+    async def extend(self, reservation_id: str, *, by_ms: int, key: str) -> Lease:
+        """Move the end of the lease from where it is by `by_ms`. Replays by `key`.
+
+        Raises:
+            ReservationNotFound, ReservationFinalized, ReservationExpired (the lease is
+            over; grace does not count), IdempotencyMismatch, LedgerUnavailable.
+        """
+        ...
+
+    async def commit(
+        self,
+        reservation_id: str,
+        *,
+        actual: int,
+        key: str,
+        payload_hash: str,
+        estimated: bool = False,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Settlement:
+        """Charge what the call cost and give the rest back. Replays by `key`.
+
+        Frozen and closed budgets do not stop it: the money is spent. Above the hold, the
+        reservation's overage rule decides; for the proxy's own holds (`on_expiry`
+        uncertain) it is never refused: debt up to the limit, the rest uncovered.
+        An UNCERTAIN hold can be committed at any time.
+
+        Raises:
+            CommitRejected: overage REJECT or an overdraft limit; the hold stays ACTIVE.
+            ReservationNotFound, ReservationFinalized, ReservationExpired,
+            AmountOutOfRange, IdempotencyMismatch, LedgerUnavailable.
+        """
+        ...
+
+    async def release(self, reservation_id: str, *, key: str, actor: str = "") -> Settlement:
+        """Give the whole hold back. `actor` is who did it, when a person did.
+
+        A hold of the proxy that was dispatched is given up only by an actor.
+
+        Raises:
+            ReservationNotFound, ReservationFinalized, ReservationExpired,
+            LedgerUnavailable.
+        """
+        ...
+
+    async def charge_late(
+        self, reservation_id: str, *, actual: int, key: str, payload_hash: str
+    ) -> Settlement:
+        """Charge the budgets of a hold that had already ended, as an event. Replays by `key`.
+
+        For the call whose hold an operator released, or that expired, before its cost
+        was known.
+
+        Raises:
+            ReservationNotFound, AmountOutOfRange, IdempotencyMismatch, LedgerUnavailable.
+        """
+        ...
+
+    async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
+        """The current windows of the budgets on these scopes; scopes without one are skipped."""
+        ...
+
+
+class Housekeeping(Protocol):
+    """What keeps a ledger true between calls, and what start-up needs."""
+
+    async def declare(self, lines: Sequence[BudgetLine], *, templates_max: int) -> None:
+        """Make the ledger follow the configuration.
+
+        Only a *change* of a declared value moves `allocated`, by the difference, so that
+        funds made by hand survive. A line that is gone leaves its budget, undeclared.
+        """
+        ...
+
+    async def recover(self) -> Swept:
+        """After a crash: release what was never dispatched, the rest becomes UNCERTAIN.
+
+        For homes with one writer, before the first reserve of a process.
+        """
+        ...
+
+    async def mark_uncertain(self, reservation_id: str) -> None:
+        """Nobody knows what became of this call: keep its hold, list it, sweep it never."""
+        ...
+
+    async def expire(self, *, limit: int) -> Swept:
+        """End at most `limit` leases that are over (`expires_at + grace < now`).
+
+        `on_expiry` release: EXPIRED, the hold goes back. `uncertain`: released if it was
+        never dispatched, else UNCERTAIN. Holds uncertain for `uncertain_after_ms` are
+        committed in full, marked estimated, when the home was opened with
+        `settle_uncertain="commit"`.
+        """
+        ...
+
+
+class Books(Protocol):
+    """What operators do, with the same file while the proxy runs."""
+
+    async def all_balances(self) -> tuple[Balance, ...]:
+        """Every budget's current window, by scope."""
+        ...
+
+    async def fund(
+        self, scope: Scope, unit: Unit, period: Period, amount: int, actor: str
+    ) -> Balance:
+        """Add to (or with a negative amount take from) the current window's allocation.
+
+        Debt is repaid first. Clears `is_over_limit`.
+
+        Raises:
+            Refused: BUDGET_NOT_FOUND.
+            BudgetRefused: BUDGET_EXCEEDED, taking more than remains.
+            AmountOutOfRange, LedgerUnavailable.
+        """
+        ...
+
+    async def set_status(
+        self, scope: Scope, unit: Unit, status: BudgetStatus, actor: str
+    ) -> tuple[Balance, ...]:
+        """Freeze, unfreeze or close the budgets of a scope.
+
+        Raises:
+            Refused: BUDGET_NOT_FOUND. LedgerUnavailable.
+        """
+        ...
+
+    async def reservation(self, reservation_id: str) -> Reservation:
+        """One row. Raises ReservationNotFound."""
+        ...
+
+    async def reservations(
+        self, *, states: frozenset[State], limit: int
+    ) -> tuple[Reservation, ...]:
+        """The newest rows in these states."""
+        ...
+
+    async def verify(self) -> Audit:
+        """Recompute every balance from the rows and from the journal."""
+        ...
