@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONFIG ?= config.example.yaml
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check format bench soak docs clean
+.PHONY: help install run demo test check format bench soak docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +44,11 @@ format: $(STAMP)  ## rewrite the sources as `check` wants them
 
 docs: $(STAMP)  ## regenerate the pages and the schema that come from the code
 	$(BIN)/spendgate docs
+
+lock: $(STAMP)  ## resolve the dependencies again and write both lock files
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile $(LOCK_FLAGS) -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK_FLAGS) --group dev -o requirements-dev.lock pyproject.toml
 
 bench: $(STAMP)  ## benchmarks with a table; never part of the tests
 	$(BIN)/python -m tests.benchmarks
