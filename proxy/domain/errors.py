@@ -30,6 +30,7 @@ class Reason(StrEnum):
     UNBOUNDED_COST = "unbounded_cost"
     INVALID_REQUEST = "invalid_request"
     REQUEST_TOO_LARGE = "request_too_large"
+    REQUEST_TIMEOUT = "request_timeout"
     IDENTITY_REQUIRED = "identity_required"
     INVALID_KEY = "invalid_key"
     IDENTITY_MISMATCH = "identity_mismatch"
@@ -41,6 +42,7 @@ class Reason(StrEnum):
     OVERLOADED = "overloaded"
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
     UPSTREAM_TIMEOUT = "upstream_timeout"
+    INTERNAL_ERROR = "internal_error"
 
 
 class Refused(Exception):

@@ -302,6 +302,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def mark_uncertain(self, reservation_id: str) -> None:
+        """Nobody knows what became of this call: keep its hold, list it, sweep it never."""
+        ...
+
     async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
         """The current windows of the budgets on these scopes; scopes without one are skipped."""
         ...
@@ -323,10 +327,6 @@ class Housekeeping(Protocol):
 
         For homes with one writer, before the first reserve of a process.
         """
-        ...
-
-    async def mark_uncertain(self, reservation_id: str) -> None:
-        """Nobody knows what became of this call: keep its hold, list it, sweep it never."""
         ...
 
     async def expire(self, *, limit: int) -> Swept:

@@ -1,0 +1,110 @@
+"""How a call ended, and what that does to its hold. A table, no input or output.
+
+A hold ends exactly once, and never in favour of free: where nobody can know what the
+provider will bill, the hold stays, uncertain. Source: docs/semantics.md, "The life of a
+hold"; field-report 12-20, 33-36, 68.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, assert_never
+
+
+class Outcome(StrEnum):
+    """What was seen of the upstream's answer."""
+
+    NOT_SENT = "not_sent"
+    """No byte of the request left."""
+    NO_STATUS = "no_status"
+    """It left; a timeout, a reset or our own crash came before a status."""
+    COMPLETE = "complete"
+    """A whole answer with a status below 400."""
+    REFUSED = "refused"
+    """A status of 4xx."""
+    FAILED = "failed"
+    """A whole answer with a status of 5xx."""
+    BROKEN = "broken"
+    """The answer stopped before its end, or we stopped reading it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is known when a call is over.
+
+    `has_usage`: the upstream reported what it counted, and it made sense.
+    `answer_bytes`: how much of the body came. `streamed`: it came as events.
+    """
+
+    outcome: Outcome
+    status: int | None = None
+    has_usage: bool = False
+    answer_bytes: int = 0
+    streamed: bool = False
+
+
+class Charge(StrEnum):
+    """What a commit charges."""
+
+    USAGE = "usage"
+    """The reported usage, priced by the model that served."""
+    COUNTED = "counted"
+    """The prompt as counted, and every token that was delivered."""
+    USAGE_OR_COUNTED = "usage_or_counted"
+    """The dearer of both: a usage report from the middle of an answer is a lower bound."""
+    HOLD = "hold"
+    """All that was held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Charge the call. Everything but a usage report is marked estimated."""
+
+    charge: Charge
+
+    @property
+    def estimated(self) -> bool:
+        return self.charge is not Charge.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The call cost nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepUncertain:
+    """Nobody knows: the hold stays until someone does."""
+
+
+Verdict = Commit | Release | KeepUncertain
+
+REQUEST_TIMEOUT = 408
+"""The one 4xx after which a provider may have done the work."""
+
+
+def judge(
+    ending: Ending, *, hidden_output: bool, missing_usage: Literal["counted", "hold"]
+) -> Verdict:
+    """What an ending does to the hold.
+
+    `hidden_output`: the model may bill for output nobody sees, so counting what was
+    delivered says too little.
+    """
+    countable = not hidden_output and missing_usage == "counted"
+    match ending.outcome:
+        case Outcome.NOT_SENT | Outcome.FAILED:
+            return Release()
+        case Outcome.NO_STATUS:
+            return KeepUncertain()
+        case Outcome.REFUSED:
+            return Commit(Charge.HOLD) if ending.status == REQUEST_TIMEOUT else Release()
+        case Outcome.COMPLETE:
+            if ending.has_usage:
+                return Commit(Charge.USAGE)
+            return Commit(Charge.COUNTED if countable else Charge.HOLD)
+        case Outcome.BROKEN:
+            if not ending.streamed or hidden_output or ending.answer_bytes == 0:
+                return KeepUncertain()
+            return Commit(Charge.USAGE_OR_COUNTED if ending.has_usage else Charge.COUNTED)
+        case _:
+            assert_never(ending.outcome)

@@ -1,0 +1,169 @@
+"""Step 5. One upstream call: with our credential, to the configured address, never further.
+
+`Upstream` is the whole interface to the network; `HttpUpstream` is aiohttp behind it, so
+that the connection pool can be replaced by measurement.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+_CHUNK_BYTES: Final = 65_536
+
+
+class NotSent(Exception):
+    """No byte of the request left: nobody can have billed it."""
+
+
+class NoStatus(Exception):
+    """The request left and no status came back. `timed_out` says which way."""
+
+    def __init__(self, *, timed_out: bool) -> None:
+        super().__init__("timed out" if timed_out else "connection lost")
+        self.timed_out = timed_out
+
+
+class BrokenOff(Exception):
+    """The answer stopped before its end."""
+
+
+class UpstreamAnswer(Protocol):
+    """A status, headers, and bytes as they arrive."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes:
+        """The next bytes as they came off the wire; empty at the end.
+
+        Raises:
+            BrokenOff: the connection ended, or fell silent, before the answer did.
+        """
+        ...
+
+    def abort(self) -> None:
+        """Close the connection now. A read that waits raises BrokenOff."""
+        ...
+
+
+class Upstream(Protocol):
+    """Somewhere a request can be sent."""
+
+    async def send(
+        self, method: str, path: str, headers: CIMultiDict[str], body: bytes
+    ) -> UpstreamAnswer:
+        """Send one request and wait for its status. `path` is below the base URL.
+
+        Raises:
+            NotSent: nothing left this machine.
+            NoStatus: it left, and nobody knows what became of it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTimeouts:
+    """How long to wait: for a connection, for the status, between two reads."""
+
+    connect_ms: int
+    response_ms: int
+    idle_ms: int
+
+
+class HttpUpstream:
+    """An upstream over HTTP/1.1. Redirects are answers like others: never followed."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        credential: str | None,
+        timeouts: UpstreamTimeouts,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        """`credential` replaces the caller's; None leaves the headers as they come."""
+        self._base = base_url.rstrip("/")
+        self._authorization = f"Bearer {credential}" if credential else None
+        self._session = session
+        self._timeouts = timeouts
+        self._timeout = aiohttp.ClientTimeout(
+            total=None,
+            sock_connect=timeouts.connect_ms / 1000,
+            sock_read=timeouts.idle_ms / 1000,
+        )
+        self._urls: dict[str, URL] = {}
+
+    async def send(
+        self, method: str, path: str, headers: CIMultiDict[str], body: bytes
+    ) -> UpstreamAnswer:
+        if self._authorization is not None:
+            headers["Authorization"] = self._authorization
+        try:
+            async with asyncio.timeout(self._timeouts.response_ms / 1000):
+                response = await self._session.request(
+                    method,
+                    self._url(path),
+                    data=body or None,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=self._timeout,
+                )
+        except aiohttp.ClientConnectorError as failure:
+            raise NotSent(_outline(failure)) from None
+        except aiohttp.ServerTimeoutError as failure:
+            if isinstance(failure, aiohttp.ConnectionTimeoutError):
+                raise NotSent("connecting took too long") from None
+            raise NoStatus(timed_out=True) from None
+        except TimeoutError:
+            raise NoStatus(timed_out=True) from None
+        except (aiohttp.ClientError, OSError, ValueError):
+            raise NoStatus(timed_out=False) from None
+        return HttpAnswer(response)
+
+    def _url(self, path: str) -> URL:
+        """The address of a path and query, as they came; parsed once for each."""
+        url = self._urls.get(path)
+        if url is None:
+            url = URL(self._base + path, encoded=True)
+            if len(self._urls) < 64:
+                self._urls[path] = url
+        return url
+
+
+class HttpAnswer:
+    """An answer of `HttpUpstream`."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+
+    async def read(self) -> bytes:
+        try:
+            return await self._response.content.readany()
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            raise BrokenOff from None
+
+    def abort(self) -> None:
+        self._response.close()
+
+
+def open_session(*, max_connections: int) -> aiohttp.ClientSession:
+    """A session that touches nothing: no cookies, no decompression, no headers of its own."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=60),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
+        read_bufsize=_CHUNK_BYTES,
+    )
+
+
+def _outline(failure: aiohttp.ClientConnectorError) -> str:
+    """Why no connection came about, without addresses that a caller need not know."""
+    return failure.strerror or type(failure).__name__

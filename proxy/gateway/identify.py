@@ -1,0 +1,185 @@
+"""Step 1. Who is calling: a subject, and what of its credential may go upstream.
+
+Layers, outermost first: the sidecar's configuration, our key, the path prefix, headers,
+W3C baggage. A key may fill any empty level; what comes with the call may fill only the
+levels that are accepted. Nothing is ever widened: a level outside the list, or two layers
+that disagree, is refused. Rules: docs/semantics.md, "Who is calling".
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from proxy.domain.errors import Reason, Refused
+from proxy.domain.scope import encode_value
+from proxy.domain.subject import LEVELS, RUN, Subject
+from proxy.gateway.headers import BAGGAGE_PREFIX
+
+_PATH_PREFIX = "/s/"
+_OUR_KEY_PREFIX = "cyc_"
+_NAMEABLE = (*LEVELS, RUN)
+_HEADER_LEVELS = {f"x-cycles-{level}": level for level in _NAMEABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key we issued: known by the SHA-256 of its secret, never by the secret."""
+
+    name: str
+    sha256: str
+    subject: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Who may knock: hosts we answer to, and origins of web pages that may call."""
+
+    allowed_hosts: frozenset[str]
+    allowed_origins: frozenset[str]
+
+    def check(self, host: str | None, origin: str | None) -> None:
+        """Refuse a foreign Host (DNS rebinding) and a web page that spends through us.
+
+        Raises:
+            Refused: HOST_NOT_ALLOWED, ORIGIN_NOT_ALLOWED.
+        """
+        if host is None or _host_name(host) not in self.allowed_hosts:
+            raise Refused(
+                Reason.HOST_NOT_ALLOWED,
+                "This Host is not one the proxy answers to: add it to listen.allowed_hosts.",
+            )
+        if origin is not None and origin.lower() not in self.allowed_origins:
+            raise Refused(
+                Reason.ORIGIN_NOT_ALLOWED,
+                "Calls from web pages are not allowed: add the origin to listen.allowed_origins.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling, the path that was meant, and the credential that is not ours."""
+
+    subject: Subject
+    path: str
+    foreign_credential: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """The rules of identity of one sidecar."""
+
+    default: Mapping[str, str]
+    accept: frozenset[str]
+    trust_headers: bool
+    require_key: bool
+    keys: Mapping[str, Key]
+
+    def identify(self, path: str, headers: Iterable[tuple[str, str]]) -> Caller:
+        """Work out the subject of a call.
+
+        Raises:
+            Refused: IDENTITY_REQUIRED, INVALID_KEY, IDENTITY_MISMATCH.
+        """
+        prefix, path = split_path(path)
+        claims = list(prefix)
+        credentials = []
+        for name, value in headers:
+            lower = name.lower()
+            if lower == "authorization" and value[:7].lower() == "bearer ":
+                credentials.append(value[7:].strip())
+            elif lower == "x-api-key":
+                credentials.append(value.strip())
+            elif self.trust_headers and lower in _HEADER_LEVELS:
+                claims.append((_HEADER_LEVELS[lower], value))
+            elif self.trust_headers and lower == "baggage":
+                claims.extend(_from_baggage(value))
+        key, foreign = self._tell_apart(credentials)
+        layers = [*self.default.items(), *(key.subject.items() if key else ())]
+        return Caller(self._merge(layers, claims), path, foreign)
+
+    def _tell_apart(self, credentials: list[str]) -> tuple[Key | None, str | None]:
+        """Our key among the credentials, and the first that is somebody else's."""
+        ours: Key | None = None
+        foreign = None
+        for secret in credentials:
+            key = self.keys.get(hashlib.sha256(secret.encode()).hexdigest())
+            if key is not None:
+                if ours is not None and ours is not key:
+                    raise Refused(Reason.IDENTITY_MISMATCH, "Two of our keys came with one call.")
+                ours = key
+            elif secret.startswith(_OUR_KEY_PREFIX):
+                raise Refused(Reason.INVALID_KEY, "This budget key is not known here.")
+            else:
+                foreign = foreign or secret
+        if ours is None and self.require_key:
+            raise Refused(
+                Reason.IDENTITY_REQUIRED, "A budget key is required: send it as the bearer token."
+            )
+        return ours, foreign
+
+    def _merge(self, layers: list[tuple[str, str]], claims: list[tuple[str, str]]) -> Subject:
+        """One subject of all layers, or a refusal where they disagree."""
+        merged: dict[str, str] = {}
+        originals: dict[str, str] = {}
+        for number, (level, value) in enumerate([*layers, *claims]):
+            if number >= len(layers) and level not in self.accept:
+                raise Refused(
+                    Reason.IDENTITY_MISMATCH,
+                    f"A call may not name its {level}: accepted are "
+                    f"{', '.join(sorted(self.accept)) or 'no levels'} (identity.accept).",
+                )
+            if not value.strip():
+                raise Refused(Reason.IDENTITY_MISMATCH, f"The {level} of the call is empty.")
+            encoded = value if level == RUN else encode_value(value)
+            if merged.setdefault(level, encoded) != encoded:
+                raise Refused(
+                    Reason.IDENTITY_MISMATCH, f"Two sources of the call disagree on its {level}."
+                )
+            if encoded != value:
+                originals[level] = value
+        if "tenant" not in merged:
+            raise Refused(
+                Reason.IDENTITY_REQUIRED,
+                "Nobody to charge: the call names no tenant and identity.default has none.",
+            )
+        if RUN in merged:
+            originals[RUN] = merged.pop(RUN)
+        return Subject(**merged, dimensions=originals)
+
+
+def split_path(path: str) -> tuple[tuple[tuple[str, str], ...], str]:
+    """`/s/agent=bot,run=7/v1/models` is who is calling, and `/v1/models`.
+
+    Raises:
+        Refused: IDENTITY_MISMATCH, when the prefix names no level.
+    """
+    if not path.startswith(_PATH_PREFIX):
+        return (), path
+    named, slash, rest = path[len(_PATH_PREFIX) :].partition("/")
+    claims = []
+    for pair in named.split(","):
+        level, equals, value = pair.partition("=")
+        if not equals or level not in _NAMEABLE:
+            raise Refused(
+                Reason.IDENTITY_MISMATCH,
+                f"The path prefix is /s/level=value,.../: levels are {', '.join(_NAMEABLE)}.",
+            )
+        claims.append((level, unquote(value)))
+    return tuple(claims), slash + rest
+
+
+def _from_baggage(baggage: str) -> Iterator[tuple[str, str]]:
+    """Our entries of a W3C baggage header. Source: www.w3.org/TR/baggage."""
+    for entry in baggage.split(","):
+        name, equals, value = entry.partition(";")[0].partition("=")
+        level = name.strip().removeprefix(BAGGAGE_PREFIX)
+        if equals and name.strip().startswith(BAGGAGE_PREFIX) and level in _NAMEABLE:
+            yield level, unquote(value.strip())
+
+
+def _host_name(host: str) -> str:
+    """The Host header without its port; IPv6 addresses without their brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()

@@ -1,0 +1,135 @@
+"""What the caller is told: refusals in its own dialect, and the headers about its budget.
+
+Every refusal is a row of one table. Statuses, types and retry headers were chosen by what
+agents do with them: docs/errors.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.dialects.chat_error import error_body
+from proxy.domain.decision import Decision
+from proxy.domain.errors import BudgetRefused, Reason, Refused
+from proxy.domain.money import Unit, usd
+from proxy.domain.period import iso
+from proxy.ledger.protocol import Balance
+
+RETRY_UNAVAILABLE_MS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """How a reason reads on the wire. `status` None is the configured deny status.
+
+    `retries` is whether an SDK may try again by itself.
+    """
+
+    status: int | None
+    type: str
+    code: str | None = None
+    retries: bool = False
+
+
+_QUOTA = RefusalRow(None, "insufficient_quota", "insufficient_quota")
+_BAD = RefusalRow(400, "invalid_request_error")
+_UNAUTHENTICATED = RefusalRow(401, "authentication_error")
+_FORBIDDEN = RefusalRow(403, "permission_error")
+_DOWN = RefusalRow(503, "server_error", retries=True)
+
+REFUSALS: Final[Mapping[Reason, RefusalRow]] = {
+    Reason.BUDGET_EXCEEDED: _QUOTA,
+    Reason.BUDGET_FROZEN: _QUOTA,
+    Reason.BUDGET_CLOSED: _QUOTA,
+    Reason.OVERDRAFT_LIMIT_EXCEEDED: _QUOTA,
+    Reason.DEBT_OUTSTANDING: _QUOTA,
+    Reason.POLICY_DENIED: _QUOTA,
+    Reason.TOOL_DENIED: _QUOTA,
+    Reason.TEMPLATE_LIMIT: _QUOTA,
+    Reason.CALL_TOO_EXPENSIVE: _QUOTA,
+    Reason.BUDGET_BUSY: RefusalRow(429, "rate_limit_exceeded", "rate_limit_exceeded", retries=True),
+    Reason.MODEL_NOT_PRICED: _BAD,
+    Reason.BUDGET_NOT_FOUND: _BAD,
+    Reason.UNBOUNDED_COST: _BAD,
+    Reason.INVALID_REQUEST: _BAD,
+    Reason.REQUEST_TOO_LARGE: RefusalRow(413, "invalid_request_error"),
+    Reason.REQUEST_TIMEOUT: RefusalRow(408, "invalid_request_error"),
+    Reason.UPGRADE_REQUIRED: RefusalRow(426, "invalid_request_error"),
+    Reason.IDENTITY_REQUIRED: _UNAUTHENTICATED,
+    Reason.INVALID_KEY: _UNAUTHENTICATED,
+    Reason.IDENTITY_MISMATCH: _FORBIDDEN,
+    Reason.PATH_NOT_ALLOWED: _FORBIDDEN,
+    Reason.HOST_NOT_ALLOWED: _FORBIDDEN,
+    Reason.ORIGIN_NOT_ALLOWED: _FORBIDDEN,
+    Reason.AUTHORITY_UNAVAILABLE: _DOWN,
+    Reason.OVERLOADED: _DOWN,
+    Reason.UPSTREAM_UNREACHABLE: RefusalRow(502, "server_error", retries=True),
+    Reason.UPSTREAM_TIMEOUT: RefusalRow(504, "server_error", retries=True),
+    Reason.INTERNAL_ERROR: RefusalRow(500, "server_error"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer of our own."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def refusal_answer(
+    refused: Refused, *, deny_status: int, trace_id: str, affordable_max_tokens: int | None = None
+) -> Answer:
+    """The answer to a call that does not leave.
+
+    `affordable_max_tokens` is what would have fitted, for a refusal by a budget.
+    """
+    row = REFUSALS[refused.reason]
+    headers = {
+        "Content-Type": "application/json",
+        "X-Budget-Decision": Decision.DENY,
+        "X-Cycles-Trace-Id": trace_id,
+    }
+    if not row.retries:
+        headers["x-should-retry"] = "false"
+    elif row.status in (429, 503):
+        headers |= _retry_headers(refused)
+    budget: dict[str, str | int | None] = {"reason": refused.reason, "trace_id": trace_id}
+    if isinstance(refused, BudgetRefused):
+        shortage = refused.shortage
+        headers["X-Budget-Scope"] = shortage.scope
+        if shortage.unit is Unit.USD_MICROCENTS:
+            headers["X-Budget-Remaining-Usd"] = usd(shortage.remaining)
+        resets_at = shortage.resets_at_ms
+        budget |= {
+            "scope": shortage.scope,
+            "unit": shortage.unit,
+            "required": shortage.required,
+            "remaining": shortage.remaining,
+            "resets_at": iso(resets_at) if resets_at is not None else None,
+            "affordable_max_tokens": affordable_max_tokens,
+        }
+    body = error_body(
+        message=str(refused),
+        type=row.type,
+        code=row.code or refused.reason,
+        param=refused.param,
+        budget=budget,
+    )
+    return Answer(row.status or deny_status, headers, body)
+
+
+def _retry_headers(refused: Refused) -> dict[str, str]:
+    retry_after_ms = RETRY_UNAVAILABLE_MS
+    if isinstance(refused, BudgetRefused) and refused.retry_after_ms is not None:
+        retry_after_ms = refused.retry_after_ms
+    return {
+        "Retry-After": str(-(-retry_after_ms // 1000)),
+        "retry-after-ms": str(retry_after_ms),
+    }
+
+
+def tightest(balances: tuple[Balance, ...]) -> Balance | None:
+    """The balance with the least left; the outermost of equals."""
+    return min(balances, key=lambda balance: balance.remaining, default=None)

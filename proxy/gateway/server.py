@@ -1,0 +1,174 @@
+"""Sockets to calls: reads a request whole, hands it to the pipeline, writes what comes back.
+
+Each call runs in a task of the server's own, so that a caller who hangs up cancels
+nothing in the middle; the call hears of it (`Reply.when_gone`) and decides what to do.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from proxy.domain.errors import Reason, Refused
+from proxy.gateway.reply import ClientGone
+from proxy.gateway.tasks import TaskSet
+
+HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz"})
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One request, as it came. `target` is the path with its query."""
+
+    method: str
+    path: str
+    query: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, by its lower-case name."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """How large a body may be, and how long it may take to arrive."""
+
+    max_bytes: int
+    timeout_ms: int
+
+
+Handle = Callable[["Door"], Awaitable[None]]
+
+
+class Door:
+    """One request at the door: its head is read, its body only when asked for."""
+
+    def __init__(self, request: web.BaseRequest, limits: BodyLimits) -> None:
+        self._request = request
+        self._limits = limits
+        self.method = request.method
+        self.path, _, self.query = request.raw_path.partition("?")
+        self.headers = tuple(request.headers.items())
+        self.response: web.StreamResponse | None = None
+        self._stream: web.StreamResponse | None = None
+        self._gone = False
+        self._react: Callable[[], None] | None = None
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header."""
+        return self._request.headers.get(name)
+
+    async def body(self) -> bytes:
+        """The whole body, within its limits.
+
+        Raises:
+            Refused: REQUEST_TOO_LARGE, REQUEST_TIMEOUT, INVALID_REQUEST (a body that
+                broke off or is compressed).
+        """
+        request = self._request
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise Refused(Reason.INVALID_REQUEST, "Compressed request bodies are not accepted.")
+        if (request.content_length or 0) > self._limits.max_bytes:
+            raise self._too_large()
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            async with asyncio.timeout(self._limits.timeout_ms / 1000):
+                return await self._read_body()
+        except TimeoutError:
+            raise Refused(
+                Reason.REQUEST_TIMEOUT, "The body of the request did not arrive in time."
+            ) from None
+        except (web.RequestPayloadError, ConnectionError):
+            raise Refused(Reason.INVALID_REQUEST, "The body of the request broke off.") from None
+
+    async def _read_body(self) -> bytes:
+        pieces = []
+        size = 0
+        while piece := await self._request.content.readany():
+            size += len(piece)
+            if size > self._limits.max_bytes:
+                raise self._too_large()
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _too_large(self) -> Refused:
+        return Refused(
+            Reason.REQUEST_TOO_LARGE,
+            f"The body is larger than {self._limits.max_bytes} bytes (limits.max_body_bytes).",
+        )
+
+    def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.response = web.Response(status=status, headers=headers, body=body)
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        stream = web.StreamResponse(status=status, headers=headers)
+        self.response = self._stream = stream
+        await self._sending(stream.prepare(self._request))
+
+    async def write(self, data: bytes) -> None:
+        assert self._stream is not None
+        await self._sending(self._stream.write(data))
+
+    async def _sending(self, sending: Awaitable[object]) -> None:
+        if self._gone:
+            if asyncio.iscoroutine(sending):
+                sending.close()
+            raise ClientGone
+        try:
+            await sending
+        except ConnectionError:
+            raise ClientGone from None
+
+    def break_off(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    def when_gone(self, react: Callable[[], None]) -> None:
+        self._react = react
+        if self._gone:
+            react()
+
+    def hang_up(self) -> None:
+        """The caller is gone: told by the server, once."""
+        self._gone = True
+        if self._react is not None:
+            self._react()
+
+
+class Reception:
+    """What aiohttp calls for each request."""
+
+    def __init__(self, handle: Handle, tasks: TaskSet, limits: BodyLimits) -> None:
+        self._handle = handle
+        self._tasks = tasks
+        self._limits = limits
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        door = Door(request, self._limits)
+        call = self._tasks.start(self._handle(door), name="call")
+        try:
+            await asyncio.shield(call)
+        except asyncio.CancelledError:
+            door.hang_up()
+            raise
+        assert door.response is not None
+        return door.response
+
+
+def open_server(handle: Handle, tasks: TaskSet, limits: BodyLimits) -> web.Server:
+    """A server that calls `handle` once for each request."""
+    return web.Server(
+        Reception(handle, tasks, limits),  # type: ignore[arg-type]
+        handler_cancellation=True,
+        access_log=None,
+        auto_decompress=False,
+        max_line_size=16_384,
+        max_field_size=65_536,
+        lingering_time=1.0,
+        keepalive_timeout=75.0,
+    )

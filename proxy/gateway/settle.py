@@ -1,0 +1,132 @@
+"""Step 7. End each hold exactly once, whatever became of the call.
+
+Settlements belong to the server: the caller may be gone, the handler cancelled. While the
+ledger cannot be reached a settlement waits here and is tried again with the same key,
+which never charges twice; a process that dies first leaves the hold to `recover`, which
+keeps what was dispatched as uncertain.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.domain.errors import (
+    LedgerError,
+    LedgerUnavailable,
+    ReservationExpired,
+    ReservationFinalized,
+)
+from proxy.gateway.leases import Leases
+from proxy.gateway.tasks import TaskSet
+from proxy.ledger.protocol import Ledger, Settlement
+from proxy.observe.logs import Log
+
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """End a hold by charging `actual_microcents`."""
+
+    actual_microcents: int
+    estimated: bool
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """End a hold for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftUncertain:
+    """Keep the hold until someone knows."""
+
+
+Sentence = Charged | GivenBack | LeftUncertain
+
+
+class Settler:
+    """Ends holds, and keeps trying while the ledger is away."""
+
+    def __init__(self, ledger: Ledger, leases: Leases, tasks: TaskSet, log: Log) -> None:
+        self._ledger = ledger
+        self._leases = leases
+        self._tasks = tasks
+        self._log = log
+        self.pending = 0
+
+    async def settle(self, reservation_id: str, sentence: Sentence) -> Settlement | None:
+        """End the hold; None when that has to wait for the ledger, or nobody may know yet.
+
+        Never raises what the ledger says: the answer is on its way to the caller already.
+        """
+        try:
+            settlement = await self._carry_out(reservation_id, sentence)
+        except LedgerUnavailable as failure:
+            self._log.line("settlement_waits", reservation_id=reservation_id, why=str(failure))
+            self._tasks.start(
+                self._try_again(reservation_id, sentence), name=f"settle {reservation_id}"
+            )
+            return None
+        self._leases.drop(reservation_id)
+        return settlement
+
+    async def _try_again(self, reservation_id: str, sentence: Sentence) -> None:
+        self.pending += 1
+        pause_s = _FIRST_PAUSE_S
+        try:
+            while True:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                try:
+                    await self._carry_out(reservation_id, sentence)
+                except LedgerUnavailable:
+                    continue
+                self._leases.drop(reservation_id)
+                self._log.line("settlement_landed", reservation_id=reservation_id)
+                return
+        finally:
+            self.pending -= 1
+
+    async def _carry_out(self, reservation_id: str, sentence: Sentence) -> Settlement | None:
+        key = f"{reservation_id}/settle"
+        try:
+            match sentence:
+                case Charged():
+                    return await self._charge(reservation_id, sentence, key)
+                case GivenBack():
+                    return await self._ledger.release(reservation_id, key=key)
+                case LeftUncertain():
+                    await self._ledger.mark_uncertain(reservation_id)
+                    return None
+        except LedgerUnavailable:
+            raise
+        except LedgerError as error:
+            # The hold has already ended another way; there is nothing left to end.
+            self._log.line(
+                "settlement_refused", reservation_id=reservation_id, error=type(error).__name__
+            )
+            return None
+
+    async def _charge(self, reservation_id: str, charged: Charged, key: str) -> Settlement:
+        payload_hash = f"{charged.actual_microcents}/{charged.estimated}"
+        try:
+            return await self._ledger.commit(
+                reservation_id,
+                actual=charged.actual_microcents,
+                key=key,
+                payload_hash=payload_hash,
+                estimated=charged.estimated,
+                metadata={"served_model": charged.model},
+            )
+        except (ReservationFinalized, ReservationExpired):
+            # An operator, or the end of its time, ended this hold before its cost was
+            # known. The money is spent all the same.
+            return await self._ledger.charge_late(
+                reservation_id,
+                actual=charged.actual_microcents,
+                key=key,
+                payload_hash=payload_hash,
+            )

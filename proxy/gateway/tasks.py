@@ -1,0 +1,39 @@
+"""Background work that outlives the request it came from."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+class TaskSet:
+    """Tasks that belong to the server, not to a request.
+
+    A client that hangs up cancels its handler, yet the provider has already charged us.
+    The set holds each task (the event loop keeps only weak references) and lets shutdown
+    wait for it; otherwise a hold would be left behind and its spend unknown.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, Result], *, name: str) -> asyncio.Task[Result]:
+        """Run `work` until it ends, whatever becomes of the caller."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    async def drain(self, timeout_ms: int) -> int:
+        """Wait for all, at most so long, then cancel what is left; how many that were."""
+        if not self._tasks:
+            return 0
+        _, late = await asyncio.wait(set(self._tasks), timeout=timeout_ms / 1000)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        return len(late)

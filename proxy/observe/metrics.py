@@ -1,0 +1,141 @@
+"""The figures of `/metrics`, by name as docs/operating.md lists them.
+
+Labels have a bounded set of values: models and tenants beyond the first hundred are
+counted as `other`. Never a prompt, an answer or a credential.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from proxy.domain.money import MICROCENTS_PER_USD, Unit
+from proxy.ledger.protocol import Balance
+
+_LABEL_VALUES_MAX: Final = 100
+_SCOPES_MAX: Final = 50
+_OTHER: Final = "other"
+_ADDED_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
+_FIRST_BYTE_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+_LEDGER_SECONDS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.1, 1.0)
+_RATIOS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 2.0)
+
+
+class BoundedLabels:
+    """Keeps the first hundred values of a label; the rest is `other`."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        if value in self._known:
+            return value
+        if len(self._known) >= _LABEL_VALUES_MAX:
+            return _OTHER
+        self._known.add(value)
+        return value
+
+
+class Metrics:
+    """One registry and its figures."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.model_label = BoundedLabels()
+        self.tenant_label = BoundedLabels()
+        self.calls = Counter(
+            "spendgate_calls",
+            "Calls by decision and by the status the caller saw.",
+            ("decision", "api", "model", "status"),
+            registry=self.registry,
+        )
+        self.cost_usd = Counter(
+            "spendgate_cost_usd",
+            "Dollars charged.",
+            ("tenant", "model"),
+            registry=self.registry,
+        )
+        self.uncovered_usd = Counter(
+            "spendgate_uncovered_usd",
+            "Dollars billed that no budget could fund.",
+            registry=self.registry,
+        )
+        self.added_latency = Histogram(
+            "spendgate_added_latency_seconds",
+            "Our own time in a call, without the upstream's.",
+            buckets=_ADDED_SECONDS,
+            registry=self.registry,
+        )
+        self.first_byte = Histogram(
+            "spendgate_time_to_first_byte_seconds",
+            "From the request to the first byte of the answer.",
+            buckets=_FIRST_BYTE_SECONDS,
+            registry=self.registry,
+        )
+        self.ledger = Histogram(
+            "spendgate_ledger_seconds",
+            "Time of a ledger operation, waiting included.",
+            ("operation",),
+            buckets=_LEDGER_SECONDS,
+            registry=self.registry,
+        )
+        self.estimate_ratio = Histogram(
+            "spendgate_estimate_ratio",
+            "Actual cost over estimate.",
+            buckets=_RATIOS,
+            registry=self.registry,
+        )
+        self.estimate_exceeded = Counter(
+            "spendgate_estimate_exceeded",
+            "Calls that cost more than their estimate.",
+            registry=self.registry,
+        )
+        self.open_holds = Gauge(
+            "spendgate_reservations_open",
+            "Holds of calls in flight.",
+            registry=self.registry,
+        )
+        self.settlements_pending = Gauge(
+            "spendgate_settlements_pending",
+            "Settlements that wait for the ledger.",
+            registry=self.registry,
+        )
+
+    def exposition(self) -> bytes:
+        """All figures in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class BudgetCollector(Collector):
+    """Figures that live in the ledger, read when somebody asks for them."""
+
+    def __init__(self, balances: Callable[[], tuple[Balance, ...]], uncertain: Callable[[], int]):
+        self._balances = balances
+        self._uncertain = uncertain
+
+    def collect(self) -> Iterator[Metric]:
+        """Remaining dollars of declared scopes and of the tightest others."""
+        remaining = GaugeMetricFamily(
+            "spendgate_budget_remaining_usd",
+            "Dollars left, of declared scopes and the 50 tightest.",
+            labels=("scope", "period"),
+        )
+        for balance in _worth_showing(self._balances()):
+            remaining.add_metric(
+                (balance.scope, balance.period), balance.remaining / MICROCENTS_PER_USD
+            )
+        yield remaining
+        yield GaugeMetricFamily(
+            "spendgate_reservations_uncertain",
+            "Holds of calls whose outcome nobody knows.",
+            value=self._uncertain(),
+        )
+
+
+def _worth_showing(balances: Iterable[Balance]) -> list[Balance]:
+    money = [b for b in balances if b.unit is Unit.USD_MICROCENTS]
+    declared = [b for b in money if b.declared]
+    others = sorted((b for b in money if not b.declared), key=lambda b: b.remaining)
+    return declared + others[:_SCOPES_MAX]
