@@ -1,0 +1,63 @@
+"""`python -m tests.benchmarks`: run the course and show what came of it."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.instruments.machine import describe
+from tests.benchmarks.report import Report
+from tests.benchmarks.rounds import FULL, QUICK, Course, Pace, Race
+
+_PLAIN_COLUMNS = 150
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Short steps and few repeats: half a minute, rough.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Also write every figure and sample to this file.",
+)
+def main(quick: bool, json_file: Path | None) -> None:
+    """Measure the proxy beside a bare pass-through, in one run on one machine."""
+    # Without a terminal nobody has said how wide the table may be.
+    console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_COLUMNS)
+    with tempfile.TemporaryDirectory(prefix="spendgate-bench-") as directory:
+        course = _run(QUICK if quick else FULL, Path(directory), console)
+        machine = describe(pinned=course.cores.contender is not None, directory=Path(directory))
+    report = Report(machine, course)
+    report.show(console)
+    if json_file:
+        json_file.write_text(json.dumps(report.as_json(), indent=1) + "\n")
+    sys.exit(1 if any(runner.failure for runner in course.runners) else 0)
+
+
+def _run(pace: Pace, directory: Path, console: Console) -> Course:
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    # Few refreshes: the bar is drawn on the core that the instruments use.
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        refresh_per_second=2,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("", total=None)
+
+        def tell(what: str) -> None:
+            progress.update(task, advance=1, description=what)
+
+        race = Race(CONTENDERS, pace, directory, tell)
+        progress.update(task, total=race.turns())
+        return race.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Tables for people, JSON for programs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tests.benchmarks.contenders import DIRECT, PASSTHROUGH, WITH_BUDGETS
+from tests.benchmarks.figures import METRICS, Figure, Metric, Samples, figure
+from tests.benchmarks.instruments.machine import Machine
+from tests.benchmarks.rounds import Course, Runner
+
+FIRST_TARGET = 0.5
+"""Requests/s with budgets, as a share of the bare pass-through's."""
+
+_RESTLESS = 1.3
+_TARGET_METRIC = "requests_per_s_64"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run, ready to be shown."""
+
+    machine: Machine
+    course: Course
+
+    def figure(self, metric: Metric, runner: Runner) -> Figure | None:
+        """The figure of one contender."""
+        direct = None if runner.contender is DIRECT else self._samples(DIRECT.name)
+        yardstick = None if runner.contender is PASSTHROUGH else self._samples(PASSTHROUGH.name)
+        return figure(metric, runner.samples, direct=direct, yardstick=yardstick)
+
+    def _samples(self, name: str) -> Samples | None:
+        for runner in self.course.runners:
+            if runner.contender.name == name and not runner.failure:
+                return runner.samples
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, samples included; names are those of METRICS."""
+        return {
+            "machine": asdict(self.machine),
+            "fixed_work_us": list(self.course.fixed_work_us),
+            "contenders": {
+                runner.contender.name: {
+                    "title": runner.contender.title,
+                    "failure": runner.failure,
+                    "figures": {
+                        metric.name: {"unit": metric.unit, **asdict(found)}
+                        for metric in METRICS
+                        if (found := self.figure(metric, runner))
+                    },
+                    "samples": runner.samples,
+                }
+                for runner in self.course.runners
+            },
+        }
+
+    def show(self, console: Console) -> None:
+        """The table, and what to know before believing it."""
+        console.print(self._table())
+        for line in self._remarks():
+            console.print(Text(line), soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table(title=_heading(self.machine), title_justify="left")
+        table.add_column("")
+        for runner in self.course.runners:
+            table.add_column(runner.contender.title, justify="right")
+        for metric in METRICS:
+            cells = (_cell(metric, self.figure(metric, runner)) for runner in self.course.runners)
+            table.add_row(f"{metric.title}, {metric.unit}".replace(", /s", ""), *cells)
+        return table
+
+    def _remarks(self) -> Iterable[str]:
+        for runner in self.course.runners:
+            yield f"{runner.contender.title}: {runner.contender.about}"
+        yield "figures: the best of the repeats (their median), and the ratio to A"
+        wander = _wander(self.course.fixed_work_us)
+        yield (
+            f"fixed work took {wander:.2f} times as long in the slowest round as in the fastest"
+            + (": a restless machine, trust the ratios alone" if wander > _RESTLESS else "")
+        )
+        if not self.machine.pinned:
+            yield "nothing was pinned to a core: requests/s include the instruments' own share"
+        for runner in self.course.runners:
+            if runner.failure:
+                yield f"{runner.contender.title} could not be measured: {runner.failure}"
+        yield from self._against_target()
+
+    def _against_target(self) -> Iterable[str]:
+        metric = next(metric for metric in METRICS if metric.name == _TARGET_METRIC)
+        for runner in self.course.runners:
+            if runner.contender is WITH_BUDGETS and not runner.failure:
+                found = self.figure(metric, runner)
+                if found and found.ratio is not None:
+                    yield (
+                        f"with budgets: {found.ratio:.2f} of A's requests/s; "
+                        f"the first target is {FIRST_TARGET}"
+                    )
+
+
+def _heading(machine: Machine) -> str:
+    return (
+        f"{machine.processor}, {machine.cores} cores, {machine.system}, {machine.python}; "
+        f"fsync p50 {machine.fsync_p50_us:.0f} us"
+    )
+
+
+def _cell(metric: Metric, found: Figure | None) -> Text:
+    if found is None:
+        return Text("-", style="dim")
+    cell = Text(_number(found.shown), style="bold")
+    cell.append(f" ({_number(found.shown_median)})", style="dim not bold")
+    if metric.added and found.added is None:
+        cell.append(" itself", style="dim not bold")
+    if found.ratio is not None:
+        cell.append(f" {found.ratio:.2f}A", style="cyan not bold")
+    return cell
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _wander(fixed_work_us: Sequence[float]) -> float:
+    return max(fixed_work_us) / min(fixed_work_us)

@@ -1,0 +1,70 @@
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.benchmarks.contenders import CONTENDERS, DIRECT, PASSTHROUGH, WITH_BUDGETS
+from tests.benchmarks.instruments.machine import Machine
+from tests.benchmarks.instruments.processes import Cores
+from tests.benchmarks.report import Report
+from tests.benchmarks.rounds import QUICK, Course, Race, Runner
+
+MACHINE = Machine("Linux x86_64", "CPython 3.11", "a processor", 2, True, 49.0)
+
+
+def report(*runners: Runner, fixed_work_us: tuple[float, ...] = (100.0, 110.0)) -> Report:
+    return Report(MACHINE, Course(runners, fixed_work_us, Cores(0, 1)))
+
+
+def runner_of_three() -> tuple[Runner, Runner, Runner]:
+    return (
+        Runner(DIRECT, {"latency_p50_us": [10.0]}),
+        Runner(PASSTHROUGH, {"latency_p50_us": [110.0], "requests_per_s_64": [1_000.0]}),
+        Runner(WITH_BUDGETS, {"latency_p50_us": [160.0], "requests_per_s_64": [430.0]}),
+    )
+
+
+def shown(of: Report) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    of.show(console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_json_carries_figures_ratios_and_samples() -> None:
+    contenders = report(*runner_of_three()).as_json()["contenders"]
+    figures = contenders["with_budgets"]["figures"]
+    assert figures["requests_per_s_64"]["ratio"] == 0.43
+    assert figures["latency_p50_us"]["added"] == 150
+    assert figures["latency_p50_us"]["ratio"] == 1.5
+    assert contenders["with_budgets"]["samples"]["latency_p50_us"] == [160.0]
+    assert "ratio" in contenders["passthrough"]["figures"]["requests_per_s_64"]
+    assert contenders["passthrough"]["figures"]["requests_per_s_64"]["ratio"] is None
+
+
+def test_the_table_says_how_far_the_first_target_is() -> None:
+    text = shown(report(*runner_of_three()))
+    assert "with budgets: 0.43 of A's requests/s; the first target is 0.5" in text
+    assert "restless" not in text
+
+
+def test_a_contender_that_failed_is_named_with_the_reason_and_is_no_yardstick() -> None:
+    direct, passthrough, proxy = runner_of_three()
+    passthrough.failure = "64 connections: status 502: nobody there"
+    failed = report(direct, passthrough, proxy)
+    text = shown(failed)
+    assert "A could not be measured: 64 connections: status 502: nobody there" in text
+    assert "first target" not in text
+    figures = failed.as_json()["contenders"]["with_budgets"]["figures"]
+    assert figures["requests_per_s_64"]["ratio"] is None
+
+
+def test_a_restless_machine_is_called_one() -> None:
+    text = shown(report(*runner_of_three(), fixed_work_us=(100.0, 150.0)))
+    assert "1.50 times" in text
+    assert "restless machine" in text
+
+
+def test_the_progress_bar_knows_how_long_a_run_is(tmp_path: Path) -> None:
+    race = Race(CONTENDERS, QUICK, tmp_path, lambda what: None)
+    assert race.turns() == 3 + 4 + 2 * 5 * 4
