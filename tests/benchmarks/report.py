@@ -17,6 +17,7 @@ FIRST_TARGET = 0.5
 """Requests/s with budgets, as a share of the bare pass-through's."""
 
 _RESTLESS = 1.3
+_CROWDED_PCT = 10
 _TARGET_METRIC = "requests_per_s_64"
 
 
@@ -29,9 +30,12 @@ class Report:
 
     def figure(self, metric: Metric, runner: Runner) -> Figure | None:
         """The figure of one contender."""
-        direct = None if runner.contender is DIRECT else self._samples(DIRECT.name)
+        if runner.contender is DIRECT:
+            return figure(metric, runner.samples, direct=None, yardstick=None)
         yardstick = None if runner.contender is PASSTHROUGH else self._samples(PASSTHROUGH.name)
-        return figure(metric, runner.samples, direct=direct, yardstick=yardstick)
+        return figure(
+            metric, runner.samples, direct=self._samples(DIRECT.name), yardstick=yardstick
+        )
 
     def _samples(self, name: str) -> Samples | None:
         for runner in self.course.runners:
@@ -44,6 +48,7 @@ class Report:
         return {
             "machine": asdict(self.machine),
             "fixed_work_us": list(self.course.fixed_work_us),
+            "foreign_pct": self.course.foreign_pct,
             "contenders": {
                 runner.contender.name: {
                     "title": runner.contender.title,
@@ -79,10 +84,14 @@ class Report:
         for runner in self.course.runners:
             yield f"{runner.contender.title}: {runner.contender.about}"
         yield "figures: the best of the repeats (their median), and the ratio to A"
+        yield f"others had {self.course.foreign_pct:.0f}% of our cores' time" + (
+            ": too much to believe more than the ratios"
+            if self.course.foreign_pct > _CROWDED_PCT
+            else ""
+        )
         wander = _wander(self.course.fixed_work_us)
-        yield (
-            f"fixed work took {wander:.2f} times as long in the slowest round as in the fastest"
-            + (": a restless machine, trust the ratios alone" if wander > _RESTLESS else "")
+        yield f"the slowest round was {wander:.2f} times as slow as the fastest" + (
+            ": too restless to believe more than the ratios" if wander > _RESTLESS else ""
         )
         if not self.machine.pinned:
             yield "nothing was pinned to a core: requests/s include the instruments' own share"
@@ -118,7 +127,7 @@ def _cell(metric: Metric, found: Figure | None) -> Text:
     if metric.added and found.added is None:
         cell.append(" itself", style="dim not bold")
     if found.ratio is not None:
-        cell.append(f" {found.ratio:.2f}A", style="cyan not bold")
+        cell.append(f" {found.ratio:.2f} A", style="cyan not bold")
     return cell
 
 

@@ -134,10 +134,14 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a run brought. `fixed_work_us` is the machine's wander, one value a round."""
+    """What a run brought, and how quiet the machine was.
+
+    `fixed_work_us` is one value a round; `foreign_pct` is how much of our cores others had.
+    """
 
     runners: tuple[Runner, ...]
     fixed_work_us: tuple[float, ...]
+    foreign_pct: float
     cores: Cores
 
 
@@ -175,11 +179,13 @@ class Race:
                 self._start(runner, upstream.port, cleanup)
             for runner in self._runners:
                 self._turn(runner, "warm-up", self._warm)
-            wander_us = [self._round() for _ in range(self._pace.repeats)]
+            neighbours = machine.Neighbours(self._cores.used)
+            fixed_work_us = [self._round() for _ in range(self._pace.repeats)]
+            foreign_pct = neighbours.share_pct()
             for runner in self._runners:
                 if runner.process and not runner.failure:
                     runner.add({"rss_loaded_mb": runner.process.rss_mb()})
-        return Course(self._runners, tuple(wander_us), self._cores)
+        return Course(self._runners, tuple(fixed_work_us), foreign_pct, self._cores)
 
     def _start(self, runner: Runner, upstream_port: int, cleanup: ExitStack) -> None:
         if runner.contender.launch is None:

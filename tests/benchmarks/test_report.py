@@ -12,8 +12,10 @@ from tests.benchmarks.rounds import QUICK, Course, Race, Runner
 MACHINE = Machine("Linux x86_64", "CPython 3.11", "a processor", 2, True, 49.0)
 
 
-def report(*runners: Runner, fixed_work_us: tuple[float, ...] = (100.0, 110.0)) -> Report:
-    return Report(MACHINE, Course(runners, fixed_work_us, Cores(0, 1)))
+def report(
+    *runners: Runner, fixed_work_us: tuple[float, ...] = (100.0, 110.0), foreign_pct: float = 1.0
+) -> Report:
+    return Report(MACHINE, Course(runners, fixed_work_us, foreign_pct, Cores(0, 1)))
 
 
 def runner_of_three() -> tuple[Runner, Runner, Runner]:
@@ -45,7 +47,7 @@ def test_json_carries_figures_ratios_and_samples() -> None:
 def test_the_table_says_how_far_the_first_target_is() -> None:
     text = shown(report(*runner_of_three()))
     assert "with budgets: 0.43 of A's requests/s; the first target is 0.5" in text
-    assert "restless" not in text
+    assert "too " not in text
 
 
 def test_a_contender_that_failed_is_named_with_the_reason_and_is_no_yardstick() -> None:
@@ -61,8 +63,13 @@ def test_a_contender_that_failed_is_named_with_the_reason_and_is_no_yardstick() 
 
 def test_a_restless_machine_is_called_one() -> None:
     text = shown(report(*runner_of_three(), fixed_work_us=(100.0, 150.0)))
-    assert "1.50 times" in text
-    assert "restless machine" in text
+    assert "1.50 times as slow" in text
+    assert "too restless" in text
+
+
+def test_neighbours_who_take_the_cores_are_told_of() -> None:
+    text = shown(report(*runner_of_three(), foreign_pct=30.0))
+    assert "others had 30% of our cores' time: too much" in text
 
 
 def test_the_progress_bar_knows_how_long_a_run_is(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def test_a_course_measures_everything_and_leaves_out_who_fails(tmp_path: Path) -
     assert broken.samples == {}
     assert told == turns - 1, "the second start of who failed the first"
     assert len(course.fixed_work_us) == 2
+    assert 0 <= course.foreign_pct <= 100
 
 
 def test_a_contender_keeps_every_value() -> None:

@@ -6,12 +6,18 @@ import platform
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 _WORK = {f"key {number}": number for number in range(500)}
-_ROUNDS = 40
+_ROUNDS = 1_000
 _SYNCS = 50
+_NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")
+"""Columns of a core's time to leave out; guests are counted in `user` and `nice` as well."""
+
 _BLOCK = b"\0" * 4096
 
 
@@ -40,19 +46,50 @@ def describe(*, pinned: bool, directory: Path) -> Machine:
 
 
 def fixed_work_us() -> float:
-    """What one round of a fixed piece of work takes, at best of many, in microseconds.
+    """What one round of a fixed piece of work takes now, on average, in microseconds.
 
-    It should be the same number whenever it is asked: how far it wanders is how far
-    every other figure does.
+    It should be the same number whenever it is asked: how far it wanders is how far every
+    other figure does.
     """
-    best_ns = min(_timed_round_ns() for _ in range(_ROUNDS))
-    return best_ns / 1e3
-
-
-def _timed_round_ns() -> int:
     start_ns = time.perf_counter_ns()
-    json.loads(json.dumps(_WORK))
-    return time.perf_counter_ns() - start_ns
+    for _ in range(_ROUNDS):
+        json.loads(json.dumps(_WORK))
+    return (time.perf_counter_ns() - start_ns) / _ROUNDS / 1e3
+
+
+class Neighbours:
+    """How busy others keep our cores, from the making of this object on."""
+
+    def __init__(self, cores: Sequence[int]) -> None:
+        """`cores` are those we use; none means all."""
+        self._cores = cores or range(psutil.cpu_count() or 1)
+        self._began_s = time.monotonic()
+        self._foreign_s = self._foreign_seconds()
+
+    def share_pct(self) -> float:
+        """The percentage of our cores' time that went to others, the hypervisor included."""
+        elapsed_s = (time.monotonic() - self._began_s) * len(self._cores)
+        spent_s = self._foreign_seconds() - self._foreign_s
+        return max(0.0, 100 * spent_s / elapsed_s)
+
+    def _foreign_seconds(self) -> float:
+        every_core = psutil.cpu_times(percpu=True)
+        ours = [every_core[core] for core in self._cores]
+        spent_s = sum(sum(times) for times in ours)
+        idle_s = sum(getattr(times, name, 0.0) for times in ours for name in _NOT_BUSY)
+        return spent_s - idle_s - _our_seconds()
+
+
+def _our_seconds() -> float:
+    """CPU seconds of this process and its children, the ended ones included."""
+    ended = os.times()
+    alive = (child.cpu_times() for child in psutil.Process().children(recursive=True))
+    return (
+        time.process_time()
+        + ended.children_user
+        + ended.children_system
+        + sum(times.user + times.system for times in alive)
+    )
 
 
 def fsync_p50_us(directory: Path) -> float:

@@ -41,6 +41,11 @@ class Cores:
     contender: int | None
     instruments: int | None
 
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Those that anything is pinned to."""
+        return tuple(core for core in (self.contender, self.instruments) if core is not None)
+
 
 def choose_cores() -> Cores:
     """The first two cores this process may run on."""
