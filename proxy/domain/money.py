@@ -4,8 +4,8 @@ Source: cycles-protocol-v0.yaml, schemas UnitEnum and Amount.
 """
 
 import re
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from fractions import Fraction
 from typing import NewType
 
 Microcents = NewType("Microcents", int)
@@ -15,7 +15,8 @@ MICROCENTS_PER_CENT = 1_000_000
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
 
-_WRITTEN_USD = re.compile(r"(?P<minus>-?)(?:\$(?P<dollars>[0-9_,.]+)|(?P<amount>[0-9_,.]+) ?USD)")
+_NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9][0-9_]*)(?:\.[0-9]+)?"
+_WRITTEN_USD = re.compile(rf"(?P<minus>-?)(?:\$(?P<dollars>{_NUMBER})|(?P<amount>{_NUMBER}) ?USD)")
 
 
 class Unit(StrEnum):
@@ -28,7 +29,7 @@ class Unit(StrEnum):
 
 
 def parse_usd(text: str) -> Microcents:
-    """Read `$1.00` or `1.00 USD` exactly.
+    """Read `$1.00` or `1.00 USD` exactly. A comma stands between thousands only: `$1,50` is none.
 
     Raises:
         ValueError: not written that way, finer than a microcent, or beyond int64.
@@ -36,13 +37,9 @@ def parse_usd(text: str) -> Microcents:
     written = _WRITTEN_USD.fullmatch(text.strip())
     if written is None:
         raise ValueError(f'{text!r} is not an amount of money: write "$10.00" or "10.00 USD"')
-    digits = written["dollars"] or written["amount"]
-    try:
-        dollars = Decimal(digits.replace(",", "").replace("_", ""))
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not a number of dollars") from None
-    microcents = dollars.scaleb(8)
-    if microcents != microcents.to_integral_value():
+    digits = (written["dollars"] or written["amount"]).replace(",", "").replace("_", "")
+    microcents = Fraction(digits) * MICROCENTS_PER_USD
+    if microcents.denominator != 1:
         raise ValueError(f"{text!r} is finer than a microcent, $0.00000001")
     if microcents > INT64_MAX:
         raise ValueError(f"{text!r} is beyond the largest amount, $92,233,720,368.54")

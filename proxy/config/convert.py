@@ -1,0 +1,71 @@
+"""The sections as the words of the domain, for those who never see a configuration."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from proxy.config.model import Config
+from proxy.config.sections.ledger import SQLITE
+from proxy.config.sections.policies import BandConfig, CapsConfig, PolicyConfig
+from proxy.domain.decision import Caps
+from proxy.domain.money import Unit
+from proxy.domain.period import Period
+from proxy.domain.policy import Band, Policy
+from proxy.ledger.protocol import BudgetLine, BudgetStatus
+
+_PERIODS: Final[Mapping[str, Period]] = {
+    "day": Period.DAY,
+    "month": Period.MONTH,
+    "none": Period.LIFETIME,
+}
+
+
+def ledger_file(config: Config) -> Path:
+    """The file of the SQLite ledger; relative paths are the working directory's."""
+    return Path(config.ledger.url.removeprefix(SQLITE))
+
+
+def budget_lines(config: Config) -> tuple[BudgetLine, ...]:
+    """The declared budgets, as they stand in the file."""
+    return tuple(
+        BudgetLine(
+            pattern=budget.scope,
+            unit=Unit(budget.unit),
+            period=_PERIODS[budget.period],
+            allocated=budget.allocated,
+            overdraft_limit=budget.overdraft_limit,
+            status=BudgetStatus(budget.status.upper()),
+        )
+        for budget in config.budgets
+    )
+
+
+def policies(config: Config) -> tuple[Policy, ...]:
+    """The policies, as they stand in the file."""
+    return tuple(
+        Policy(
+            name=policy.name,
+            pattern=policy.scope,
+            priority=policy.priority,
+            bands=_bands(policy),
+        )
+        for policy in config.policies
+    )
+
+
+def _bands(policy: PolicyConfig) -> tuple[Band, ...]:
+    """A policy without bands is one band, from its condition (or from nothing) on."""
+    if policy.bands is not None:
+        return tuple(map(_band, policy.bands))
+    used_pct = policy.when.used_pct.gte if policy.when is not None else 0
+    return (Band(used_pct, _caps(policy.caps), policy.models or {}),)
+
+
+def _band(band: BandConfig) -> Band:
+    return Band(band.used_pct, _caps(band.caps), band.models or {})
+
+
+def _caps(caps: CapsConfig | None) -> Caps:
+    if caps is None:
+        return Caps()
+    return Caps(caps.max_tokens, caps.tool_allowlist or (), caps.tool_denylist or ())

@@ -1,0 +1,79 @@
+"""The whole configuration. app.py reads it and hands each step what that step needs."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field, PrivateAttr
+
+from proxy.config.findings import Origin
+from proxy.config.sections.base import NOT_SUPPORTED, Section, invalid, unique
+from proxy.config.sections.budgets import BudgetConfig
+from proxy.config.sections.identity import IdentityConfig, KeyConfig
+from proxy.config.sections.ledger import LedgerConfig, SettleConfig
+from proxy.config.sections.network import (
+    LimitsConfig,
+    ListenConfig,
+    ResponsesConfig,
+    UpstreamConfig,
+)
+from proxy.config.sections.policies import DegradeConfig, PolicyConfig
+from proxy.config.sections.pricing import PricingConfig
+
+
+def _only_one(upstreams: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ...]:
+    if len(upstreams) > 1:
+        raise invalid(f"more than one upstream is {NOT_SUPPORTED}", at=(1,))
+    return upstreams
+
+
+class Config(Section):
+    """All that can be said. Only `upstreams` must be."""
+
+    later_keys: ClassVar[frozenset[str]] = frozenset({"queue", "dedupe", "passthrough", "hold"})
+
+    listen: ListenConfig = ListenConfig()
+
+    ledger: LedgerConfig = LedgerConfig()
+
+    upstreams: Annotated[tuple[UpstreamConfig, ...], Field(min_length=1), AfterValidator(_only_one)]
+
+    identity: IdentityConfig = IdentityConfig()
+
+    keys: Annotated[
+        tuple[KeyConfig, ...], AfterValidator(unique("name")), AfterValidator(unique("sha256"))
+    ] = ()
+
+    budgets: Annotated[
+        tuple[BudgetConfig, ...], AfterValidator(unique("scope", "unit", "period"))
+    ] = ()
+
+    templates_max: int = Field(default=1_000, ge=1, le=1_000_000)
+    """How many budgets templates may make. The call that would need one more is refused."""
+
+    policies: Annotated[tuple[PolicyConfig, ...], AfterValidator(unique("name"))] = ()
+
+    degrade: DegradeConfig = DegradeConfig()
+
+    pricing: PricingConfig = PricingConfig()
+
+    limits: LimitsConfig = LimitsConfig()
+
+    settle: SettleConfig = SettleConfig()
+
+    responses: ResponsesConfig = ResponsesConfig()
+
+    shutdown_ms: int = Field(default=25_000, ge=0, le=3_600_000)
+    """How long calls in flight may go on after SIGTERM. Kubernetes kills a pod after 30
+    seconds unless its `terminationGracePeriodSeconds` says otherwise."""
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @property
+    def origin(self) -> Origin:
+        """Where it was written."""
+        return self._origin
+
+    def written_at(self, origin: Origin) -> "Config":
+        """The same configuration, knowing where it was written."""
+        copy = self.model_copy()
+        copy._origin = origin
+        return copy

@@ -1,0 +1,103 @@
+"""Where holds are kept, and how they end."""
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from proxy.config.sections.base import (
+    NOT_SUPPORTED,
+    Accepts,
+    Refuses,
+    Section,
+    invalid,
+    later,
+)
+from proxy.config.sections.values import Usd
+
+SQLITE: Final = "sqlite:///"
+"""How the address of a SQLite ledger begins; the file follows."""
+
+_LATER_SCHEMES: Final = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "redis+cluster",
+    "cycles+http",
+    "cycles+https",
+)
+
+
+def _check_ledger_url(value: str) -> str:
+    scheme = value.partition(":")[0]
+    if scheme in _LATER_SCHEMES:
+        raise invalid(f"{scheme}:// is {NOT_SUPPORTED}")
+    path = value.removeprefix(SQLITE)
+    if path == value or not path.strip("/") or path.endswith("/"):
+        raise invalid("not the address of a ledger file")
+    if path == ":memory:":
+        raise invalid("a ledger in memory would forget what was spent")
+    if "?" in path or "#" in path:
+        raise invalid("options in the address are not accepted")
+    return value
+
+
+class LedgerConfig(Section):
+    """Where holds and spend are kept."""
+
+    later_keys: ClassVar[frozenset[str]] = frozenset(
+        {"journal_dir", "replay_ms", "api_key", "config_version"}
+    )
+
+    url: Annotated[
+        str,
+        AfterValidator(_check_ledger_url),
+        Accepts(
+            "sqlite:///FILE, relative to the working directory, or sqlite:////ABSOLUTE/FILE",
+            "sqlite:///spendgate.db",
+        ),
+    ] = "sqlite:///spendgate.db"
+    """The ledger. One proxy at a time serves from one file."""
+
+    durability: Annotated[Literal["process"], later("power")] = "process"
+    """What a settled amount survives: `process` is a crash or kill -9 of the proxy. After a
+    power cut the last moments may be missing."""
+
+    reservation_ttl_ms: int = Field(default=60_000, ge=1_000, le=3_600_000)
+    """How long a hold outlives a proxy that died. A proxy that lives extends its holds."""
+
+    when_unavailable: Annotated[Literal["deny"], later("allow")] = "deny"
+    """What to do with calls while the ledger cannot be reached: they are refused with 503."""
+
+
+class SettleConfig(Section):
+    """What is charged when an answer is not what it should be."""
+
+    missing_usage: Literal["counted", "hold"] = "counted"
+    """A whole answer without a usage report: charge what was counted, or the whole hold.
+    Models with hidden output are always charged the hold."""
+
+    on_disconnect: Literal["abort", "drain"] = "abort"
+    """The caller of a stream has gone: close the upstream at once, or read on, so that the
+    exact usage is known."""
+
+    drain_ms: int = Field(default=10_000, ge=0, le=3_600_000)
+    """How long to read on after the caller has gone. Answers that are no stream are always
+    read on, as they cost the same."""
+
+    drain_usd: Usd | None = None
+    """The most a stream may cost while it is read on. Null: no limit but its hold."""
+
+    uncertain: Literal["commit", "hold"] = "commit"
+    """What happens to a hold whose outcome nobody knows, after `uncertain_after_ms`: it is
+    charged in full, or it stays until an operator decides."""
+
+    uncertain_after_ms: int = Field(default=900_000, ge=1_000, le=2_592_000_000)
+    """How long a late answer or an operator may still decide."""
+
+    overage: Annotated[
+        Literal["ALLOW_IF_AVAILABLE", "ALLOW_WITH_OVERDRAFT"],
+        Refuses({"REJECT": "not possible here: the money is spent when the bill is known"}),
+    ] = "ALLOW_IF_AVAILABLE"
+    """A call cost more than its hold: charge what the budgets still have, or take them into
+    debt up to `overdraft_limit`. What cannot be charged is shown as uncovered."""

@@ -1,0 +1,111 @@
+"""What models cost, where the catalogue does not know or knows better elsewhere."""
+
+from decimal import Decimal
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
+
+from proxy.config.sections.base import Accepts, Section, invalid, later, unique
+from proxy.config.sections.values import ModelGlob, read_usd
+from proxy.domain.money import MICROCENTS_PER_CENT, Microcents
+
+_RATE_MAX: Final = 1_000_000
+_TOKENS_MAX: Final = 100_000_000
+
+
+def _read_unbounded(value: object) -> Microcents | Literal["deny"]:
+    return "deny" if value == "deny" else read_usd(value)
+
+
+class OverrideConfig(Section):
+    """The prices or the limits of a model, in place of the catalogue's.
+
+    Prices are US dollars per million tokens. With prices the entry replaces the catalogue's;
+    with none it only adds what it says about limits. A model that costs nothing says
+    `free: true`: zero prices alone are refused.
+    """
+
+    model: ModelGlob
+    """The models it is about."""
+
+    free: bool = False
+    """The model costs nothing. It then works even when the budget is used up."""
+
+    input_per_mtok: Decimal | None = Field(default=None, ge=0, le=_RATE_MAX, examples=[0.15])
+    """US dollars for a million input tokens."""
+
+    output_per_mtok: Decimal | None = Field(default=None, ge=0, le=_RATE_MAX, examples=[0.60])
+    """US dollars for a million output tokens."""
+
+    cache_read_per_mtok: Decimal | None = Field(default=None, ge=0, le=_RATE_MAX, examples=[0.075])
+    """US dollars for a million input tokens that were found in a cache."""
+
+    cache_write_per_mtok: Decimal | None = Field(
+        default=None, ge=0, le=_RATE_MAX, examples=[0.1875]
+    )
+    """US dollars for a million input tokens that were put into a cache."""
+
+    input_audio_per_mtok: Decimal | None = Field(default=None, ge=0, le=_RATE_MAX, examples=[10.00])
+    """US dollars for a million tokens of audio input."""
+
+    output_audio_per_mtok: Decimal | None = Field(
+        default=None, ge=0, le=_RATE_MAX, examples=[20.00]
+    )
+    """US dollars for a million tokens of audio output."""
+
+    context_window: int | None = Field(default=None, ge=1, le=_TOKENS_MAX, examples=[131072])
+    """How many tokens input and output may have together."""
+
+    max_output_tokens: int | None = Field(default=None, ge=1, le=_TOKENS_MAX, examples=[16384])
+    """How many tokens one answer may have."""
+
+    hidden_output: bool | None = Field(default=None, examples=[True])
+    """Whether the model bills output that nobody sees (reasoning). For such a model an answer
+    that ends without a usage report is charged its hold, since counting says too little."""
+
+    tokenizer: str | None = Field(
+        default=None, min_length=1, max_length=64, examples=["o200k_base"]
+    )
+    """The tokenizer that counts its input."""
+
+    @property
+    def prices(self) -> dict[str, Decimal]:
+        """The prices that are given, by key."""
+        named = {key: getattr(self, key) for key in type(self).model_fields if "_per_" in key}
+        return {key: price for key, price in named.items() if price is not None}
+
+    @model_validator(mode="after")
+    def _says_what_it_costs(self) -> Self:
+        prices = self.prices
+        if self.free and prices:
+            raise invalid("beside free: true a price has no meaning", at=(next(iter(prices)),))
+        if prices:
+            for key in ("input_per_mtok", "output_per_mtok"):
+                if key not in prices:
+                    raise invalid("missing: input and output need a price each", at=(key,))
+            if not any(prices.values()):
+                raise invalid("all prices are zero: say free: true")
+        if self.model_fields_set <= {"model"}:
+            raise invalid("neither prices nor limits nor free: true")
+        return self
+
+
+class PricingConfig(Section):
+    """What calls cost."""
+
+    unknown_model: Annotated[Literal["deny"], later("dearest")] = "deny"
+    """What to do with a call for a model that has no price. It is refused; it is never free."""
+
+    unbounded: Annotated[
+        Microcents | Literal["deny"],
+        PlainValidator(_read_unbounded),
+        WithJsonSchema(
+            {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": MICROCENTS_PER_CENT}]}
+        ),
+        Accepts("deny, or the amount to hold, as money", "$5.00"),
+    ] = "deny"
+    """What to do with a call whose cost has no upper bound: refuse it, or hold this amount,
+    which the call may pass."""
+
+    overrides: Annotated[tuple[OverrideConfig, ...], AfterValidator(unique("model"))] = ()
+    """Prices and limits of your own. The first entry that matches a model holds."""

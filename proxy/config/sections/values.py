@@ -1,0 +1,225 @@
+"""How single values are written: money, scopes, names, addresses."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, PlainValidator, StringConstraints, WithJsonSchema
+
+from proxy.config.sections.base import NOT_SUPPORTED, Accepts, invalid
+from proxy.domain.money import MICROCENTS_PER_CENT, Microcents, parse_usd
+from proxy.domain.scope import ScopePattern, encode_value, parse_pattern
+
+_PORT_MAX: Final = 65_535
+
+
+def read_usd(value: object) -> Microcents:
+    """Read an amount; an integer is microcents, so a small one is a mistake.
+
+    Source: docs/semantics.md, "Budgets"; field-report 56.
+    """
+    if isinstance(value, Decimal) and value.is_finite():
+        raise invalid(f'a number without a unit: write "${value:,.2f}"')
+    if isinstance(value, int) and 0 <= value < MICROCENTS_PER_CENT:
+        raise invalid(f'a bare number below one cent: write "${value:,}.00"')
+    if not isinstance(value, int | str):
+        raise invalid('not an amount of money: write "$10.00"')
+    try:
+        amount = parse_usd(value) if isinstance(value, str) else Microcents(value)
+    except ValueError as error:
+        raise invalid(str(error)) from None
+    if amount < 0:
+        raise invalid("negative")
+    return amount
+
+
+Usd = Annotated[
+    Microcents,
+    PlainValidator(read_usd),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": MICROCENTS_PER_CENT}]}
+    ),
+    Accepts(
+        f'money: "$1.00", "1.00 USD", or microcents as a whole number from {MICROCENTS_PER_CENT:,}',
+        "$10.00",
+    ),
+]
+"""An amount in microcents, never negative."""
+
+
+def _read_budget_scope(value: object) -> ScopePattern:
+    return _read_scope(value, subtree=False)
+
+
+def _read_policy_scope(value: object) -> ScopePattern:
+    return _read_scope(value, subtree=True)
+
+
+def _read_scope(value: object, *, subtree: bool) -> ScopePattern:
+    if not isinstance(value, str):
+        raise invalid("not text")
+    if "**" in value:
+        raise invalid(f'"**" is {NOT_SUPPORTED}')
+    try:
+        return parse_pattern(value, subtree=subtree)
+    except ValueError as error:
+        raise invalid(str(error)) from None
+
+
+BudgetScope = Annotated[
+    ScopePattern,
+    PlainValidator(_read_budget_scope),
+    WithJsonSchema({"type": "string"}),
+    Accepts(
+        'a scope, as level:value/level:value, or a template, whose last value is "*"',
+        '"tenant:dev/agent:*"',
+    ),
+]
+"""One scope, or a template for many."""
+
+PolicyScope = Annotated[
+    ScopePattern,
+    PlainValidator(_read_policy_scope),
+    WithJsonSchema({"type": "string"}),
+    Accepts(
+        'a scope, a template, whose last value is "*", or with "/*" a scope and all below it; '
+        '"*" alone is every scope',
+        '"tenant:dev/*"',
+    ),
+]
+"""One scope, many, or a whole tree of them."""
+
+
+def _check_level(value: str) -> str:
+    if encode_value(value) != value.lower():
+        raise invalid("cannot stand in a scope as it is written")
+    return value
+
+
+LevelValue = Annotated[
+    str,
+    AfterValidator(_check_level),
+    Accepts("1 to 128 characters of A-Z a-z 0-9 _ . -, not starting with enc-", "dev"),
+]
+"""The value of one level of a subject; scopes carry it in lower case."""
+
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"),
+    Accepts("1 to 64 characters of A-Z a-z 0-9 _ -", "main"),
+]
+"""What people call a thing in logs and headers."""
+
+ModelName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\s*?\[\]\x00-\x1f]{1,256}$"),
+    Accepts("the name of one model", "gpt-4o-mini"),
+]
+"""A model, exactly."""
+
+ModelGlob = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\s\[\]\x00-\x1f]{1,256}$"),
+    Accepts('a model name, in which "*" stands for any characters and "?" for one', '"gpt-4o*"'),
+]
+"""Models by name or by wildcard."""
+
+ToolName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,128}$"),
+    Accepts("the name of a function or custom tool, or a built-in's type", "web_search"),
+]
+"""A tool as caps name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a listener is bound. Port 0 lets the system choose one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _read_address(value: object) -> Address:
+    if not isinstance(value, str):
+        raise invalid("not host:port")
+    host, colon, digits = value.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not host or (":" in host and not bracketed):
+        raise invalid("not host:port")
+    if not (digits.isascii() and digits.isdigit()) or int(digits) > _PORT_MAX:
+        raise invalid(f"the port is not a number from 0 to {_PORT_MAX:,}")
+    return Address(host[1:-1] if bracketed else host, int(digits))
+
+
+ListenAddress = Annotated[
+    Address,
+    PlainValidator(_read_address),
+    WithJsonSchema({"type": "string", "pattern": ":[0-9]{1,5}$"}),
+    Accepts('host:port, IPv6 as "[::1]:7676"; port 0 lets the system choose', "127.0.0.1:7676"),
+]
+"""Where to listen."""
+
+
+def _check_host(value: str) -> str:
+    host = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    plain = host.replace("-", "").replace(".", "").replace("_", "").isalnum()
+    is_ipv6 = ":" in host and all(c in "0123456789abcdefABCDEF:." for c in host)
+    if not host.isascii() or not (plain or (is_ipv6 and host.count(":") > 1)):
+        raise invalid("not a host name or an address (without a port)")
+    return host.lower()
+
+
+HostName = Annotated[
+    str,
+    AfterValidator(_check_host),
+    Accepts("a host name or an IP address, without a port", "localhost"),
+]
+"""A value of the Host header, without its port, in lower case."""
+
+
+def _check_origin(value: str) -> str:
+    parts = urlsplit(value.lower())
+    if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != value.lower():
+        raise invalid("not an origin")
+    return value.lower()
+
+
+Origin = Annotated[
+    str,
+    AfterValidator(_check_origin),
+    Accepts(
+        "an origin: scheme://host, with :port where it is not the usual one", "https://app.example"
+    ),
+]
+"""A value of the Origin header, in lower case."""
+
+
+def _check_base_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or any(c.isspace() or c == "\\" for c in value):
+        raise invalid("not an http:// or https:// address")
+    if "@" in parts.netloc:
+        raise invalid("a user or password in the address: use api_key")
+    if "?" in value or "#" in value:
+        raise invalid("a query or fragment, which a base address cannot have")
+    return value.rstrip("/")
+
+
+BaseUrl = Annotated[
+    str,
+    AfterValidator(_check_base_url),
+    Accepts(
+        "an http:// or https:// address without user, query or fragment",
+        "https://api.openai.com/v1",
+    ),
+]
+"""The address that paths such as /chat/completions are added to; no slash at its end."""
