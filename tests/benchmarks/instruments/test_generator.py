@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from tests.benchmarks.conftest import Listen
-from tests.benchmarks.instruments.exchange import StreamScript
+from tests.benchmarks.instruments.exchange import STREAM_HEAD, StreamScript
 from tests.benchmarks.instruments.generator import Job, Spread, run, spread
 from tests.benchmarks.instruments.processes import free_port
 from tests.benchmarks.instruments.upstream import HOST, Upstream
@@ -12,20 +12,27 @@ LONG_S = 60.0
 
 
 class Saying(asyncio.Protocol):
-    """Answers whatever comes with the same bytes, then hangs up when they are none."""
+    """Answers whatever comes with the same pieces of bytes; without any it hangs up."""
 
-    def __init__(self, answer: bytes) -> None:
-        self._answer = answer
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = pieces
+        self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if self._answer:
-            self._transport.write(self._answer)
+        if self._pieces:
+            self._say(0)
         else:
             self._transport.close()
+
+    def _say(self, number: int) -> None:
+        self._transport.write(self._pieces[number])
+        if number + 1 < len(self._pieces):
+            # Two turns of the loop, so that the caller has read what was written.
+            self._loop.call_soon(self._loop.call_soon, self._say, number + 1)
 
 
 async def test_json_calls_are_all_made_and_all_measured(listen: Listen) -> None:
@@ -51,6 +58,15 @@ async def test_every_event_of_every_stream_is_counted(listen: Listen, pace_us: i
     assert 0 < tally.first_byte.p50_us < tally.latency.p50_us
 
 
+async def test_an_event_cut_in_two_by_a_proxy_is_counted_once(listen: Listen) -> None:
+    event = b"data: @%020d word\n\n" % 1
+    halves = [b"%x\r\n%s\r\n" % (len(half), half) for half in (event[:12], event[12:])]
+    port = await listen(lambda: Saying(STREAM_HEAD, *halves * 3, b"0\r\n\r\n"))
+    tally = await run(Job(HOST, port, 1, LONG_S, StreamScript(3, 0), calls_max=2))
+    assert tally.failure is None
+    assert (tally.calls, tally.chunks) == (2, 6)
+
+
 async def test_paced_calls_are_as_many_as_the_rate_allows(listen: Listen) -> None:
     port = await listen(Upstream)
     job = Job(HOST, port, connections=2, duration_s=0.05, rate_per_s=200)
@@ -70,12 +86,14 @@ async def test_a_refusal_ends_the_job_and_is_shown(listen: Listen) -> None:
 @pytest.mark.parametrize(
     ("answer", "failure"),
     [
-        (b"", "the connection was closed"),
-        (b"HTTP/1.1 200 OK\r\n\r\n", "an answer without a length"),
+        ((), "the connection was closed"),
+        ((b"HTTP/1.1 200 OK\r\n\r\n",), "an answer without a length"),
     ],
 )
-async def test_a_broken_answer_ends_the_job(listen: Listen, answer: bytes, failure: str) -> None:
-    port = await listen(lambda: Saying(answer))
+async def test_a_broken_answer_ends_the_job(
+    listen: Listen, answer: tuple[bytes, ...], failure: str
+) -> None:
+    port = await listen(lambda: Saying(*answer))
     tally = await run(Job(HOST, port, 1, LONG_S))
     assert tally.failure == failure
 
