@@ -1,0 +1,110 @@
+"""What was really consumed, and what it costs. This is the oracle of the tests.
+
+Amounts are microcents (1 USD = 10**8), int, rounded up once for each call.
+"""
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal
+
+from simulator.rates import PriceList
+
+Outcome = Literal["running", "completed", "refused", "cut", "aborted"]
+
+# USD per million tokens -> microcents per token: 10**8 / 10**6.
+_MICROCENTS_PER_TOKEN = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """Tokens that went in. `prompt_tokens` includes all the others."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    audio_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Tokens that came out, each counted in one place."""
+
+    text_tokens: int = 0
+    reasoning_tokens: int = 0
+    audio_tokens: int = 0
+    rejected_prediction_tokens: int = 0
+    accepted_prediction_tokens: int = 0
+    """Of the text: a part that was predicted. Not counted again."""
+
+    @property
+    def completion_tokens(self) -> int:
+        """All that is billed as output."""
+        return (
+            self.text_tokens
+            + self.reasoning_tokens
+            + self.audio_tokens
+            + self.rejected_prediction_tokens
+        )
+
+    def __add__(self, other: "Output") -> "Output":
+        return Output(
+            text_tokens=self.text_tokens + other.text_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            audio_tokens=self.audio_tokens + other.audio_tokens,
+            rejected_prediction_tokens=(
+                self.rejected_prediction_tokens + other.rejected_prediction_tokens
+            ),
+            accepted_prediction_tokens=(
+                self.accepted_prediction_tokens + other.accepted_prediction_tokens
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillLine:
+    """One call on the bill. Counts only: no word of a prompt or an answer is here.
+
+    `completion_id` is the id that the answer carries, `request_id` its x-request-id.
+    """
+
+    request_id: str
+    completion_id: str
+    model: str
+    service_tier: str
+    input: Input
+    output: Output
+    amount_microcents: int
+    outcome: Outcome
+
+
+def amount_microcents(
+    prices: PriceList, service_tier: str, consumed: Input, produced: Output
+) -> int:
+    """What one call costs, rounded up once.
+
+    Tokens without a rate of their own are billed as plain input or output.
+    Raises KeyError: the tier is not sold for this model.
+    """
+    rates = prices.rates_for(service_tier, consumed.prompt_tokens)
+    plain_input = (
+        consumed.prompt_tokens
+        - consumed.cached_tokens
+        - consumed.cache_write_tokens
+        - consumed.audio_tokens
+    )
+    plain_output = produced.completion_tokens - produced.audio_tokens
+    usd_per_million = (
+        plain_input * Fraction(rates.input)
+        + consumed.cached_tokens * Fraction(_or(rates.cached_input, rates.input))
+        + consumed.cache_write_tokens * Fraction(_or(rates.cache_write, rates.input))
+        + consumed.audio_tokens * Fraction(_or(rates.audio_input, rates.input))
+        + plain_output * Fraction(rates.output)
+        + produced.audio_tokens * Fraction(_or(rates.audio_output, rates.output))
+    )
+    return math.ceil(usd_per_million * _MICROCENTS_PER_TOKEN)
+
+
+def _or(rate: Decimal | None, fallback: Decimal) -> Decimal:
+    return fallback if rate is None else rate

@@ -1,0 +1,239 @@
+"""A chat completion from its request to its line on the bill.
+
+    read ─▶ wait ─▶ serve ─▶ refuse | generate ─▶ send
+
+What is billed is decided when the model begins and counted as it goes, so the bill of a call
+that is cut, hung or left is right too.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+
+from simulator.answer.generate import generate
+from simulator.answer.render import Answer, json_answer
+from simulator.answer.stream import stream_events
+from simulator.behaviour import HEADER, Behaviour, Refusal, read_behaviour
+from simulator.bill import Input, Output
+from simulator.errors import ApiError, invalid
+from simulator.models import Model, find_model
+from simulator.prompt.count import PromptCount, count_prompt
+from simulator.prompt.vocabulary import Vocabulary
+from simulator.records import Records, Tab
+from simulator.request import ChatRequest, read_request
+from simulator.wire.deliver import CutShort, Delivery, Head, Sleep
+from simulator.wire.events import Frame, frames
+from simulator.wire.headers import answer_headers
+
+# Shorter prompts are not cached, and what is cached is a multiple of this
+# (https://developers.openai.com/api/docs/guides/prompt-caching).
+SHORTEST_CACHED_TOKENS = 1024
+CACHED_STEP_TOKENS = 128
+
+JSON_TYPE = "application/json"
+STREAM_TYPE = "text/event-stream; charset=utf-8"
+HTML_PAGE = b"<html><body><h1>Something between us and the model failed</h1></body></html>"
+
+ChooseBehaviour = Callable[[ChatRequest], Behaviour]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an upstream is started with. `now_s` is seconds since the epoch."""
+
+    models: Mapping[str, Model]
+    vocabulary: Vocabulary
+    seed: int
+    now_s: Callable[[], int]
+    sleep: Sleep
+
+
+class ChatEndpoint:
+    """POST /v1/chat/completions. `choose` is asked where no header and no script says how."""
+
+    def __init__(self, settings: Settings, records: Records) -> None:
+        self._settings = settings
+        self._records = records
+        self.choose = always(Behaviour())
+
+    async def answer(
+        self, web_request: web.Request, body: bytes, number: int
+    ) -> web.StreamResponse:
+        """Answer request `number`. Raises ApiError: it cannot be served."""
+        request = read_request(body, self._settings.models)
+        behaviour = self._behaviour(web_request, request)
+        completion_id = f"chatcmpl-{self._settings.seed:08x}{number:016x}"
+        tab = Tab(self.request_id(number), completion_id, self._records.changed)
+        delivery = Delivery(
+            web_request,
+            behaviour,
+            sleep=self._settings.sleep,
+            gate=self._records.gate,
+            generated=tab.generated,
+        )
+        with self._records.call(tab):
+            await self._wait(behaviour)
+            try:
+                head, body_frames = self._serve(request, behaviour, tab, number)
+                response = await delivery.send(head, body_frames)
+            except ApiError:
+                tab.close("refused")
+                raise
+            except CutShort:
+                tab.close("cut")
+                # The connection is gone: this goes nowhere.
+                return web.Response()
+            tab.close("refused" if behaviour.refusal else "completed")
+            return response
+
+    def request_id(self, number: int) -> str:
+        """The x-request-id of request `number`."""
+        return f"req_{self._settings.seed:08x}{number:024x}"
+
+    def _behaviour(self, web_request: web.Request, request: ChatRequest) -> Behaviour:
+        asked = web_request.headers.get(HEADER)
+        if asked is not None:
+            try:
+                behaviour = read_behaviour(asked)
+            except ValueError as error:
+                raise invalid(HEADER, f"{HEADER}: {error}") from None
+        elif self._records.script:
+            behaviour = self._records.script.popleft()
+        else:
+            behaviour = self.choose(request)
+        return behaviour
+
+    async def _wait(self, behaviour: Behaviour) -> None:
+        if behaviour.barrier:
+            await self._records.until(lambda: self._records.arrived >= behaviour.barrier)
+        if behaviour.gate:
+            await self._records.gate(behaviour.gate).wait()
+
+    def _serve(
+        self, request: ChatRequest, behaviour: Behaviour, tab: Tab, number: int
+    ) -> tuple[Head, Iterable[Frame]]:
+        refusal = behaviour.refusal
+        if refusal and behaviour.billed != "in_full":
+            return _refusal(refusal, self._headers(number, 0))
+        answer = self._begin(request, behaviour, tab)
+        headers = self._headers(number, answer.input.prompt_tokens)
+        if refusal:
+            return _refusal(refusal, headers)
+        if request.stream:
+            tab.generated(answer.hidden())
+            head = Head(status=200, content_type=STREAM_TYPE, headers=headers, streams=True)
+            return head, frames(stream_events(answer), behaviour.wire)
+        tab.generated(answer.output())
+        data = msgspec.json.encode(json_answer(answer))
+        return Head(status=200, content_type=JSON_TYPE, headers=headers), [Frame(data, Output())]
+
+    def _headers(self, number: int, prompt_tokens: int) -> dict[str, str]:
+        return answer_headers(self.request_id(number), number, prompt_tokens)
+
+    def _begin(self, request: ChatRequest, behaviour: Behaviour, tab: Tab) -> Answer:
+        """The model reads the prompt: from here on the call costs money."""
+        prompt = count_prompt(request, self._settings.vocabulary)
+        _check_window(request, prompt)
+        served = self._served(request, behaviour)
+        consumed = _input(prompt, behaviour, served)
+        tier = _service_tier(request, behaviour, served, consumed)
+        answer = Answer(
+            id=tab.completion_id,
+            created_s=self._settings.now_s(),
+            model=behaviour.model or served.snapshot,
+            service_tier=tier,
+            request=request,
+            choices=generate(
+                request,
+                behaviour,
+                seed=self._settings.seed,
+                prompt_tokens=prompt.total,
+                vocabulary=self._settings.vocabulary,
+            ),
+            input=consumed,
+            report=behaviour.report,
+            tokens_per_event=behaviour.tokens_per_event,
+        )
+        tab.begin(
+            model=answer.model,
+            service_tier=tier,
+            prices=served.prices,
+            consumed=consumed,
+            whole=answer.output(),
+            billed="free" if behaviour.report.shape == "zero" else behaviour.billed,
+        )
+        return answer
+
+    def _served(self, request: ChatRequest, behaviour: Behaviour) -> Model:
+        if behaviour.model is None:
+            return request.model
+        served = find_model(self._settings.models, behaviour.model)
+        if served is None:
+            raise invalid(HEADER, f"{HEADER}: there is no model {behaviour.model!r} to serve it.")
+        return served
+
+
+def always(behaviour: Behaviour) -> ChooseBehaviour:
+    """Answer every call in the same way."""
+
+    def choose(request: ChatRequest) -> Behaviour:
+        return behaviour
+
+    return choose
+
+
+def _refusal(refusal: Refusal, headers: dict[str, str]) -> tuple[Head, Iterable[Frame]]:
+    if refusal.retry_after is not None:
+        headers |= {"retry-after": refusal.retry_after}
+    if refusal.location is not None:
+        headers |= {"location": refusal.location}
+    error = ApiError(refusal.status, "The simulated upstream refuses this call.", refusal.code)
+    data = {
+        "json": msgspec.json.encode(error.body()),
+        "html": HTML_PAGE,
+        "empty": b"",
+    }[refusal.body]
+    content_type = JSON_TYPE if refusal.body == "json" else "text/html"
+    head = Head(status=refusal.status, content_type=content_type, headers=headers)
+    return head, [Frame(data, Output())]
+
+
+def _check_window(request: ChatRequest, prompt: PromptCount) -> None:
+    window = request.model.context_window
+    if prompt.total + (request.max_output_tokens or 1) > window:
+        raise invalid(
+            "messages",
+            f"The prompt of {prompt.total} tokens and its answer do not fit {window} tokens.",
+            "context_length_exceeded",
+        )
+
+
+def _input(prompt: PromptCount, behaviour: Behaviour, served: Model) -> Input:
+    total = prompt.total + behaviour.extra_prompt_tokens
+    cacheable = total - prompt.audio
+    cached = min(behaviour.cached_tokens, cacheable)
+    written = behaviour.cache_write_tokens
+    if written is None:
+        charges = served.prices.standard.cache_write is not None
+        written = cacheable if charges and cacheable >= SHORTEST_CACHED_TOKENS else 0
+        written -= written % CACHED_STEP_TOKENS
+    return Input(
+        prompt_tokens=total,
+        cached_tokens=cached,
+        cache_write_tokens=min(written, cacheable - cached),
+        audio_tokens=prompt.audio,
+    )
+
+
+def _service_tier(
+    request: ChatRequest, behaviour: Behaviour, served: Model, consumed: Input
+) -> str:
+    sold = served.prices.tiers(consumed.prompt_tokens)
+    tier = behaviour.service_tier or request.service_tier
+    if tier in sold:
+        return tier
+    if behaviour.service_tier:
+        raise invalid(HEADER, f"{HEADER}: {served.name} has no tier {tier!r} for this prompt.")
+    return "default"

@@ -1,0 +1,160 @@
+"""What the provider charges: one hand-written table, compared with nothing but public pages.
+
+USD per million tokens, exact. Nothing here is derived from the prices the proxy uses: a
+price that is wrong there must show as a difference, not be repeated.
+
+Sources, read in November 2026:
+    standard and flex   https://developers.openai.com/api/docs/pricing
+    priority ("fast")   https://openai.com/api-fast-mode/
+    cache writes        https://developers.openai.com/api/docs/guides/prompt-caching
+    long context        https://developers.openai.com/api/docs/models/gpt-5.4
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """USD per million tokens, by what is billed. None: no rate of its own is published."""
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
+    audio_input: Decimal | None = None
+    audio_output: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongContext:
+    """A prompt of *more* than `above_tokens` raises the price of the whole call."""
+
+    above_tokens: int
+    standard: Rates
+    flex: Rates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceList:
+    """All that one model can be billed at. None: the tier is not sold for this model."""
+
+    standard: Rates
+    priority: Rates | None = None
+    flex: Rates | None = None
+    long_context: LongContext | None = None
+
+    def is_long(self, prompt_tokens: int) -> bool:
+        """Whether a prompt is past the edge. The edge itself is still the short price."""
+        return self.long_context is not None and prompt_tokens > self.long_context.above_tokens
+
+    def rates_for(self, service_tier: str, prompt_tokens: int) -> Rates:
+        """The rates of one call. Raises KeyError: the tier is not sold for such a call."""
+        return self.tiers(prompt_tokens)[service_tier]
+
+    def tiers(self, prompt_tokens: int) -> Mapping[str, Rates]:
+        """The tiers sold for a prompt of this length, by the name an answer calls them."""
+        sold = {"default": self.standard, "priority": self.priority, "flex": self.flex}
+        if self.long_context is not None and self.is_long(prompt_tokens):
+            # Priority leaves long prompts out: they are served as default.
+            sold = {"default": self.long_context.standard, "flex": self.long_context.flex}
+        return {name: rates for name, rates in sold.items() if rates is not None}
+
+
+def _rates(usd_input: str, usd_cached: str, usd_output: str, usd_write: str = "") -> Rates:
+    return Rates(
+        input=Decimal(usd_input),
+        cached_input=Decimal(usd_cached),
+        output=Decimal(usd_output),
+        cache_write=Decimal(usd_write) if usd_write else None,
+    )
+
+
+PRICES: Mapping[str, PriceList] = MappingProxyType(
+    {
+        "gpt-4o": PriceList(
+            standard=_rates("2.50", "1.25", "10.00"),
+            priority=_rates("4.25", "2.125", "17.00"),
+        ),
+        "gpt-4o-mini": PriceList(
+            standard=_rates("0.15", "0.075", "0.60"),
+            priority=_rates("0.25", "0.125", "1.00"),
+        ),
+        "gpt-4o-audio-preview": PriceList(
+            standard=Rates(
+                input=Decimal("2.50"),
+                output=Decimal("10.00"),
+                audio_input=Decimal("40.00"),
+                audio_output=Decimal("80.00"),
+            ),
+        ),
+        "gpt-audio": PriceList(
+            standard=Rates(
+                input=Decimal("2.50"),
+                output=Decimal("10.00"),
+                audio_input=Decimal("32.00"),
+                audio_output=Decimal("64.00"),
+            ),
+        ),
+        "gpt-4.1": PriceList(
+            standard=_rates("2.00", "0.50", "8.00"),
+            priority=_rates("3.50", "0.875", "14.00"),
+        ),
+        "gpt-4.1-mini": PriceList(
+            standard=_rates("0.40", "0.10", "1.60"),
+            priority=_rates("0.70", "0.175", "2.80"),
+        ),
+        "gpt-4.1-nano": PriceList(
+            standard=_rates("0.10", "0.025", "0.40"),
+            priority=_rates("0.20", "0.05", "0.80"),
+        ),
+        "gpt-5": PriceList(
+            standard=_rates("1.25", "0.125", "10.00"),
+            priority=_rates("2.50", "0.25", "20.00"),
+            flex=_rates("0.625", "0.0625", "5.00"),
+        ),
+        "gpt-5-mini": PriceList(
+            standard=_rates("0.25", "0.025", "2.00"),
+            priority=_rates("0.45", "0.045", "3.60"),
+            flex=_rates("0.125", "0.0125", "1.00"),
+        ),
+        "gpt-5-nano": PriceList(
+            standard=_rates("0.05", "0.005", "0.40"),
+            flex=_rates("0.025", "0.0025", "0.20"),
+        ),
+        "gpt-5.4": PriceList(
+            standard=_rates("2.50", "0.25", "15.00"),
+            priority=_rates("5.00", "0.50", "30.00"),
+            flex=_rates("1.25", "0.13", "7.50"),  # as the page prints it, not half of $0.25
+            long_context=LongContext(
+                above_tokens=272_000,
+                standard=_rates("5.00", "0.50", "22.50"),
+                flex=_rates("2.50", "0.25", "11.25"),
+            ),
+        ),
+        "gpt-5.6-terra": PriceList(
+            standard=_rates("2.00", "0.20", "12.00", "2.50"),
+            priority=_rates("4.00", "0.40", "24.00", "5.00"),
+            flex=_rates("1.00", "0.10", "6.00", "1.25"),
+            long_context=LongContext(
+                above_tokens=272_000,
+                standard=_rates("4.00", "0.40", "18.00", "5.00"),
+                flex=_rates("2.00", "0.20", "9.00", "2.50"),
+            ),
+        ),
+        "o3": PriceList(
+            standard=_rates("2.00", "0.50", "8.00"),
+            priority=_rates("3.50", "0.875", "14.00"),
+            flex=_rates("1.00", "0.25", "4.00"),
+        ),
+        "o4-mini": PriceList(
+            standard=_rates("1.10", "0.275", "4.40"),
+            priority=_rates("2.00", "0.50", "8.00"),
+            flex=_rates("0.55", "0.138", "2.20"),
+        ),
+        "gpt-4": PriceList(standard=Rates(input=Decimal("30.00"), output=Decimal("60.00"))),
+        "gpt-3.5-turbo": PriceList(standard=Rates(input=Decimal("0.50"), output=Decimal("1.50"))),
+    }
+)

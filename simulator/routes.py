@@ -1,0 +1,113 @@
+"""Which address gives what.
+
+Beside the API there are, for those who run the upstream out of process:
+
+    GET  /simulator/bill            the bill: lines, and their sum in microcents
+    POST /simulator/reset           forget requests, bill, script and gates
+    POST /simulator/behaviour       the body, as JSON, is how calls are answered from now on
+    POST /simulator/gates/{name}    open a gate
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from simulator.behaviour import read_behaviour
+from simulator.chat import ChatEndpoint, always
+from simulator.errors import ApiError
+from simulator.models import Model, find_model
+from simulator.records import Records
+from simulator.wire.headers import answer_headers
+
+MODELS_CREATED_S = 1_700_000_000
+
+
+class Routes:
+    """All requests arrive here. With a `key`, those of the API need it as bearer token."""
+
+    def __init__(
+        self,
+        chat: ChatEndpoint,
+        records: Records,
+        models: Mapping[str, Model],
+        key: str | None,
+    ) -> None:
+        self._chat = chat
+        self._records = records
+        self._models = models
+        self._key = key
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request, whatever it is."""
+        body = await request.read()
+        if request.path.startswith("/simulator/"):
+            return self._control(request, body)
+        number = self._records.saw(request.method, request.path_qs, request.headers, body)
+        headers = answer_headers(self._chat.request_id(number), number, 0)
+        try:
+            self._check_key(request)
+            if request.path == "/v1/chat/completions":
+                _check_method(request, "POST")
+                return await self._chat.answer(request, body, number)
+            if request.path == "/v1/models" or request.path.startswith("/v1/models/"):
+                _check_method(request, "GET")
+                return _json(200, self._listing(request.path), headers)
+            raise ApiError(404, "There is nothing at this address.", "unknown_url")
+        except ApiError as error:
+            return _json(error.status, error.body(), headers)
+
+    def _check_key(self, request: web.Request) -> None:
+        given = request.headers.get("authorization", "")
+        if self._key is None or given == f"Bearer {self._key}":
+            return
+        if not given.startswith("Bearer "):
+            raise ApiError(401, "An API key is needed, as Authorization: Bearer KEY.")
+        raise ApiError(401, "The API key is not the right one.", "invalid_api_key")
+
+    def _listing(self, path: str) -> dict[str, Any]:
+        name = path.removeprefix("/v1/models").removeprefix("/")
+        if not name:
+            return {
+                "object": "list",
+                "data": [_model_object(each) for each in self._models],
+            }
+        if find_model(self._models, name) is None:
+            raise ApiError(404, "There is no model of that name here.", "model_not_found", "model")
+        return _model_object(name)
+
+    def _control(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        match request.method, request.path.split("/")[2:]:
+            case "GET", ["bill"]:
+                return _json(200, self._records.bill(), {})
+            case "POST", ["reset"]:
+                self._records.reset()
+            case "POST", ["behaviour"]:
+                try:
+                    self._chat.choose = always(read_behaviour(body))
+                except ValueError as error:
+                    return _json(400, ApiError(400, str(error)).body(), {})
+            case "POST", ["gates", name]:
+                self._records.gate(name).set()
+            case _:
+                return _json(404, ApiError(404, "There is nothing at this address.").body(), {})
+        return _json(200, {}, {})
+
+
+def _check_method(request: web.Request, method: str) -> None:
+    if request.method != method:
+        raise ApiError(405, f"Only {method} is allowed here.", "method_not_supported")
+
+
+def _model_object(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": MODELS_CREATED_S, "owned_by": "openai"}
+
+
+def _json(status: int, body: object, headers: Mapping[str, str]) -> web.Response:
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(body),
+        content_type="application/json",
+        headers=headers,
+    )
