@@ -1,0 +1,144 @@
+"""Another body for the same call.
+
+What is not changed keeps its bytes, and a call that needs no change keeps its body. A
+prompt that spells a field's name cannot mislead an edit: members are found by reading the
+JSON, never by searching it.
+"""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+import msgspec
+
+from proxy.dialects.chat_request import ChatRequest, LimitField
+from proxy.dialects.chat_tools import WEB_SEARCH, is_search_model, tool_of
+from proxy.dialects.json_text import encode, member, with_items, with_members
+from proxy.domain.errors import Reason, Refused
+
+_GO_WITH: Final = {
+    "tools": ("tool_choice", "parallel_tool_calls"),
+    "functions": ("function_call",),
+}
+"""Fields that mean nothing, or are refused, without the list they are about."""
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be different; a default changes nothing.
+
+    `max_output_tokens` goes into `limit_field`, by default into the field the caller used,
+    and stands in no other. `drop_tools` are names as `ChatRequest.tools` has them.
+    `include_usage` asks for the usage of a stream.
+    """
+
+    model: str | None = None
+    max_output_tokens: int | None = None
+    limit_field: LimitField | None = None
+    drop_tools: frozenset[str] = frozenset()
+    include_usage: bool = False
+
+
+Edits = dict[str, bytes | None]
+
+
+def apply(request: ChatRequest, changes: Changes) -> bytes:
+    """The body of the call with the changes made: the very same bytes if there are none.
+
+    Raises:
+        Refused: TOOL_DENIED when a tool is to go that the call forces, or that is a part
+            of the model.
+    """
+    edits = _model(request, changes) | _limit(request, changes)
+    edits |= _tools(request, changes) | _stream_options(request, changes)
+    return with_members(request.body, edits) if edits else request.body
+
+
+def _model(request: ChatRequest, changes: Changes) -> Edits:
+    if changes.model is None or changes.model == request.model:
+        return {}
+    return {"model": encode(changes.model)}
+
+
+def _limit(request: ChatRequest, changes: Changes) -> Edits:
+    limit = changes.max_output_tokens
+    field = changes.limit_field or request.limit_field or "max_completion_tokens"
+    if limit is None or (limit, field) == (request.max_output_tokens, request.limit_field):
+        return {}
+    edits: Edits = {field: encode(limit)}
+    if request.limit_field is not None and request.limit_field != field:
+        edits[request.limit_field] = None
+    return edits
+
+
+def _stream_options(request: ChatRequest, changes: Changes) -> Edits:
+    if not changes.include_usage or not request.stream or request.asks_usage:
+        return {}
+    options = b"{}"
+    if request.fields.get("stream_options") is not None:
+        options = member(request.body, "stream_options")
+    return {"stream_options": with_members(options, {"include_usage": b"true"})}
+
+
+def _tools(request: ChatRequest, changes: Changes) -> Edits:
+    dropped = changes.drop_tools & {tool.name for tool in request.tools}
+    if not dropped:
+        return {}
+    if request.forced_tool in dropped:
+        raise _denied(f"The tool {request.forced_tool!r} that the call forces", "tool_choice")
+    edits: Edits = {}
+    for field in ("tools", "functions"):
+        edits |= _without(request, field, dropped)
+    if WEB_SEARCH in dropped:
+        if is_search_model(changes.model or request.model):
+            raise _denied("Web search, which this model always does,", "model")
+        if "web_search_options" in request.fields:
+            edits["web_search_options"] = None
+    if "tool_choice" not in edits:
+        edits |= _allowed_tools(request, dropped)
+    return edits
+
+
+def _without(request: ChatRequest, field: str, dropped: Collection[str]) -> Edits:
+    """The list of tools in `field` without those that are dropped."""
+    definitions = request.fields.get(field) or []
+    kept = [tool_of(definition, field).name not in dropped for definition in definitions]
+    if all(kept):
+        return {}
+    if any(kept):
+        return {field: with_items(member(request.body, field), kept)}
+    gone = (field, *_GO_WITH[field])
+    return {name: None for name in gone if name in request.fields}
+
+
+def _allowed_tools(request: ChatRequest, dropped: Collection[str]) -> Edits:
+    """A `tool_choice` that lists tools must not list one that is gone."""
+    choice = request.fields.get("tool_choice")
+    if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
+        return {}
+    allowed = choice.get("allowed_tools")
+    listed: Any = allowed.get("tools") if isinstance(allowed, dict) else None
+    if not isinstance(allowed, dict) or not isinstance(listed, list):
+        return {}
+    kept = [
+        not isinstance(tool, dict) or tool_of(tool, "tool_choice").name not in dropped
+        for tool in listed
+    ]
+    if all(kept):
+        return {}
+    if not any(kept):
+        if allowed.get("mode") == "required":
+            raise _denied("Every tool that the call may choose from", "tool_choice")
+        return {"tool_choice": b'"none"'}
+    text = member(request.body, "tool_choice")
+    inner = member(text, "allowed_tools")
+    tools = with_items(member(inner, "tools"), kept)
+    return {
+        "tool_choice": with_members(text, {"allowed_tools": with_members(inner, {"tools": tools})})
+    }
+
+
+def _denied(what: str, param: str) -> Refused:
+    return Refused(
+        Reason.TOOL_DENIED,
+        f"{what} is not allowed for this budget at present. Do not retry.",
+        param=param,
+    )

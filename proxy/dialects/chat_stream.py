@@ -1,0 +1,189 @@
+"""A streamed answer: relayed as it comes, and read along.
+
+Per chunk only the ends of events are found, and `"usage"` is searched in them. Deltas are
+kept as they came, and decoded when somebody asks what was delivered, or 128 KiB at a time.
+
+Source: https://platform.openai.com/docs/api-reference/chat-streaming; field-report 39, 40.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from pricing.usage import Usage
+from proxy.dialects.chat_answer import Answer, DeliveredTexts, add_cost, text_or_none
+from proxy.dialects.chat_usage import UsageFault, read_usage, reported_usage
+from proxy.dialects.json_text import read_leniently
+from proxy.dialects.sse import EventSplitter, data_of
+
+MAX_HELD_BYTES: Final = 64 * 2**10
+"""The most of an unfinished event that waits for its end before it is relayed."""
+
+MAX_RAW_BYTES: Final = 128 * 2**10
+"""The most of the stream that is kept undecoded."""
+
+_OBJECT_BYTES: Final = 48
+
+# No text can look like this: inside a JSON string the quotes are escaped.
+_USAGE_GIVEN: Final = re.compile(rb'"usage"\s*+:\s*+[^n]')
+_DONE: Final = b"[DONE]"
+_MAX_DONE_BYTES: Final = 64
+
+
+class AnswerStream:
+    """Takes a stream in pieces and gives what goes to the client.
+
+    strip_usage: the usage was asked for by us, not by the client: the chunk that was sent
+        for it alone is taken out. (The `"usage": null` on the other chunks stays; every
+        client knows it.) Otherwise every piece goes on at once, as the same object.
+    cost_of: gives the cost in dollars, as a decimal string, of the answer whose usage has
+        just come; it is added to that usage. None adds nothing.
+
+    Only where something may be taken out or added does the unfinished end of a piece wait,
+    at most MAX_HELD_BYTES of it.
+    """
+
+    def __init__(
+        self, *, strip_usage: bool, cost_of: Callable[[Answer], str | None] | None = None
+    ) -> None:
+        self.strips_usage = strip_usage
+        self.saw_done = False
+        self._cost_of = cost_of
+        self._events = EventSplitter()
+        self._usage: Usage | None = None
+        self._fault: UsageFault | None = None
+        self._model: str | None = None
+        self._service_tier: str | None = None
+        self._raw: list[bytes] = []
+        self._raw_bytes = 0
+        self._delivered = DeliveredTexts()
+        self._held = bytearray()
+        self._is_passing = False
+        self._took_out_half_a_line_end = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What goes to the client now."""
+        events = self._events.feed(chunk)
+        if self._relays_at_once:
+            for event, _ in events:
+                self._read(event)
+            return chunk
+        return self._relay(chunk, events)
+
+    def finish(self) -> bytes:
+        """What is left for the client when the stream has ended, however it did."""
+        replacement = self._replacement(self._events.finish())
+        held = bytes(self._held)
+        self._held.clear()
+        return held if replacement is None or self._is_passing else replacement
+
+    @property
+    def saw_finish_reason(self) -> bool:
+        """Whether every choice that came has said why it ended."""
+        return self._decoded().finished
+
+    @property
+    def saw_content(self) -> bool:
+        """Whether any text has come."""
+        return bool(self._decoded().texts())
+
+    @property
+    def answer(self) -> Answer:
+        """What is known by now. The last usage that can be true is the one that counts."""
+        complete = self.saw_done or self.saw_finish_reason
+        if self._model is None:
+            self._decoded()
+        return Answer(
+            self._usage,
+            self._fault if self._usage is None else None,
+            self._model,
+            self._service_tier,
+            complete,
+            self._decoded,
+        )
+
+    @property
+    def _relays_at_once(self) -> bool:
+        return not self.strips_usage and self._cost_of is None
+
+    def _relay(self, chunk: bytes, events: list[tuple[bytes | None, int]]) -> bytes:
+        begin = 0
+        if self._took_out_half_a_line_end and chunk:
+            self._took_out_half_a_line_end = False
+            begin = int(chunk.startswith(b"\n"))
+        ready: list[bytes] = []
+        for event, end in events:
+            replacement = self._replacement(event)
+            if replacement is None or self._is_passing:
+                ready += (bytes(self._held), chunk[begin:end])
+            else:
+                ready.append(replacement)
+                self._took_out_half_a_line_end = (
+                    not replacement and end == len(chunk) and chunk.endswith(b"\r")
+                )
+            self._held.clear()
+            self._is_passing = False
+            begin = end
+        self._held += chunk[begin:]
+        if self._is_passing or len(self._held) > MAX_HELD_BYTES:
+            self._is_passing = True
+            ready.append(bytes(self._held))
+            self._held.clear()
+        return b"".join(ready)
+
+    def _replacement(self, event: bytes | None) -> bytes | None:
+        """Read an event, and say what goes on in its place: None for itself."""
+        chunk = self._read(event)
+        if event is None or chunk is None:
+            return None
+        if self.strips_usage and not chunk.get("choices", True):
+            return b""
+        cost_usd = self._cost_of(self.answer) if self._cost_of and self._usage else None
+        if cost_usd is None:
+            return None
+        data = data_of(event)
+        return event.replace(data, add_cost(data, cost_usd), 1)
+
+    def _read(self, event: bytes | None) -> dict[str, Any] | None:
+        """Keep an event, and look for what it says: its chunk, if that reports usage."""
+        if event is None:
+            self._delivered.is_partial = True
+            return None
+        self._raw.append(event)
+        self._raw_bytes += len(event) + _OBJECT_BYTES
+        if self._raw_bytes > MAX_RAW_BYTES:
+            self._decoded()
+        if b'"usage"' in event and _USAGE_GIVEN.search(event):
+            return self._read_usage(event)
+        if len(event) <= _MAX_DONE_BYTES and _DONE in event and data_of(event).strip() == _DONE:
+            self.saw_done = True
+        return None
+
+    def _read_usage(self, event: bytes) -> dict[str, Any] | None:
+        chunk = read_leniently(data_of(event))
+        reported = reported_usage(chunk) if isinstance(chunk, dict) else None
+        if not isinstance(chunk, dict) or reported is None:
+            return None
+        usage, self._fault = read_usage(reported)
+        self._usage = usage or self._usage
+        self._read_names(chunk)
+        return chunk
+
+    def _read_names(self, chunk: dict[str, Any]) -> None:
+        self._model = text_or_none(chunk.get("model")) or self._model
+        self._service_tier = text_or_none(chunk.get("service_tier")) or self._service_tier
+
+    def _decoded(self) -> DeliveredTexts:
+        """The texts so far; what was kept raw is decoded for it, and let go."""
+        raw, self._raw, self._raw_bytes = self._raw, [], 0
+        for event in raw:
+            data = data_of(event)
+            if not data:
+                continue
+            chunk = read_leniently(data)
+            if isinstance(chunk, dict):
+                self._delivered.add(chunk.get("choices"), "delta")
+                self._read_names(chunk)
+            else:
+                self._delivered.add_fragment(data)
+        return self._delivered

@@ -1,0 +1,92 @@
+"""The tools of a chat completion call, by the names that caps use.
+
+A cap knows a function or a custom tool by its name, and a built-in tool by its type
+without the date of its version (docs/semantics.md, "Policy, plan, caps").
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from proxy.dialects.json_text import invalid, optional
+
+WEB_SEARCH: Final = "web_search"
+"""The built-in that is asked for by `web_search_options`, or by the choice of model."""
+
+_SEARCH_MODELS: Final = ("-search-preview", "-search-api")
+_TOOL_FIELDS: Final = frozenset({"tools", "functions", "web_search_options"})
+_DATE: Final = re.compile(r"_(?:\d{8}|\d{4}_\d{2}_\d{2})$")
+
+
+class ToolKind(StrEnum):
+    """Who runs a tool: the caller (function, custom) or the provider (built-in, at a fee)."""
+
+    FUNCTION = "function"
+    CUSTOM = "custom"
+    BUILT_IN = "built_in"
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A tool as caps see it."""
+
+    name: str
+    kind: ToolKind
+
+
+def read_tools(fields: Mapping[str, Any], model: str) -> tuple[Tool, ...]:
+    """Every tool the model may use: `tools`, the older `functions`, and web search.
+
+    Raises:
+        Refused: INVALID_REQUEST when a tool has no name that a cap could know it by.
+    """
+    if not (fields.keys() & _TOOL_FIELDS) and not is_search_model(model):
+        return ()
+    tools = [tool for field in ("tools", "functions") for tool in _listed(fields, field)]
+    options = optional(fields, "web_search_options", dict, "an object")
+    if options is not None or is_search_model(model):
+        tools.append(Tool(WEB_SEARCH, ToolKind.BUILT_IN))
+    return tuple(tools)
+
+
+def tool_of(definition: Mapping[str, Any], param: str) -> Tool:
+    """A definition of `tools`, a choice of `tool_choice` (the two look alike), or a function."""
+    kind = definition.get("type", "function")
+    if kind in ("function", "custom"):
+        named = definition.get(kind, definition)
+        name = named.get("name") if isinstance(named, dict) else None
+        if not isinstance(name, str) or not name:
+            field = f"{param}.{kind}.name" if kind in definition else f"{param}.name"
+            raise invalid(field, "must be a non-empty string")
+        return Tool(name, ToolKind(kind))
+    if not isinstance(kind, str) or not kind:
+        raise invalid(f"{param}.type", "must be a non-empty string")
+    return Tool(_DATE.sub("", kind), ToolKind.BUILT_IN)
+
+
+def read_forced_tool(fields: Mapping[str, Any]) -> str | None:
+    """The one tool that `tool_choice`, or the older `function_call`, makes the model call."""
+    for field in ("tool_choice", "function_call"):
+        choice = fields.get(field)
+        if choice is None or isinstance(choice, str):
+            continue
+        if not isinstance(choice, dict):
+            raise invalid(field, "must be a string or an object")
+        if choice.get("type") != "allowed_tools":
+            return tool_of(choice, field).name
+    return None
+
+
+def is_search_model(model: str) -> bool:
+    """Whether the model searches the web for every answer."""
+    return any(part in model for part in _SEARCH_MODELS)
+
+
+def _listed(fields: Mapping[str, Any], field: str) -> Iterator[Tool]:
+    for place, definition in enumerate(optional(fields, field, list, "an array") or ()):
+        param = f"{field}[{place}]"
+        if not isinstance(definition, dict):
+            raise invalid(param, "must be an object")
+        yield tool_of(definition, param)
