@@ -2,7 +2,7 @@
 
 identify  estimate  reserve  shape  forward  meter  settle
 
-Around them: server (sockets to calls), respond (refusals and budget headers), headers
-(what passes and what is dropped), policy (which caps a budget asks for), ending (how a
-call ended, and what that means for its hold), leases (holds kept alive from one timer).
+Beside them: policy (what a budget changes in a wish), ending (how a call ended, and what
+that does to its hold), charge (what it cost), respond (refusals and budget headers).
+`runtime/` is what surrounds a call: sockets, tasks, leases, records.
 """

@@ -6,14 +6,41 @@ that the connection pool can be replaced by measurement.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, Protocol
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from proxy.domain.errors import Reason, Refused
+from proxy.gateway.identify import Caller
+from proxy.gateway.runtime.door import Door
+from proxy.gateway.runtime.headers import readable_encodings, upstream_headers
+
 _CHUNK_BYTES: Final = 65_536
+
+
+API_PREFIX: Final = "/v1"
+"""What stands in front of every path here, and in the base URL of the upstream."""
+
+
+class CredentialMode(StrEnum):
+    """Which credential goes upstream."""
+
+    SECRET = "secret"  # noqa: S105 - the name of a mode
+    PASSTHROUGH = "passthrough"
+    NONE = "none"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What the upstream is to see: `secret` for mode SECRET only."""
+
+    mode: CredentialMode
+    secret: str = field(default="", repr=False)
 
 
 class NotSent(Exception):
@@ -75,6 +102,50 @@ class UpstreamTimeouts:
     idle_ms: int
 
 
+class Forwarder:
+    """Sends calls on, with the credential that the upstream is to see."""
+
+    def __init__(self, upstream: Upstream, credential: Credential) -> None:
+        self._upstream = upstream
+        self._credential = credential
+
+    def check_ready(self) -> None:
+        """Refuse early what could not be sent.
+
+        Raises:
+            Refused: UPSTREAM_NOT_CONFIGURED, no credential was given for the upstream.
+        """
+        if self._credential.mode is CredentialMode.MISSING:
+            raise Refused(
+                Reason.UPSTREAM_NOT_CONFIGURED,
+                "The proxy has no key for its upstream: set it in its configuration "
+                "(upstreams[0].api_key) or its environment.",
+            )
+
+    async def send(
+        self, door: Door, caller: Caller, *, body: bytes, reads_plain: bool
+    ) -> UpstreamAnswer:
+        """Send a request on. `reads_plain` asks for an answer that is not compressed.
+
+        Raises:
+            NotSent, NoStatus: as `Upstream.send`.
+        """
+        accepted = "" if reads_plain else door.header("Accept-Encoding") or ""
+        headers = upstream_headers(
+            door.headers,
+            connection=door.header("Connection") or "",
+            accept_encoding=readable_encodings(accepted),
+        )
+        match self._credential.mode:
+            case CredentialMode.SECRET:
+                headers["Authorization"] = f"Bearer {self._credential.secret}"
+            case CredentialMode.PASSTHROUGH if caller.foreign_credential is not None:
+                headers["Authorization"] = f"Bearer {caller.foreign_credential}"
+        path = caller.path.removeprefix(API_PREFIX)
+        target = f"{path}?{door.query}" if door.query else path
+        return await self._upstream.send(door.method, target, headers, body)
+
+
 class HttpUpstream:
     """An upstream over HTTP/1.1. Redirects are answers like others: never followed."""
 
@@ -82,13 +153,10 @@ class HttpUpstream:
         self,
         base_url: str,
         *,
-        credential: str | None,
         timeouts: UpstreamTimeouts,
         session: aiohttp.ClientSession,
     ) -> None:
-        """`credential` replaces the caller's; None leaves the headers as they come."""
         self._base = base_url.rstrip("/")
-        self._authorization = f"Bearer {credential}" if credential else None
         self._session = session
         self._timeouts = timeouts
         self._timeout = aiohttp.ClientTimeout(
@@ -101,8 +169,6 @@ class HttpUpstream:
     async def send(
         self, method: str, path: str, headers: CIMultiDict[str], body: bytes
     ) -> UpstreamAnswer:
-        if self._authorization is not None:
-            headers["Authorization"] = self._authorization
         try:
             async with asyncio.timeout(self._timeouts.response_ms / 1000):
                 response = await self._session.request(

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.scope import encode_value
 from proxy.domain.subject import LEVELS, RUN, Subject
-from proxy.gateway.headers import BAGGAGE_PREFIX
+from proxy.gateway.runtime.headers import BAGGAGE_PREFIX
 
 _PATH_PREFIX = "/s/"
 _OUR_KEY_PREFIX = "cyc_"

@@ -4,57 +4,228 @@ Bytes go on as they came; what is read from them is a copy, decompressed where n
 JSON is decoded and nothing is tokenized per chunk.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from proxy.dialects.chat_answer import Answer, read_answer
 from proxy.dialects.chat_stream import AnswerStream
-from proxy.dialects.decoding import Decoder, UndecodableAnswer, decoder_for
-from proxy.domain.errors import Reason, Refused
+from proxy.dialects.decoding import Undecodable, decoder_for
 from proxy.gateway.ending import Ending, Outcome
 from proxy.gateway.forward import BrokenOff, UpstreamAnswer
-from proxy.gateway.reply import ClientGone, Reply
+from proxy.gateway.runtime.door import ClientGone, Door
+
+_DRAIN_STEP_BYTES: Final = 16_384
+"""How often the worth of a drained answer is looked at."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Metered:
-    """What came of a call: how it ended, and what was read on the way."""
+    """What came of a call: how it ended, what was read on the way, and the body if whole."""
 
     ending: Ending
     answer: Answer | None = None
     body: bytes = b""
-    """The answer as it came, for one that is not streamed."""
-    client_left: bool = False
 
 
-class DrainMeter(Protocol):
-    """Says when an answer that nobody hears has cost enough."""
+@dataclass(frozen=True, slots=True)
+class Disconnects:
+    """What becomes of an answer that nobody hears any more.
 
-    def __call__(self, answer_bytes: int) -> bool:
-        """Whether to go on reading after so many bytes."""
-        ...
+    `drain_microcents` is the most a stream may cost while it is read on; None sets no
+    limit but `drain_ms`.
+    """
+
+    on_disconnect: Literal["abort", "drain"]
+    drain_ms: int
+    drain_microcents: int | None
 
 
-async def read_whole(answer: UpstreamAnswer) -> Metered:
-    """Take the whole answer in, then read it. Errors of the upstream stay as they are."""
+def is_event_stream(answer: UpstreamAnswer) -> bool:
+    """Whether an answer comes as events."""
+    content_type = answer.headers.get("Content-Type", "")
+    return answer.status < 400 and content_type.lower().startswith("text/event-stream")
+
+
+async def read_whole(answer: UpstreamAnswer, door: Door, disconnects: Disconnects) -> Metered:
+    """Take the whole answer in, then read it. Errors of the upstream stay as they are.
+
+    An abandoned answer costs as much as one that is heard, so it is always read on, for
+    `drain_ms` after the caller has gone.
+    """
     pieces: list[bytes] = []
-    outcome = _outcome_of(answer.status)
-    try:
-        while piece := await answer.read():
-            pieces.append(piece)
-    except BrokenOff:
-        outcome = Outcome.REFUSED if outcome is Outcome.REFUSED else Outcome.BROKEN
+    broken = False
+    with _deadline_when_gone(answer, door, disconnects.drain_ms):
+        try:
+            while piece := await answer.read():
+                pieces.append(piece)
+        except BrokenOff:
+            broken = True
     body = b"".join(pieces)
     read = None
-    if outcome is Outcome.COMPLETE:
-        read = read_answer(_decoded(body, answer.headers.get("Content-Encoding", "")))
-        if not read.complete and read.looks_like_json:
-            outcome = Outcome.BROKEN
+    if not broken and answer.status < 400:
+        plain = _plain(answer.headers, body)
+        broken = plain is None or _is_cut(plain)
+        read = None if plain is None else read_answer(plain)
     ending = Ending(
-        outcome,
+        _outcome(answer.status, broken=broken),
         status=answer.status,
         has_usage=read is not None and read.usage is not None,
         answer_bytes=len(body),
     )
     return Metered(ending, read, body)
+
+
+class StreamRelay:
+    """Sends a stream on as it comes, and reads along.
+
+    A caller who leaves stops the sending. Then the upstream is closed at once, or read on
+    for a while, as `Disconnects` says. `cost_of` prices an answer of so many tokens.
+    """
+
+    def __init__(
+        self,
+        answer: UpstreamAnswer,
+        door: Door,
+        stream: AnswerStream,
+        disconnects: Disconnects,
+        cost_of: Callable[[int], int],
+    ) -> None:
+        self._answer = answer
+        self._door = door
+        self._stream = stream
+        self._disconnects = disconnects
+        self._cost_of = cost_of
+        self._decoder = decoder_for(answer.headers.get("Content-Encoding", ""))
+        self._answer_bytes = 0
+        self._gone = False
+        self._drained_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def sends_decoded(self) -> bool:
+        """Whether the caller gets plain bytes of an answer that came compressed."""
+        return self._stream.strips_usage and self._decoder is not None
+
+    async def run(self, headers: Mapping[str, str], on_first_byte: Callable[[], None]) -> Metered:
+        """Relay to the end, whichever side it comes from."""
+        broken = False
+        self._door.when_gone(self._leave)
+        try:
+            await self._begin(headers)
+            while chunk := await self._answer.read():
+                if not self._answer_bytes:
+                    on_first_byte()
+                self._answer_bytes += len(chunk)
+                await self._pass_on(self._read_along(chunk))
+                if self._gone:
+                    self._weigh(len(chunk))
+        except BrokenOff:
+            broken = True
+        finally:
+            if self._deadline is not None:
+                self._deadline.cancel()
+        await self._pass_on(self._stream.finish())
+        return self._metered(broken=broken)
+
+    def _metered(self, *, broken: bool) -> Metered:
+        read = self._stream.answer
+        cut = not read.complete
+        if (cut or broken) and not self._gone:
+            self._door.break_off()
+        ending = Ending(
+            _outcome(self._answer.status, broken=cut),
+            status=self._answer.status,
+            has_usage=read.usage is not None,
+            answer_bytes=self._answer_bytes,
+            streamed=True,
+        )
+        return Metered(ending, read)
+
+    async def _begin(self, headers: Mapping[str, str]) -> None:
+        try:
+            await self._door.start(self._answer.status, headers)
+        except ClientGone:
+            self._leave()
+
+    def _read_along(self, chunk: bytes) -> bytes:
+        """What the caller gets for a chunk."""
+        if self._decoder is None:
+            return self._stream.feed(chunk)
+        try:
+            plain = self._stream.feed(self._decoder.feed(chunk))
+        except Undecodable:
+            # Nothing more can be read of it: it then counts as an answer without usage.
+            self._decoder = None
+            return chunk
+        return plain if self._stream.strips_usage else chunk
+
+    async def _pass_on(self, data: bytes) -> None:
+        if self._gone or not data:
+            return
+        try:
+            await self._door.write(data)
+        except ClientGone:
+            self._leave()
+
+    def _leave(self) -> None:
+        """The caller is gone."""
+        if self._gone:
+            return
+        self._gone = True
+        if self._disconnects.on_disconnect == "abort":
+            self._answer.abort()
+        else:
+            self._deadline = asyncio.get_running_loop().call_later(
+                self._disconnects.drain_ms / 1000, self._answer.abort
+            )
+
+    def _weigh(self, drained_bytes: int) -> None:
+        """Stop reading on when what came since could cost more than it may."""
+        limit = self._disconnects.drain_microcents
+        self._drained_bytes += drained_bytes
+        if limit is None or self._drained_bytes < _DRAIN_STEP_BYTES:
+            return
+        self._drained_bytes = 0
+        tokens_at_most = sum(len(text.encode()) for text in self._stream.answer.delivered_texts())
+        if self._cost_of(tokens_at_most) > limit:
+            self._answer.abort()
+
+
+def _outcome(status: int, *, broken: bool) -> Outcome:
+    if 400 <= status < 500:
+        return Outcome.REFUSED
+    if broken:
+        return Outcome.BROKEN
+    return Outcome.FAILED if status >= 500 else Outcome.COMPLETE
+
+
+def _plain(headers: Mapping[str, str], body: bytes) -> bytes | None:
+    """The body without its compression; None when it breaks off or is something else."""
+    decoder = decoder_for(headers.get("Content-Encoding", ""))
+    if decoder is None:
+        return body
+    try:
+        return decoder.feed(body) + decoder.finish()
+    except Undecodable:
+        return None
+
+
+def _is_cut(plain: bytes) -> bool:
+    """Whether a JSON body ends too early: with no length given, a cut looks like an end."""
+    return plain.lstrip()[:1] == b"{" and plain.rstrip()[-1:] != b"}"
+
+
+@contextmanager
+def _deadline_when_gone(answer: UpstreamAnswer, door: Door, drain_ms: int) -> Iterator[None]:
+    """Once the caller has gone, give the answer `drain_ms` more."""
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+    door.when_gone(lambda: timers.append(loop.call_later(drain_ms / 1000, answer.abort)))
+    try:
+        yield
+    finally:
+        for timer in timers:
+            timer.cancel()

@@ -13,7 +13,8 @@ from proxy.domain.decision import Decision
 from proxy.domain.errors import BudgetRefused, Reason, Refused
 from proxy.domain.money import Unit, usd
 from proxy.domain.period import iso
-from proxy.ledger.protocol import Balance
+from proxy.gateway.shape import Shaped
+from proxy.ledger.protocol import Grant
 
 RETRY_UNAVAILABLE_MS: Final = 1_000
 
@@ -63,6 +64,7 @@ REFUSALS: Final[Mapping[Reason, RefusalRow]] = {
     Reason.ORIGIN_NOT_ALLOWED: _FORBIDDEN,
     Reason.AUTHORITY_UNAVAILABLE: _DOWN,
     Reason.OVERLOADED: _DOWN,
+    Reason.UPSTREAM_NOT_CONFIGURED: RefusalRow(503, "server_error"),
     Reason.UPSTREAM_UNREACHABLE: RefusalRow(502, "server_error", retries=True),
     Reason.UPSTREAM_TIMEOUT: RefusalRow(504, "server_error", retries=True),
     Reason.INTERNAL_ERROR: RefusalRow(500, "server_error"),
@@ -130,6 +132,24 @@ def _retry_headers(refused: Refused) -> dict[str, str]:
     }
 
 
-def tightest(balances: tuple[Balance, ...]) -> Balance | None:
-    """The balance with the least left; the outermost of equals."""
-    return min(balances, key=lambda balance: balance.remaining, default=None)
+def budget_headers(
+    grant: Grant, shaped: Shaped, decision: Decision, *, requested_model: str, trace_id: str
+) -> dict[str, str]:
+    """What a call that left is told about its budget, before its cost is known."""
+    headers = {
+        "X-Budget-Decision": decision,
+        "X-Budget-Reservation-Id": grant.reservation_id,
+        "X-Budget-Estimate-Usd": usd(grant.amount),
+        "X-Cycles-Trace-Id": trace_id,
+    }
+    tightest = min(grant.balances, key=lambda balance: balance.remaining, default=None)
+    if tightest is not None:
+        headers["X-Budget-Remaining-Usd"] = usd(tightest.remaining)
+        headers["X-Budget-Scope"] = tightest.scope
+    if shaped.caps:
+        headers["X-Budget-Caps"] = ",".join(shaped.caps)
+    if "model" in shaped.caps:
+        headers["X-Budget-Model"] = f"{shaped.model}; requested={requested_model}"
+    if shaped.max_tokens is not None:
+        headers["X-Budget-Max-Tokens"] = str(shaped.max_tokens)
+    return headers

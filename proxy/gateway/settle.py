@@ -16,8 +16,8 @@ from proxy.domain.errors import (
     ReservationExpired,
     ReservationFinalized,
 )
-from proxy.gateway.leases import Leases
-from proxy.gateway.tasks import TaskSet
+from proxy.gateway.runtime.leases import Leases
+from proxy.gateway.runtime.tasks import TaskSet
 from proxy.ledger.protocol import Ledger, Settlement
 from proxy.observe.logs import Log
 

@@ -4,12 +4,10 @@ Labels have a bounded set of values: models and tenants beyond the first hundred
 counted as `other`. Never a prompt, an answer or a credential.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from proxy.domain.money import MICROCENTS_PER_USD, Unit
 from proxy.ledger.protocol import Balance
@@ -97,41 +95,34 @@ class Metrics:
             "Holds of calls in flight.",
             registry=self.registry,
         )
+        self.uncertain_holds = Gauge(
+            "spendgate_reservations_uncertain",
+            "Holds of calls whose outcome nobody knows.",
+            registry=self.registry,
+        )
+        self.budget_remaining_usd = Gauge(
+            "spendgate_budget_remaining_usd",
+            "Dollars left, of declared scopes and the 50 tightest.",
+            ("scope", "period"),
+            registry=self.registry,
+        )
         self.settlements_pending = Gauge(
             "spendgate_settlements_pending",
             "Settlements that wait for the ledger.",
             registry=self.registry,
         )
 
+    def show_ledger(self, balances: Iterable[Balance], *, uncertain: int) -> None:
+        """Take in what stands in the ledger: read when somebody asks for the figures."""
+        self.budget_remaining_usd.clear()
+        for balance in _worth_showing(balances):
+            gauge = self.budget_remaining_usd.labels(balance.scope, balance.period)
+            gauge.set(balance.remaining / MICROCENTS_PER_USD)
+        self.uncertain_holds.set(uncertain)
+
     def exposition(self) -> bytes:
         """All figures in Prometheus' text format."""
         return generate_latest(self.registry)
-
-
-class BudgetCollector(Collector):
-    """Figures that live in the ledger, read when somebody asks for them."""
-
-    def __init__(self, balances: Callable[[], tuple[Balance, ...]], uncertain: Callable[[], int]):
-        self._balances = balances
-        self._uncertain = uncertain
-
-    def collect(self) -> Iterator[Metric]:
-        """Remaining dollars of declared scopes and of the tightest others."""
-        remaining = GaugeMetricFamily(
-            "spendgate_budget_remaining_usd",
-            "Dollars left, of declared scopes and the 50 tightest.",
-            labels=("scope", "period"),
-        )
-        for balance in _worth_showing(self._balances()):
-            remaining.add_metric(
-                (balance.scope, balance.period), balance.remaining / MICROCENTS_PER_USD
-            )
-        yield remaining
-        yield GaugeMetricFamily(
-            "spendgate_reservations_uncertain",
-            "Holds of calls whose outcome nobody knows.",
-            value=self._uncertain(),
-        )
 
 
 def _worth_showing(balances: Iterable[Balance]) -> list[Balance]:

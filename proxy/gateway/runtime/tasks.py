@@ -28,12 +28,17 @@ class TaskSet:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    async def drain(self, timeout_ms: int) -> int:
-        """Wait for all, at most so long, then cancel what is left; how many that were."""
+    async def wait(self, timeout_ms: int) -> int:
+        """Wait for all, at most so long; how many are still at it."""
         if not self._tasks:
             return 0
         _, late = await asyncio.wait(set(self._tasks), timeout=timeout_ms / 1000)
+        return len(late)
+
+    async def drain(self, timeout_ms: int) -> None:
+        """Wait for all, at most so long, then cancel what is left."""
+        await self.wait(timeout_ms)
+        late = set(self._tasks)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        return len(late)

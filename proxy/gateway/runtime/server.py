@@ -5,32 +5,14 @@ nothing in the middle; the call hears of it (`Reply.when_gone`) and decides what
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from aiohttp import web
 
 from proxy.domain.errors import Reason, Refused
-from proxy.gateway.reply import ClientGone
-from proxy.gateway.tasks import TaskSet
-
-HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz"})
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One request, as it came. `target` is the path with its query."""
-
-    method: str
-    path: str
-    query: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def header(self, name: str) -> str | None:
-        """The first value of a header, by its lower-case name."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
+from proxy.gateway.runtime.door import ClientGone, Door
+from proxy.gateway.runtime.tasks import TaskSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +23,11 @@ class BodyLimits:
     timeout_ms: int
 
 
-Handle = Callable[["Door"], Awaitable[None]]
+Handle = Callable[[Door], Coroutine[None, None, None]]
 
 
-class Door:
-    """One request at the door: its head is read, its body only when asked for."""
+class SocketDoor:
+    """A door that is an aiohttp request: its body is read only when asked for."""
 
     def __init__(self, request: web.BaseRequest, limits: BodyLimits) -> None:
         self._request = request
@@ -59,16 +41,9 @@ class Door:
         self._react: Callable[[], None] | None = None
 
     def header(self, name: str) -> str | None:
-        """The first value of a header."""
         return self._request.headers.get(name)
 
     async def body(self) -> bytes:
-        """The whole body, within its limits.
-
-        Raises:
-            Refused: REQUEST_TOO_LARGE, REQUEST_TIMEOUT, INVALID_REQUEST (a body that
-                broke off or is compressed).
-        """
         request = self._request
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused(Reason.INVALID_REQUEST, "Compressed request bodies are not accepted.")
@@ -102,7 +77,11 @@ class Door:
             f"The body is larger than {self._limits.max_bytes} bytes (limits.max_body_bytes).",
         )
 
-    def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        if self._stream is not None:
+            # Too late for another answer: what began must not look as if it had ended.
+            self.break_off()
+            return
         self.response = web.Response(status=status, headers=headers, body=body)
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
@@ -143,14 +122,15 @@ class Door:
 class Reception:
     """What aiohttp calls for each request."""
 
-    def __init__(self, handle: Handle, tasks: TaskSet, limits: BodyLimits) -> None:
+    def __init__(self, handle: Handle, calls: TaskSet, limits: BodyLimits) -> None:
         self._handle = handle
-        self._tasks = tasks
+        self._calls = calls
         self._limits = limits
+        self._doors: set[SocketDoor] = set()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        door = Door(request, self._limits)
-        call = self._tasks.start(self._handle(door), name="call")
+        door = SocketDoor(request, self._limits)
+        call = self._calls.start(self._take(door), name="call")
         try:
             await asyncio.shield(call)
         except asyncio.CancelledError:
@@ -159,16 +139,29 @@ class Reception:
         assert door.response is not None
         return door.response
 
+    def hang_up(self) -> None:
+        """Treat every caller as gone, so that their calls come to an end."""
+        for door in list(self._doors):
+            door.hang_up()
 
-def open_server(handle: Handle, tasks: TaskSet, limits: BodyLimits) -> web.Server:
-    """A server that calls `handle` once for each request."""
+    async def _take(self, door: SocketDoor) -> None:
+        self._doors.add(door)
+        try:
+            await self._handle(door)
+        finally:
+            self._doors.discard(door)
+
+
+def open_server(reception: Reception, *, max_header_bytes: int, max_headers: int) -> web.Server:
+    """A server that calls `reception` once for each request."""
     return web.Server(
-        Reception(handle, tasks, limits),  # type: ignore[arg-type]
+        reception,
         handler_cancellation=True,
         access_log=None,
         auto_decompress=False,
-        max_line_size=16_384,
-        max_field_size=65_536,
+        max_line_size=max_header_bytes,
+        max_field_size=max_header_bytes,
+        max_headers=max_headers,
         lingering_time=1.0,
         keepalive_timeout=75.0,
     )

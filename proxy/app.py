@@ -1,0 +1,182 @@
+"""Puts concrete classes together: the only place that knows them all.
+
+A `Gateway` is made of a configuration and of the parts that outlive it (`Foundation`); a
+reload makes another one on the same foundation.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import aiohttp
+
+from pricing.catalogue import Catalogue, provider_of
+from pricing.tokens import Tokenizers
+from proxy.config.convert import overrides, policies
+from proxy.config.model import Config
+from proxy.config.sections.network import UpstreamConfig
+from proxy.domain.clock import Clock
+from proxy.domain.reservation import Overage
+from proxy.gateway.charge import Pricer
+from proxy.gateway.estimate import Counter, Degrade, Estimator, Rates
+from proxy.gateway.forward import (
+    Credential,
+    CredentialMode,
+    Forwarder,
+    HttpUpstream,
+    Upstream,
+    UpstreamTimeouts,
+)
+from proxy.gateway.identify import Guard, Identifier, Key
+from proxy.gateway.meter import Disconnects
+from proxy.gateway.pipeline import Pipeline, Steps
+from proxy.gateway.policy import Policies
+from proxy.gateway.reserve import HoldRules, Reserver
+from proxy.gateway.runtime.admin import Checks
+from proxy.gateway.runtime.front import Front
+from proxy.gateway.runtime.leases import Leases
+from proxy.gateway.runtime.record import Recorder
+from proxy.gateway.runtime.tasks import TaskSet
+from proxy.gateway.settle import Settler
+from proxy.ledger.protocol import Ledger
+from proxy.observe.logs import Log
+from proxy.observe.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What a reload does not touch."""
+
+    ledger: Ledger
+    upstream: Upstream
+    tokenizers: Tokenizers
+    metrics: Metrics
+    log: Log
+    clock: Clock
+    new_id: Callable[[], str]
+    settlements: TaskSet
+    """Settlements that wait for the ledger."""
+
+
+def new_id() -> str:
+    """32 random hex digits."""
+    return secrets.token_hex(16)
+
+
+def new_reservation_id() -> str:
+    """The id of a hold."""
+    return f"rsv_{secrets.token_hex(16)}"
+
+
+class Gateway:
+    """One configuration at work."""
+
+    def __init__(
+        self, config: Config, foundation: Foundation, leases: Leases, checks: Checks
+    ) -> None:
+        """Leases outlive a reload: the calls of the old configuration still hold."""
+        base = foundation
+        upstream = config.upstreams[0]
+        catalogue = Catalogue(overrides(config))
+        counter = Counter(base.tokenizers)
+        rates = _rates(config, upstream)
+        forwarder = Forwarder(base.upstream, _credential(upstream))
+        disconnects = Disconnects(
+            on_disconnect=config.settle.on_disconnect,
+            drain_ms=config.settle.drain_ms,
+            drain_microcents=config.settle.drain_usd,
+        )
+        self.estimator = Estimator(catalogue, counter, _degrade(config), rates)
+        self.settler = Settler(base.ledger, leases, base.settlements, base.log)
+        self.pipeline = Pipeline(
+            Steps(
+                policies=Policies(policies(config)),
+                estimator=self.estimator,
+                reserver=Reserver(
+                    base.ledger, leases, _hold_rules(config), base.metrics, base.clock, base.new_id
+                ),
+                ledger=base.ledger,
+                forwarder=forwarder,
+                disconnects=disconnects,
+                pricer=Pricer(catalogue, counter, rates),
+                settler=self.settler,
+                clock=base.clock,
+                missing_usage=config.settle.missing_usage,
+            )
+        )
+        self.front = Front(
+            guard=Guard(
+                frozenset(config.listen.allowed_hosts), frozenset(config.listen.allowed_origins)
+            ),
+            identifier=_identifier(config),
+            pipeline=self.pipeline,
+            forwarder=forwarder,
+            disconnects=disconnects,
+            recorder=Recorder(base.metrics, base.log, base.clock),
+            checks=checks,
+            log=base.log,
+            clock=base.clock,
+            new_trace_id=base.new_id,
+            deny_status=config.responses.deny_status,
+        )
+
+
+def open_upstream(config: Config, session: aiohttp.ClientSession) -> Upstream:
+    """The upstream of a configuration, over this session."""
+    upstream = config.upstreams[0]
+    return HttpUpstream(
+        upstream.base_url,
+        timeouts=UpstreamTimeouts(
+            connect_ms=upstream.connect_timeout_ms,
+            response_ms=upstream.response_timeout_ms,
+            idle_ms=upstream.idle_timeout_ms,
+        ),
+        session=session,
+    )
+
+
+def _rates(config: Config, upstream: UpstreamConfig) -> Rates:
+    unbounded = config.pricing.unbounded
+    return Rates(
+        provider=provider_of(upstream.base_url) or upstream.api,
+        multiplier=Fraction(upstream.price_multiplier),
+        auto_tier=upstream.service_tier,
+        unbounded_microcents=None if unbounded == "deny" else unbounded,
+        max_microcents_per_call=config.limits.max_usd_per_call,
+        hold_ms=config.ledger.reservation_ttl_ms,
+    )
+
+
+def _degrade(config: Config) -> Degrade:
+    degrade = config.degrade
+    return Degrade(
+        shorten=degrade.shorten,
+        min_output_tokens=degrade.min_output_tokens,
+        fallback_models=degrade.fallback_models,
+    )
+
+
+def _hold_rules(config: Config) -> HoldRules:
+    return HoldRules(
+        ttl_ms=config.ledger.reservation_ttl_ms,
+        max_share_pct=config.degrade.max_share_pct,
+        overage=Overage(config.settle.overage),
+    )
+
+
+def _credential(upstream: UpstreamConfig) -> Credential:
+    mode = CredentialMode(upstream.key_mode)
+    secret = upstream.api_key.get_secret_value() if mode is CredentialMode.SECRET else ""
+    return Credential(mode, secret)
+
+
+def _identifier(config: Config) -> Identifier:
+    identity = config.identity
+    return Identifier(
+        default=identity.default.given(),
+        accept=frozenset(identity.accept),
+        trust_headers=identity.headers == "trusted",
+        require_key=identity.require_key,
+        keys={key.sha256: Key(key.name, key.sha256, key.subject.given()) for key in config.keys},
+    )

@@ -1,0 +1,100 @@
+"""What a call did cost, by the price of the model that served it.
+
+Source: docs/semantics.md, "Settlement by outcome"; field-report 45-54.
+"""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from pricing.card import Unpriced
+from pricing.catalogue import Catalogue, Model, UnknownModel
+from pricing.cost import Terms, cost, hold
+from pricing.usage import Usage
+from proxy.dialects.chat_answer import Answer
+from proxy.gateway.ending import Charge, Commit
+from proxy.gateway.estimate import Counter, Rates, Way
+from proxy.gateway.settle import Charged
+
+_SNAPSHOT: Final = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
+"""What a provider adds to a model's name when it names the version that served."""
+
+_TOKENS_PER_CHOICE: Final = 4
+"""What ends an answer and frames it: billed as output, never delivered as text."""
+
+
+class Pricer:
+    """Prices what was used or delivered."""
+
+    def __init__(self, catalogue: Catalogue, counter: Counter, rates: Rates) -> None:
+        self._catalogue = catalogue
+        self._counter = counter
+        self._rates = rates
+
+    async def price(
+        self, commit: Commit, *, held: int, way: Way, answer: Answer | None, at_ms: int
+    ) -> Charged:
+        """What the call cost, for the kind of charge its ending calls for.
+
+        Usage that has no price (a kind of token the rate card does not know) charges the
+        hold, marked estimated: never less than was held, never an error at the end of a
+        call that has already been billed.
+        """
+        model = self.served_model(way, answer, at_ms)
+        try:
+            amount = await self._amount(commit.charge, held, way, model, answer)
+        except Unpriced:
+            return Charged(held, estimated=True, model=model.name)
+        return Charged(amount, estimated=commit.estimated, model=model.name)
+
+    async def _amount(
+        self, charge: Charge, held: int, way: Way, model: Model, answer: Answer | None
+    ) -> int:
+        if charge is Charge.HOLD or answer is None:
+            return held
+        reported = 0
+        if answer.usage is not None:
+            reported = self._by_usage(answer.usage, way, model, answer.service_tier)
+        if charge is Charge.USAGE:
+            return reported
+        return max(reported, await self._by_count(way, model, answer))
+
+    def served_model(self, way: Way, answer: Answer | None, at_ms: int) -> Model:
+        """The model that did the work: the one the answer names, where it has a price.
+
+        A dated snapshot of an overridden model keeps the override.
+        """
+        named = answer.model if answer is not None else None
+        if named is None or named == way.model.name:
+            return way.model
+        is_snapshot = named.startswith(way.model.name) and _SNAPSHOT.fullmatch(
+            named[len(way.model.name) :]
+        )
+        if is_snapshot and way.model.card.is_override:
+            return way.model
+        try:
+            return self._catalogue.model(
+                named, provider=self._rates.provider, from_ms=at_ms, until_ms=at_ms
+            )
+        except UnknownModel:
+            return way.model
+
+    def _by_usage(self, usage: Usage, way: Way, model: Model, service_tier: str | None) -> int:
+        """By what the upstream counted. Fees of built-in tools are not in its report."""
+        fees = way.terms.get("tool_calls")
+        return cost(
+            model.card,
+            replace(usage, tool_calls=fees) if fees else usage,
+            cached_in_input=True,
+            service_tier=None if service_tier == "default" else service_tier,
+            multiplier=self._rates.multiplier,
+        )
+
+    async def _by_count(self, way: Way, model: Model, answer: Answer) -> int:
+        """The whole prompt at its dearest rate, and every token that came."""
+        tokens = await self._counter.count_texts(answer.delivered_texts(), model.profile)
+        choices = max(way.terms["n"], answer.choices)
+        alone = Terms(**(way.terms | {"n": 1}))
+        return hold(
+            model.card, way.bound, output_tokens=tokens + _TOKENS_PER_CHOICE * choices, **alone
+        )

@@ -1,0 +1,285 @@
+"""Step 2. The most a call can cost, as a plan: a ladder of ways to run it, dearest first.
+
+The hold of every way is an upper bound: dearest admissible rates, every output token up to
+the limit, times `n`. What the limit is, and where it has to be written into the body, is
+decided here. Rules: docs/semantics.md, "The hold is a bound".
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from pricing.bound import BoundClass, InputBound, count_prompt
+from pricing.card import Unpriced
+from pricing.catalogue import Catalogue, Model, UnknownModel
+from pricing.cost import Terms, affordable_output, hold
+from pricing.profile import Capability, Profile
+from pricing.tokens import Tokenizers
+from proxy.dialects.chat_prompt import prompt_of
+from proxy.dialects.chat_request import ChatRequest
+from proxy.dialects.chat_tools import WEB_SEARCH
+from proxy.domain.errors import Reason, Refused
+from proxy.domain.money import usd
+from proxy.gateway.policy import Wish
+from proxy.ledger.protocol import Rung
+
+
+@dataclass(frozen=True, slots=True)
+class Degrade:
+    """How far a call may be cut down before it is refused."""
+
+    shorten: bool
+    min_output_tokens: int
+    fallback_models: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What prices depend on beside the model: the upstream, and ceilings of our own.
+
+    `auto_tier` is what service tier `auto` means there. `unbounded_microcents` is held
+    for calls without any bound; None refuses them. Prices that change within `hold_ms`
+    count with their dearest.
+    """
+
+    provider: str
+    multiplier: Fraction
+    auto_tier: str
+    unbounded_microcents: int | None
+    max_microcents_per_call: int | None
+    hold_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to run a call.
+
+    `output_tokens` is the limit for each of the `n` answers when all of `want` is granted;
+    `writes_limit` says that the limit has to stand in the body.
+    """
+
+    rung: Rung
+    model: Model
+    bound: InputBound
+    terms: Terms
+    output_tokens: int
+    writes_limit: bool
+
+    def output_tokens_for(self, amount: int) -> int:
+        """The longest answer that a grant of `amount` pays for."""
+        if amount >= self.rung.want:
+            return self.output_tokens
+        return affordable_output(self.model.card, self.bound, amount=amount, **self.terms) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ladder, and whether the call is free however it runs."""
+
+    ways: tuple[Way, ...]
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        return tuple(way.rung for way in self.ways)
+
+    @property
+    def estimate(self) -> int:
+        """What the first rung would hold."""
+        return self.ways[0].rung.want
+
+    @property
+    def is_free(self) -> bool:
+        return all(way.model.card.free for way in self.ways)
+
+    def affordable_max_tokens(self, remaining: int) -> int:
+        """The longest answer that `remaining` would pay for, on the cheapest way; 0 for none."""
+        way = self.ways[-1]
+        length = affordable_output(way.model.card, way.bound, amount=remaining, **way.terms)
+        return min(length or 0, way.output_tokens)
+
+
+INLINE_BYTES: Final = 16_384
+"""Above this a thread counts: a prompt of this size takes about a millisecond."""
+
+
+class Counter:
+    """Counts prompts by the tokenizer of the model they go to."""
+
+    def __init__(self, tokenizers: Tokenizers) -> None:
+        self._tokenizers = tokenizers
+
+    async def count(self, request: ChatRequest, profile: Profile) -> InputBound:
+        """How many tokens the request's input can be."""
+        if len(request.body) <= INLINE_BYTES:
+            return self._count(request, profile)
+        return await asyncio.to_thread(self._count, request, profile)
+
+    def _count(self, request: ChatRequest, profile: Profile) -> InputBound:
+        return count_prompt(prompt_of(request), profile, self._tokenizers)
+
+    async def count_texts(self, texts: tuple[str, ...], profile: Profile) -> int:
+        """How many tokens were delivered."""
+        if sum(map(len, texts)) <= INLINE_BYTES:
+            return self._count_texts(texts, profile)
+        return await asyncio.to_thread(self._count_texts, texts, profile)
+
+    def _count_texts(self, texts: tuple[str, ...], profile: Profile) -> int:
+        return sum(self._tokenizers.count(text, profile).tokens for text in texts)
+
+
+class Estimator:
+    """Makes plans."""
+
+    def __init__(
+        self, catalogue: Catalogue, counter: Counter, degrade: Degrade, rates: Rates
+    ) -> None:
+        self._catalogue = catalogue
+        self._counter = counter
+        self._degrade = degrade
+        self._rates = rates
+
+    async def plan(self, request: ChatRequest, wish: Wish, *, at_ms: int) -> Plan:
+        """The ways to run this call, dearest first, from what policy left of the wish.
+
+        Prices are the dearest in force from `at_ms` on, while the hold lasts.
+
+        Raises:
+            Refused: MODEL_NOT_PRICED, UNBOUNDED_COST, CALL_TOO_EXPENSIVE.
+        """
+        until_ms = at_ms + self._rates.hold_ms
+        ways: list[Way] = []
+        for name in self._candidates(request, wish):
+            if ways and name == request.model:
+                break
+            model = self._priced(name, at_ms, until_ms)
+            bound = await self._counter.count(request, model.profile)
+            if name == request.model or _can_serve(model, request, bound):
+                ways.extend(self._ways(request, wish, model, bound))
+        return Plan(tuple(self._under_ceiling(ways)))
+
+    def _candidates(self, request: ChatRequest, wish: Wish) -> Iterator[str]:
+        """The wish, its stand-ins, and the caller's own model should none of them serve."""
+        wished = wish.model or request.model
+        yield wished
+        if self._degrade.shorten:
+            yield from self._degrade.fallback_models.get(wished, ())
+        if wished != request.model:
+            yield request.model
+
+    def _priced(self, name: str, from_ms: int, until_ms: int) -> Model:
+        try:
+            return self._catalogue.model(
+                name, provider=self._rates.provider, from_ms=from_ms, until_ms=until_ms
+            )
+        except UnknownModel as unknown:
+            near = f" Did you mean {', '.join(unknown.near)}?" if unknown.near else ""
+            raise Refused(
+                Reason.MODEL_NOT_PRICED,
+                f"No price is known for model {name!r}.{near} "
+                "Price it under pricing.overrides, or mark it `free: true`.",
+                param="model",
+            ) from None
+
+    def _ways(
+        self, request: ChatRequest, wish: Wish, model: Model, bound: InputBound
+    ) -> Sequence[Way]:
+        """The model in full, then shortened."""
+        try:
+            return self._priced_ways(request, wish, model, bound)
+        except Unpriced as unpriced:
+            raise Refused(Reason.MODEL_NOT_PRICED, f"{unpriced}.", param="model") from None
+
+    def _priced_ways(
+        self, request: ChatRequest, wish: Wish, model: Model, bound: InputBound
+    ) -> Sequence[Way]:
+        terms = self._terms(request)
+        asked = _least(request.max_output_tokens, wish.max_tokens)
+        own = model.profile.max_output_tokens
+        limit = _least(asked, own)
+        if bound.bound_class is BoundClass.NONE or limit is None:
+            limit = self._limit_without_bound(model, bound, terms, limit)
+        writes = own is None or limit < own
+        full = hold(model.card, bound, output_tokens=limit, **terms)
+        ways = [Way(Rung(full, full), model, bound, terms, limit, writes)]
+        least = self._degrade.min_output_tokens
+        if self._degrade.shorten and least < limit and not request.has_prediction:
+            minimum = hold(model.card, bound, output_tokens=least, **terms)
+            if minimum < full:
+                ways.append(Way(Rung(minimum, full), model, bound, terms, limit, True))
+        return ways
+
+    def _limit_without_bound(
+        self, model: Model, bound: InputBound, terms: Terms, limit: int | None
+    ) -> int:
+        """The output limit of a call whose cost has no bound of its own."""
+        window = model.profile.context_window
+        if bound.bound_class is not BoundClass.NONE and window is not None:
+            return max(1, window - bound.total_tokens)
+        if self._rates.unbounded_microcents is None:
+            raise Refused(
+                Reason.UNBOUNDED_COST,
+                "Nothing bounds what this call can cost: set max_completion_tokens, give the "
+                "model a context_window under pricing.overrides, or set pricing.unbounded.",
+            )
+        if limit is not None:
+            return limit
+        length = affordable_output(
+            model.card, bound, amount=self._rates.unbounded_microcents, **terms
+        )
+        return max(1, length or 0)
+
+    def _terms(self, request: ChatRequest) -> Terms:
+        """What else decides the dearest price: None is the standard service tier."""
+        tier = request.service_tier
+        auto = None if self._rates.auto_tier == "default" else self._rates.auto_tier
+        tiers = {auto} if tier in (None, "auto") else {None if tier == "default" else tier, None}
+        searches = any(tool.name == WEB_SEARCH for tool in request.tools)
+        return Terms(
+            n=request.n,
+            service_tiers=frozenset(tiers),
+            audio_output=request.asks_audio,
+            prediction_tokens=len(request.body) if request.has_prediction else 0,
+            tool_calls={WEB_SEARCH: 1} if searches else {},
+            multiplier=self._rates.multiplier,
+        )
+
+    def _under_ceiling(self, ways: list[Way]) -> list[Way]:
+        """The ways that `limits.max_usd_per_call` leaves open.
+
+        Raises:
+            Refused: CALL_TOO_EXPENSIVE, when it leaves none.
+        """
+        ceiling = self._rates.max_microcents_per_call
+        if ceiling is None:
+            return ways
+        open_ways = [way for way in ways if way.rung.want <= ceiling]
+        if not open_ways:
+            raise Refused(
+                Reason.CALL_TOO_EXPENSIVE,
+                f"This call can cost ${usd(ways[-1].rung.minimum)}; a call may cost at most "
+                f"${usd(ceiling)} (limits.max_usd_per_call). Do not retry.",
+            )
+        return open_ways
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _can_serve(model: Model, request: ChatRequest, bound: InputBound) -> bool:
+    """Whether a stand-in understands what this body asks for, and has room to answer."""
+    window = model.profile.context_window
+    if window is not None and bound.total_tokens >= window:
+        return False
+    needed = {
+        Capability.TOOLS: bool(request.tools),
+        Capability.IMAGES: request.has_images,
+        Capability.JSON_SCHEMA: request.wants_json_schema,
+        Capability.AUDIO: request.asks_audio,
+    }
+    capabilities = model.profile.capabilities
+    return capabilities is None or all(
+        capability in capabilities for capability, is_needed in needed.items() if is_needed
+    )

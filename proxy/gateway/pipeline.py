@@ -1,0 +1,230 @@
+"""The way of one call. Read this first.
+
+    identify ─▶ estimate ─▶ reserve ─▶ shape ─▶ forward ─▶ meter ─▶ settle
+
+A call that got a hold is settled on every way out of here. The task that runs it belongs
+to the server: a caller who hangs up is something the call is told, not something that
+stops it between two lines. (`identify` comes before, in `front.py`, for every path alike.)
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from multidict import CIMultiDict
+
+from pricing.cost import hold
+from proxy.dialects.chat_request import ChatRequest, read_request
+from proxy.dialects.chat_stream import AnswerStream
+from proxy.domain.clock import Clock
+from proxy.domain.errors import BudgetRefused, LedgerError, Reason, Refused
+from proxy.domain.money import Unit, usd
+from proxy.domain.scope import derive
+from proxy.gateway.charge import Pricer
+from proxy.gateway.ending import Commit, Ending, Outcome, Release, judge
+from proxy.gateway.estimate import Estimator, Way
+from proxy.gateway.forward import Forwarder, NoStatus, NotSent, UpstreamAnswer
+from proxy.gateway.identify import Caller
+from proxy.gateway.meter import Disconnects, Metered, StreamRelay, is_event_stream, read_whole
+from proxy.gateway.policy import Policies, Wish
+from proxy.gateway.reserve import Reserver
+from proxy.gateway.respond import budget_headers
+from proxy.gateway.runtime.door import Door
+from proxy.gateway.runtime.headers import client_headers
+from proxy.gateway.runtime.record import CallRecord
+from proxy.gateway.settle import GivenBack, LeftUncertain, Sentence, Settler
+from proxy.gateway.shape import Shaped, shape
+from proxy.ledger.protocol import Grant, Ledger
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A call that holds money, and how far it came.
+
+    `metered` starts as if nothing had been sent; from the moment the request may have
+    left, silence means that nobody knows.
+    """
+
+    grant: Grant
+    way: Way
+    metered: Metered
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What the pipeline is made of; `app.py` puts it together."""
+
+    policies: Policies
+    estimator: Estimator
+    reserver: Reserver
+    ledger: Ledger
+    forwarder: Forwarder
+    disconnects: Disconnects
+    pricer: Pricer
+    settler: Settler
+    clock: Clock
+    missing_usage: Literal["counted", "hold"]
+
+
+class Pipeline:
+    """The steps of a chat completion, in order."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    async def run(self, door: Door, caller: Caller, record: CallRecord) -> None:
+        """Run one call from its body to its settlement.
+
+        Raises:
+            Refused: the call did not leave, or its upstream could not be reached.
+        """
+        steps = self._steps
+        steps.forwarder.check_ready()
+        request = read_request(await door.body())
+        record.heard(request)
+
+        wish = await self._wish(request, caller)
+        plan = await steps.estimator.plan(request, wish, at_ms=steps.clock.now_ms())
+        record.planned(plan, wish)
+        try:
+            grant = await steps.reserver.reserve(caller.subject, plan, trace_id=record.trace_id)
+        except BudgetRefused as refused:
+            record.affordable_max_tokens = plan.affordable_max_tokens(refused.shortage.remaining)
+            raise
+        attempt = Attempt(grant, plan.ways[grant.rung], Metered(Ending(Outcome.NOT_SENT)))
+        try:
+            shaped = shape(request, wish, attempt.way, rung=grant.rung, amount=grant.amount)
+            record.allowed(grant, shaped)
+            answer = await self._forward(door, caller, shaped, attempt, record)
+            headers = client_headers(answer.headers)
+            headers.update(
+                budget_headers(
+                    grant,
+                    shaped,
+                    record.decision,
+                    requested_model=request.model,
+                    trace_id=record.trace_id,
+                )
+            )
+            attempt.metered = await self._meter(door, answer, headers, shaped, attempt, record)
+        finally:
+            await self._settle(attempt, record)
+        if not attempt.metered.ending.streamed:
+            self._answer(door, headers, attempt, record)
+
+    async def _wish(self, request: ChatRequest, caller: Caller) -> Wish:
+        """What policy leaves of the caller's wish, by how much its budgets are used up."""
+        scopes = derive(caller.subject)
+        watched = self._steps.policies.watched(scopes)
+        if not watched:
+            return Wish()
+        try:
+            balances = await self._steps.ledger.balances(watched, Unit.USD_MICROCENTS)
+        except LedgerError:
+            raise _ledger_away() from None
+        return self._steps.policies.wish(request.model, scopes=scopes, balances=balances)
+
+    async def _forward(
+        self, door: Door, caller: Caller, shaped: Shaped, attempt: Attempt, record: CallRecord
+    ) -> UpstreamAnswer:
+        """Send the call, recorded as dispatched before its first byte leaves."""
+        try:
+            await self._steps.ledger.dispatch(attempt.grant.reservation_id)
+        except LedgerError:
+            raise _ledger_away() from None
+        attempt.metered = Metered(Ending(Outcome.NO_STATUS))
+        record.sent_ns = self._steps.clock.monotonic_ns()
+        try:
+            answer = await self._steps.forwarder.send(
+                door, caller, body=shaped.body, reads_plain=shaped.strips_usage
+            )
+        except NotSent as failure:
+            attempt.metered = Metered(Ending(Outcome.NOT_SENT))
+            raise Refused(
+                Reason.UPSTREAM_UNREACHABLE, f"The upstream cannot be reached: {failure}."
+            ) from None
+        except NoStatus as failure:
+            if failure.timed_out:
+                raise Refused(
+                    Reason.UPSTREAM_TIMEOUT, "The upstream did not answer in time."
+                ) from None
+            raise Refused(
+                Reason.UPSTREAM_UNREACHABLE, "The connection to the upstream was lost."
+            ) from None
+        record.answered_ns = self._steps.clock.monotonic_ns()
+        return answer
+
+    async def _meter(
+        self,
+        door: Door,
+        answer: UpstreamAnswer,
+        headers: CIMultiDict[str],
+        shaped: Shaped,
+        attempt: Attempt,
+        record: CallRecord,
+    ) -> Metered:
+        """Take the answer in, passing a stream on as it comes."""
+        steps = self._steps
+        record.status = answer.status
+        if not is_event_stream(answer):
+            metered = await read_whole(answer, door, steps.disconnects)
+            record.answered_ns = steps.clock.monotonic_ns()
+            return metered
+        way = attempt.way
+        relay = StreamRelay(
+            answer,
+            door,
+            AnswerStream(strip_usage=shaped.strips_usage),
+            steps.disconnects,
+            lambda tokens: hold(way.model.card, way.bound, output_tokens=tokens, **way.terms),
+        )
+        if relay.sends_decoded:
+            headers.popall("Content-Encoding", None)
+        return await relay.run(
+            headers, lambda: setattr(record, "first_byte_ns", steps.clock.monotonic_ns())
+        )
+
+    async def _settle(self, attempt: Attempt, record: CallRecord) -> None:
+        """End the hold as the ending of the call demands."""
+        steps = self._steps
+        sentence = await self._sentence(attempt)
+        settlement = await steps.settler.settle(attempt.grant.reservation_id, sentence)
+        record.settled(attempt.metered.ending, sentence, settlement)
+
+    async def _sentence(self, attempt: Attempt) -> Sentence:
+        metered, way = attempt.metered, attempt.way
+        verdict = judge(
+            metered.ending,
+            hidden_output=way.model.profile.hidden_output,
+            missing_usage=self._steps.missing_usage,
+        )
+        match verdict:
+            case Release():
+                return GivenBack()
+            case Commit():
+                return await self._steps.pricer.price(
+                    verdict,
+                    held=attempt.grant.amount,
+                    way=way,
+                    answer=metered.answer,
+                    at_ms=self._steps.clock.now_ms(),
+                )
+            case _:
+                return LeftUncertain()
+
+    def _answer(
+        self, door: Door, headers: CIMultiDict[str], attempt: Attempt, record: CallRecord
+    ) -> None:
+        """Hand on an answer that came in one piece, with what it cost."""
+        metered = attempt.metered
+        if metered.ending.outcome is Outcome.BROKEN:
+            door.break_off()
+        if record.charged is not None:
+            headers["X-Budget-Cost-Usd"] = usd(record.charged + (record.uncovered or 0))
+        door.answer(record.status, headers, metered.body)
+
+
+def _ledger_away() -> Refused:
+    return Refused(
+        Reason.AUTHORITY_UNAVAILABLE,
+        "The budget ledger cannot be reached, so nothing was sent. Retry shortly.",
+    )

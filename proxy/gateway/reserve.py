@@ -1,0 +1,95 @@
+"""Step 3. One atomic hold over every budget of the subject, or a refusal."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from proxy.domain.clock import Clock
+from proxy.domain.errors import LedgerError, LedgerUnavailable, Reason, Refused, UnitMismatch
+from proxy.domain.money import Unit
+from proxy.domain.reservation import OnExpiry, Overage
+from proxy.domain.subject import Subject
+from proxy.gateway.estimate import Plan
+from proxy.gateway.runtime.leases import Leases
+from proxy.ledger.protocol import Grant, Ledger, ReserveRequest
+from proxy.observe.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRules:
+    """How holds of calls are made."""
+
+    ttl_ms: int
+    max_share_pct: int
+    overage: Overage
+
+
+class Reserver:
+    """Holds money for calls."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        leases: Leases,
+        rules: HoldRules,
+        metrics: Metrics,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._ledger = ledger
+        self._leases = leases
+        self._rules = rules
+        self._metrics = metrics
+        self._clock = clock
+        self._new_id = new_id
+
+    async def reserve(self, subject: Subject, plan: Plan, *, trace_id: str) -> Grant:
+        """Hold the first rung that fits.
+
+        Every upstream attempt is a hold of its own, under a key nobody else can know.
+
+        Raises:
+            Refused: what the budgets say, or AUTHORITY_UNAVAILABLE.
+        """
+        key = f"{self._new_id()}/1"
+        first = plan.ways[0]
+        request = ReserveRequest(
+            key=key,
+            payload_hash=key,
+            subject=subject,
+            unit=Unit.USD_MICROCENTS,
+            plan=plan.rungs,
+            ttl_ms=self._rules.ttl_ms,
+            max_share_pct=self._rules.max_share_pct,
+            overage=self._rules.overage,
+            on_expiry=OnExpiry.UNCERTAIN,
+            free=plan.is_free,
+            action_kind="llm.completion",
+            action_name=first.model.name,
+            metadata={
+                "api": "chat",
+                "model": first.model.name,
+                "price": first.model.card.source,
+                "trace_id": trace_id,
+            },
+        )
+        started_ns = self._clock.monotonic_ns()
+        try:
+            grant = await self._ledger.reserve(request)
+        except LedgerUnavailable:
+            raise Refused(
+                Reason.AUTHORITY_UNAVAILABLE,
+                "The budget ledger cannot be reached, so nothing was sent. Retry shortly.",
+            ) from None
+        except UnitMismatch:
+            raise Refused(
+                Reason.BUDGET_NOT_FOUND, "The budgets of this subject are not in USD."
+            ) from None
+        except LedgerError as error:
+            raise Refused(
+                Reason.INVALID_REQUEST, f"The ledger cannot hold this call: {type(error).__name__}."
+            ) from None
+        finally:
+            elapsed_ns = self._clock.monotonic_ns() - started_ns
+            self._metrics.ledger.labels("reserve").observe(elapsed_ns / 1e9)
+        self._leases.keep(grant.reservation_id)
+        return grant

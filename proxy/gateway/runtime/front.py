@@ -1,0 +1,141 @@
+"""What every request meets first: the guard, its identity, its path; and last: its record.
+
+Paths that are not listed here do not pass: an endpoint that nobody meters is a hole in
+every budget (field-report 61).
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from proxy.domain.clock import Clock
+from proxy.domain.errors import Reason, Refused
+from proxy.domain.scope import derive
+from proxy.gateway.forward import API_PREFIX, Forwarder, NoStatus, NotSent
+from proxy.gateway.identify import Caller, Guard, Identifier
+from proxy.gateway.meter import Disconnects, read_whole
+from proxy.gateway.pipeline import Pipeline
+from proxy.gateway.respond import refusal_answer
+from proxy.gateway.runtime.admin import Checks, health_answer
+from proxy.gateway.runtime.door import Door
+from proxy.gateway.runtime.headers import client_headers
+from proxy.gateway.runtime.record import CallRecord, Recorder
+from proxy.gateway.runtime.trace import trace_id_of
+from proxy.observe.logs import Log
+
+CHAT_PATH: Final = f"{API_PREFIX}/chat/completions"
+MODELS_PATH: Final = f"{API_PREFIX}/models"
+
+
+class Front:
+    """Takes each request of the proxy's port to where it belongs."""
+
+    def __init__(
+        self,
+        *,
+        guard: Guard,
+        identifier: Identifier,
+        pipeline: Pipeline,
+        forwarder: Forwarder,
+        disconnects: Disconnects,
+        recorder: Recorder,
+        checks: Checks,
+        log: Log,
+        clock: Clock,
+        new_trace_id: Callable[[], str],
+        deny_status: int,
+    ) -> None:
+        self._guard = guard
+        self._identifier = identifier
+        self._pipeline = pipeline
+        self._forwarder = forwarder
+        self._disconnects = disconnects
+        self._recorder = recorder
+        self._checks = checks
+        self._log = log
+        self._clock = clock
+        self._new_trace_id = new_trace_id
+        self._deny_status = deny_status
+
+    async def handle(self, door: Door) -> None:
+        """Answer one request, whatever it is."""
+        health = await health_answer(door.path, self._checks)
+        if health is not None:
+            door.answer(health.status, health.headers, health.body)
+            return
+        record = CallRecord(
+            trace_id=trace_id_of(
+                door.header("traceparent"), door.header("X-Cycles-Trace-Id"), self._new_trace_id
+            ),
+            api="none",
+            started_ns=self._clock.monotonic_ns(),
+        )
+        try:
+            await self._route(door, record)
+        except Refused as refused:
+            self._refuse(door, refused, record)
+        except Exception as error:  # noqa: BLE001 - a bug must end in an answer and a line
+            self._log.line("internal_error", trace_id=record.trace_id, error=type(error).__name__)
+            self._refuse(door, _bug(), record)
+        finally:
+            self._recorder.close(record)
+
+    async def _route(self, door: Door, record: CallRecord) -> None:
+        self._guard.check(door.header("Host"), door.header("Origin"))
+        caller = self._identifier.identify(door.path, door.headers)
+        record.caller(caller.subject.tenant, derive(caller.subject)[-1])
+        if door.header("Upgrade") is not None:
+            raise Refused(
+                Reason.UPGRADE_REQUIRED,
+                "WebSockets are not metered in this version: use HTTP.",
+            )
+        if door.method == "POST" and caller.path == CHAT_PATH:
+            record.api = "chat"
+            await self._pipeline.run(door, caller, record)
+        elif door.method == "GET" and is_models_path(caller.path):
+            record.api = "models"
+            await self._pass_free(door, caller, record)
+        else:
+            raise Refused(
+                Reason.PATH_NOT_ALLOWED,
+                f"This path is not metered, so it does not pass. Metered: POST {CHAT_PATH}; "
+                f"free: GET {MODELS_PATH}.",
+            )
+
+    async def _pass_free(self, door: Door, caller: Caller, record: CallRecord) -> None:
+        """A request that costs nothing: no hold, no body."""
+        self._forwarder.check_ready()
+        record.free()
+        try:
+            answer = await self._forwarder.send(door, caller, body=b"", reads_plain=False)
+        except NotSent as failure:
+            raise Refused(
+                Reason.UPSTREAM_UNREACHABLE, f"The upstream cannot be reached: {failure}."
+            ) from None
+        except NoStatus:
+            raise Refused(Reason.UPSTREAM_TIMEOUT, "The upstream did not answer in time.") from None
+        metered = await read_whole(answer, door, self._disconnects)
+        headers = client_headers(answer.headers)
+        headers["X-Cycles-Trace-Id"] = record.trace_id
+        record.status = answer.status
+        door.answer(answer.status, headers, metered.body)
+
+    def _refuse(self, door: Door, refused: Refused, record: CallRecord) -> None:
+        answer = refusal_answer(
+            refused,
+            deny_status=self._deny_status,
+            trace_id=record.trace_id,
+            affordable_max_tokens=record.affordable_max_tokens,
+        )
+        record.refused(refused.reason, answer.status)
+        door.answer(answer.status, answer.headers, answer.body)
+
+
+def is_models_path(path: str) -> bool:
+    """`/v1/models`, or one model below it."""
+    return path == MODELS_PATH or path.startswith(f"{MODELS_PATH}/")
+
+
+def _bug() -> Refused:
+    return Refused(
+        Reason.INTERNAL_ERROR, "The proxy failed. If the call was sent, its hold is kept."
+    )

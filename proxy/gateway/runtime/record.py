@@ -1,0 +1,160 @@
+"""What is remembered of a call for its log line and the figures: ids, amounts, times."""
+
+from dataclasses import dataclass
+
+from proxy.dialects.chat_request import ChatRequest
+from proxy.domain.clock import Clock
+from proxy.domain.decision import Decision
+from proxy.gateway.ending import Ending
+from proxy.gateway.estimate import Plan
+from proxy.gateway.policy import Wish
+from proxy.gateway.settle import Charged, Sentence
+from proxy.gateway.shape import Shaped
+from proxy.ledger.protocol import Grant, Settlement
+from proxy.observe.logs import Log
+from proxy.observe.metrics import Metrics
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One call as it went. Times are monotonic nanoseconds, amounts microcents."""
+
+    trace_id: str
+    api: str
+    started_ns: int
+    decision: Decision = Decision.DENY
+    reason: str | None = None
+    tenant: str | None = None
+    scope: str | None = None
+    model: str | None = None
+    served_model: str | None = None
+    status: int = 0
+    streamed: bool = False
+    reservation_id: str | None = None
+    policy: str | None = None
+    caps: str | None = None
+    bound: str | None = None
+    estimate: int | None = None
+    held: int | None = None
+    charged: int | None = None
+    uncovered: int | None = None
+    estimated: bool | None = None
+    outcome: str | None = None
+    client_left: bool | None = None
+    affordable_max_tokens: int | None = None
+    sent_ns: int | None = None
+    first_byte_ns: int | None = None
+    answered_ns: int | None = None
+
+    def caller(self, tenant: str | None, scope: str) -> None:
+        """It is known who calls."""
+        self.tenant = tenant
+        self.scope = scope
+
+    def free(self) -> None:
+        """The request passes and costs nothing."""
+        self.decision = Decision.ALLOW
+
+    def refused(self, reason: str, status: int) -> None:
+        """The answer is ours: a refusal, or an upstream that could not be reached."""
+        self.reason = reason
+        self.status = status
+
+    def heard(self, request: ChatRequest) -> None:
+        """The body was read."""
+        self.model = request.model
+        self.streamed = request.stream
+
+    def planned(self, plan: Plan, wish: Wish) -> None:
+        """There is a plan."""
+        self.policy = wish.policy
+        self.estimate = plan.estimate
+        self.bound = plan.ways[0].bound.bound_class
+
+    def allowed(self, grant: Grant, shaped: Shaped) -> None:
+        """The call may leave."""
+        capped = bool(shaped.caps) or grant.rung > 0
+        self.decision = Decision.ALLOW_WITH_CAPS if capped else Decision.ALLOW
+        self.caps = ",".join(shaped.caps)
+        self.reservation_id = grant.reservation_id
+        self.held = grant.amount
+
+    def settled(self, ending: Ending, sentence: Sentence, settlement: Settlement | None) -> None:
+        """The hold has ended, or waits to."""
+        self.outcome = ending.outcome
+        if isinstance(sentence, Charged):
+            self.served_model = sentence.model
+            self.charged = sentence.actual_microcents
+            self.estimated = sentence.estimated
+        if settlement is not None:
+            self.charged = settlement.charged
+            self.uncovered = settlement.uncovered
+
+
+class Recorder:
+    """Writes records down when their calls are over."""
+
+    def __init__(self, metrics: Metrics, log: Log, clock: Clock) -> None:
+        self._metrics = metrics
+        self._log = log
+        self._clock = clock
+
+    def close(self, record: CallRecord) -> None:
+        """One log line, and every figure the call moves."""
+        finished_ns = self._clock.monotonic_ns()
+        ours_ns = _our_time_ns(record, finished_ns)
+        self._count(record, ours_ns)
+        self._log.line(
+            "call",
+            trace_id=record.trace_id,
+            api=record.api,
+            decision=record.decision,
+            reason=record.reason,
+            status=record.status,
+            scope=record.scope,
+            model=record.model,
+            served_model=record.served_model if record.served_model != record.model else None,
+            streamed=record.streamed or None,
+            policy=record.policy,
+            caps=record.caps or None,
+            bound=record.bound,
+            reservation_id=record.reservation_id,
+            estimate_microcents=record.estimate,
+            held_microcents=record.held,
+            charged_microcents=record.charged,
+            uncovered_microcents=record.uncovered or None,
+            estimated=record.estimated or None,
+            outcome=record.outcome,
+            client_left=record.client_left or None,
+            added_us=ours_ns // 1000,
+            total_us=(finished_ns - record.started_ns) // 1000,
+        )
+
+    def _count(self, record: CallRecord, ours_ns: int) -> None:
+        metrics = self._metrics
+        model = metrics.model_label(record.model or "none")
+        metrics.calls.labels(record.decision, record.api, model, str(record.status)).inc()
+        metrics.added_latency.observe(ours_ns / 1e9)
+        if record.first_byte_ns is not None:
+            metrics.first_byte.observe((record.first_byte_ns - record.started_ns) / 1e9)
+        if record.charged is None:
+            return
+        tenant = metrics.tenant_label(record.tenant or "none")
+        metrics.cost_usd.labels(tenant, model).inc(record.charged / 1e8)
+        actual = record.charged + (record.uncovered or 0)
+        if record.uncovered:
+            metrics.uncovered_usd.inc(record.uncovered / 1e8)
+        if record.held:
+            metrics.estimate_ratio.observe(actual / record.held)
+            if actual > record.held:
+                metrics.estimate_exceeded.inc()
+
+
+def _our_time_ns(record: CallRecord, finished_ns: int) -> int:
+    """Our own time: all but the waiting for the upstream; of a stream, what came before it."""
+    if record.sent_ns is None:
+        return finished_ns - record.started_ns
+    before = record.sent_ns - record.started_ns
+    if record.streamed or record.answered_ns is None:
+        return before
+    return before + finished_ns - record.answered_ns

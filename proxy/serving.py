@@ -1,0 +1,283 @@
+"""The process: listeners, timers and signals around a gateway.
+
+Start:  ledger, declared budgets, recovery of a crash, self-test, then the listeners.
+Stop:   no new calls, calls in flight finish, the rest is hung up on and settled.
+"""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from pricing.tokens import Tokenizers
+from pricing.tokens.vocabulary import VocabularyDamaged
+from proxy.app import Foundation, Gateway, new_id, new_reservation_id, open_upstream
+from proxy.config.convert import budget_lines, ledger_file
+from proxy.config.model import Config
+from proxy.config.sections.values import Address
+from proxy.domain.clock import Clock
+from proxy.domain.errors import LedgerError
+from proxy.domain.reservation import State
+from proxy.gateway.forward import open_session
+from proxy.gateway.runtime.admin import Check, health_answer, metrics_answer
+from proxy.gateway.runtime.door import Door
+from proxy.gateway.runtime.leases import Leases
+from proxy.gateway.runtime.server import BodyLimits, Reception, open_server
+from proxy.gateway.runtime.tasks import TaskSet
+from proxy.ledger.sqlite import SqliteLedger
+from proxy.observe.logs import Log
+from proxy.observe.metrics import Metrics
+from proxy.selftest import NAME as SELF_TEST
+from proxy.selftest import self_test
+
+EXPIRY_BATCH: Final = 200
+"""Leases ended in one go: few enough that no call waits behind them."""
+
+_EXPIRY_PAUSE_S: Final = 1.0
+_LAST_WORDS_MS: Final = 2_000
+"""For settling what was hung up on, when the time for calls in flight is over."""
+
+
+class Server:
+    """A running proxy."""
+
+    def __init__(self, config: Config, clock: Clock, log: Log) -> None:
+        self._config = config
+        self._clock = clock
+        self._log = log
+        self._metrics = Metrics()
+        self._tokenizers = Tokenizers()
+        self._calls = TaskSet()
+        self._settlements = TaskSet()
+        self._timers = TaskSet()
+        self._runners: list[web.ServerRunner] = []
+        self._self_tested = Check(SELF_TEST, ok=False)
+        self._vocabulary = Check("vocabulary", ok=False)
+        self._stopping = False
+        self._ledger: SqliteLedger
+        self._session: aiohttp.ClientSession
+        self._leases: Leases
+        self._gateway: Gateway
+        self._reception: Reception
+        self.addresses: dict[str, Address] = {}
+        """Where it listens, once it does: `proxy` and `admin`."""
+
+    async def start(self) -> None:
+        """Open everything, in an order in which nothing is taken before it can be kept.
+
+        Raises:
+            LedgerUnavailable: the ledger cannot be opened, or another proxy serves from it.
+            OSError: an address cannot be listened on.
+        """
+        config = self._config
+        self._ledger = await SqliteLedger.open(
+            ledger_file(config),
+            clock=self._clock,
+            new_id=new_reservation_id,
+            settle_uncertain=config.settle.uncertain,
+            uncertain_after_ms=config.settle.uncertain_after_ms,
+            exclusive=True,
+        )
+        await self._ledger.declare(budget_lines(config), templates_max=config.templates_max)
+        swept = await self._ledger.recover()
+        if swept.released or swept.uncertain:
+            self._log.line(
+                "recovered", released=len(swept.released), uncertain=len(swept.uncertain)
+            )
+        self._session = open_session(max_connections=config.limits.max_connections)
+        self._leases = Leases(self._ledger, self._log, ttl_ms=config.ledger.reservation_ttl_ms)
+        self._gateway = self._assemble(config)
+        self._start_timers()
+        await self._listen()
+        self._self_tested = await self_test(self._clock)
+        self._log.line(
+            "listening", proxy=str(self.addresses["proxy"]), admin=str(self.addresses["admin"])
+        )
+
+    def _assemble(self, config: Config) -> Gateway:
+        foundation = Foundation(
+            ledger=self._ledger,
+            upstream=open_upstream(config, self._session),
+            tokenizers=self._tokenizers,
+            metrics=self._metrics,
+            log=self._log,
+            clock=self._clock,
+            new_id=new_id,
+            settlements=self._settlements,
+        )
+        return Gateway(config, foundation, self._leases, self.checks)
+
+    async def reload(self, config: Config) -> None:
+        """Follow another configuration. Calls in flight end under the one they began with.
+
+        Listeners and the ledger stay as they are until the next start.
+        """
+        await self._ledger.declare(budget_lines(config), templates_max=config.templates_max)
+        self._gateway = self._assemble(config)
+        self._config = config
+
+    async def stop(self) -> None:
+        """Let calls in flight finish, at most `shutdown_ms`, then settle and close."""
+        self._stopping = True
+        for runner in self._runners:
+            for site in list(runner.sites):
+                await site.stop()
+        late = await self._calls.wait(self._config.shutdown_ms)
+        if late:
+            self._log.line("hanging_up", calls=late)
+            self._reception.hang_up()
+            await self._calls.drain(_LAST_WORDS_MS)
+        await self._settlements.drain(_LAST_WORDS_MS)
+        await self._timers.drain(0)
+        for runner in self._runners:
+            await runner.cleanup()
+        await self._session.close()
+        await self._ledger.close()
+        self._log.line("stopped")
+
+    async def checks(self) -> tuple[Check, ...]:
+        """What has to be true before calls are taken."""
+        return (
+            Check("listening", ok=bool(self.addresses) and not self._stopping, why="stopping"),
+            await self._check_ledger(),
+            self._vocabulary,
+            self._self_tested,
+        )
+
+    async def _check_ledger(self) -> Check:
+        try:
+            await self._ledger.check_writable()
+        except LedgerError as error:
+            return Check("ledger", ok=False, why=str(error))
+        return Check("ledger", ok=True)
+
+    async def _listen(self) -> None:
+        limits = self._config.limits
+        bodies = BodyLimits(limits.max_body_bytes, limits.body_timeout_ms)
+        self._reception = Reception(self._handle, self._calls, bodies)
+        listen = self._config.listen
+        for name, address, reception in (
+            ("proxy", listen.proxy, self._reception),
+            ("admin", listen.admin, Reception(self._handle_admin, TaskSet(), bodies)),
+        ):
+            server = open_server(
+                reception,
+                max_header_bytes=limits.max_header_bytes,
+                max_headers=limits.max_headers,
+            )
+            runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_MS / 1000)
+            await runner.setup()
+            self._runners.append(runner)
+            site = web.TCPSite(runner, address.host, address.port, backlog=1024)
+            await site.start()
+            host, port = runner.addresses[0][:2]
+            self.addresses[name] = Address(host, port)
+
+    async def _handle(self, door: Door) -> None:
+        await self._gateway.front.handle(door)
+
+    async def _handle_admin(self, door: Door) -> None:
+        answer = await health_answer(door.path, self.checks)
+        if answer is None and door.path == "/metrics":
+            await self._show_ledger()
+            answer = metrics_answer(self._metrics)
+        if answer is None:
+            door.answer(404, {"Content-Type": "text/plain"}, b"not here: /healthz /readyz /metrics")
+        else:
+            door.answer(answer.status, answer.headers, answer.body)
+
+    async def _show_ledger(self) -> None:
+        """Bring the figures that live in the ledger up to date; stale ones if it is away."""
+        self._metrics.open_holds.set(len(self._leases))
+        self._metrics.settlements_pending.set(len(self._settlements))
+        try:
+            balances = await self._ledger.all_balances()
+            uncertain = await self._ledger.count(State.UNCERTAIN)
+        except LedgerError:
+            return
+        self._metrics.show_ledger(balances, uncertain=uncertain)
+
+    def _start_timers(self) -> None:
+        self._timers.start(self._load_vocabulary(), name="load vocabulary")
+        self._timers.start(
+            _every(self._leases.beat_ms / 1000, self._leases.beat), name="extend leases"
+        )
+        self._timers.start(_every(_EXPIRY_PAUSE_S, self._expire), name="end leases")
+
+    async def _load_vocabulary(self) -> None:
+        try:
+            await asyncio.to_thread(self._tokenizers.load)
+        except VocabularyDamaged as damage:
+            self._vocabulary = Check("vocabulary", ok=False, why=str(damage))
+            self._log.line("vocabulary_damaged", why=str(damage))
+        else:
+            self._vocabulary = Check("vocabulary", ok=True)
+
+    async def _expire(self) -> None:
+        try:
+            swept = await self._ledger.expire(limit=EXPIRY_BATCH)
+        except LedgerError as error:
+            self._log.line("expiry_waits", why=str(error))
+            return
+        for reservation_id in swept.uncertain:
+            self._log.line("became_uncertain", reservation_id=reservation_id)
+        for reservation_id in swept.committed:
+            self._log.line("uncertain_charged", reservation_id=reservation_id)
+
+
+async def _every(pause_s: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(pause_s)
+        await work()
+
+
+async def serve(
+    config: Config,
+    *,
+    clock: Clock,
+    log: Log,
+    env: Mapping[str, str],
+    read_again: Callable[[], Config | None],
+    on_ready: Callable[[Server], None],
+) -> None:
+    """Run until SIGTERM or SIGINT. SIGHUP calls `read_again`, which says why when it has none."""
+    server = Server(config, clock, log)
+    if "KUBERNETES_SERVICE_HOST" in env:
+        log.line(
+            "kubernetes_sqlite",
+            advice="each replica has a budget of its own, and an emptyDir forgets: "
+            "see docs/kubernetes.md",
+        )
+    await server.start()
+    on_ready(server)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    hang_up = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, hang_up.set)
+    reloads = TaskSet()
+    reloads.start(_reload_on(hang_up, server, read_again, log), name="reload")
+    await stop.wait()
+    await reloads.drain(0)
+    await server.stop()
+
+
+async def _reload_on(
+    hang_up: asyncio.Event, server: Server, read_again: Callable[[], Config | None], log: Log
+) -> None:
+    while True:
+        await hang_up.wait()
+        hang_up.clear()
+        config = read_again()
+        if config is None:
+            continue
+        try:
+            await server.reload(config)
+        except LedgerError as error:
+            log.line("reload_failed", why=str(error))
+        else:
+            log.line("reloaded")
