@@ -14,7 +14,8 @@ class Usage:
     """The billed quantities of one answer.
 
     `output_tokens` includes reasoning and audio output; `reasoning_tokens` and
-    `output_audio_tokens` are parts of it. `input_audio_tokens` is a part of the input.
+    `output_audio_tokens` are parts of it. `input_audio_tokens` and `input_image_tokens`
+    are parts of the input, `cache_write_1h_tokens` of `cache_write_tokens`.
     `tool_calls` counts calls of built-in tools that carry a fee, by name.
     """
 
@@ -22,6 +23,8 @@ class Usage:
     output_tokens: int
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    input_image_tokens: int = 0
     input_audio_tokens: int = 0
     cache_read_audio_tokens: int = 0
     output_audio_tokens: int = 0

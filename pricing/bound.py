@@ -1,0 +1,172 @@
+"""The most tokens a prompt can be, how good that bound is, and where it comes from."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from pricing.images import count_image
+from pricing.profile import Profile
+from pricing.prompt import Audio, File, Image, Prompt, Text, Unseen
+from pricing.tokens import Tokenizers
+
+LOWEST_MP3_BYTES_PER_SECOND: Final = 1_000
+"""The lowest bit rate of MPEG layer III is 8 kbit/s (ISO/IEC 13818-3, table of bit rates)."""
+
+
+class BoundClass(StrEnum):
+    """How good a bound is; the worst of its parts decides.
+
+    EXACT is the provider's own count, MARGIN a proven or published upper bound, WINDOW what
+    is left of the model's window, NONE no bound at all.
+    """
+
+    EXACT = "exact"
+    MARGIN = "margin"
+    WINDOW = "window"
+    NONE = "none"
+
+    def or_worse(self, other: "BoundClass") -> "BoundClass":
+        """The worse of the two."""
+        return max(self, other, key=_FROM_BEST_TO_WORST.index)
+
+
+_FROM_BEST_TO_WORST: Final = tuple(BoundClass)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundLine:
+    """What `count` parts of one kind add, for `spendgate estimate`."""
+
+    what: str
+    count: int
+    tokens: int
+    bound_class: BoundClass
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputBound:
+    """Upper bounds in tokens, by what they may be billed as.
+
+    `text_tokens` includes framing. `unseen_tokens` is for input that only the provider can
+    see; where nothing bounds it the class is NONE and it is 0.
+    """
+
+    text_tokens: int
+    image_tokens: int
+    audio_tokens: int
+    unseen_tokens: int
+    bound_class: BoundClass
+    lines: tuple[BoundLine, ...]
+
+    @property
+    def total_tokens(self) -> int:
+        return self.text_tokens + self.image_tokens + self.audio_tokens + self.unseen_tokens
+
+
+def count_prompt(prompt: Prompt, profile: Profile, tokenizers: Tokenizers) -> InputBound:
+    """Bound every part of `prompt` for a model of this profile.
+
+    Large texts take long: see `Tokenizers.count`.
+    """
+    counting = _Counting(profile, tokenizers)
+    counting.add_framing(prompt.framing_tokens)
+    for part in prompt.parts:
+        match part:
+            case Text():
+                counting.add_text(part)
+            case Image():
+                counting.add_image(part)
+            case Audio():
+                counting.add_audio(part)
+            case File():
+                counting.add_unseen("file", "a document can unpack to any size")
+            case Unseen():
+                counting.add_unseen(part.what, "only the provider can see it")
+    return counting.finish()
+
+
+@dataclass(slots=True)
+class _Counting:
+    """Sums by kind, and lines that stay few however many parts there are."""
+
+    profile: Profile
+    tokenizers: Tokenizers
+    tokens: dict[str, int] = field(default_factory=lambda: {"text": 0, "image": 0, "audio": 0})
+    lines: dict[tuple[str, str], BoundLine] = field(default_factory=dict)
+    unseen: dict[str, str] = field(default_factory=dict)
+
+    def add_framing(self, framing_tokens: int) -> None:
+        tokenizer = self.profile.tokenizer
+        tokens = framing_tokens * tokenizer.framing_factor + tokenizer.overhead_tokens
+        grade = BoundClass.EXACT if tokenizer.exact else BoundClass.MARGIN
+        self._add("text", "framing", tokens, grade, f"chat template, {tokenizer.name}")
+
+    def add_text(self, part: Text) -> None:
+        count = self.tokenizers.count(part.text, self.profile)
+        if count.exact:
+            grade, why = BoundClass.EXACT, "counted with {}"
+        else:
+            grade, why = BoundClass.MARGIN, "bounded for {}"
+        self._add("text", "text", count.tokens, grade, why.format(self.profile.tokenizer.name))
+
+    def add_image(self, part: Image) -> None:
+        rule = self.profile.image_rule
+        if rule is None:
+            return self.add_unseen("image", "no published rule for images of this model")
+        tokens = count_image(rule, part)
+        if tokens is None:
+            return self.add_unseen("image", "its size is unseen and the model does not shrink it")
+        return self._add("image", "image", tokens, BoundClass.MARGIN, "the published rule")
+
+    def add_audio(self, part: Audio) -> None:
+        tokens = _audio_tokens(part, self.profile.audio_tokens_per_second)
+        if tokens is None:
+            return self.add_unseen("audio", "its length is unseen")
+        return self._add("audio", "audio", tokens, BoundClass.MARGIN, "the published rate")
+
+    def add_unseen(self, what: str, why: str) -> None:
+        self.unseen[what] = why
+
+    def finish(self) -> InputBound:
+        window = self.profile.context_window
+        grade, unseen_tokens = BoundClass.EXACT, 0
+        if self.unseen and window is None:
+            grade = BoundClass.NONE
+        elif self.unseen and window is not None:
+            grade = BoundClass.WINDOW
+            unseen_tokens = max(0, window - sum(self.tokens.values()))
+        for line in self.lines.values():
+            grade = grade.or_worse(line.bound_class)
+        return InputBound(
+            text_tokens=self.tokens["text"],
+            image_tokens=self.tokens["image"],
+            audio_tokens=self.tokens["audio"],
+            unseen_tokens=unseen_tokens,
+            bound_class=grade,
+            lines=(*self.lines.values(), *self._unseen_lines(grade, unseen_tokens)),
+        )
+
+    def _add(self, kind: str, what: str, tokens: int, grade: BoundClass, why: str) -> None:
+        self.tokens[kind] += tokens
+        seen = self.lines.get((what, why))
+        count, sum_tokens = (seen.count, seen.tokens) if seen is not None else (0, 0)
+        self.lines[what, why] = BoundLine(what, count + 1, sum_tokens + tokens, grade, why)
+
+    def _unseen_lines(self, grade: BoundClass, unseen_tokens: int) -> tuple[BoundLine, ...]:
+        """All of them share what is left of the window, so the first line carries it."""
+        shares = (unseen_tokens, *(0 for _ in self.unseen))
+        return tuple(
+            BoundLine(what, 1, tokens, grade, why)
+            for (what, why), tokens in zip(self.unseen.items(), shares, strict=False)
+        )
+
+
+def _audio_tokens(audio: Audio, tokens_per_second: int | None) -> int | None:
+    if tokens_per_second is None:
+        return None
+    if audio.duration_ms is not None:
+        return -(-audio.duration_ms * tokens_per_second // 1_000) + 1
+    if audio.format == "mp3":
+        return -(-audio.payload_bytes * tokens_per_second // LOWEST_MP3_BYTES_PER_SECOND) + 1
+    return None

@@ -1,0 +1,227 @@
+"""Rates x quantities, rounded once, up: what a call did cost, can cost, and can still afford.
+
+All amounts are int microcents (1 USD = 10**8). `hold` is an upper bound of `cost`: no call
+whose usage stays within the bound and the terms can cost more (docs/semantics.md, holds).
+"""
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Required, TypedDict, Unpack
+
+from pricing.bound import InputBound
+from pricing.card import Bracket, RateCard, Rates, Unpriced
+from pricing.usage import Usage
+
+ONE = Fraction(1)
+NO_CALLS: Mapping[str, int] = {}
+MORE_THAN_ANY_MODEL_WRITES = 2**31 - 1
+
+
+def cost(
+    card: RateCard,
+    usage: Usage,
+    *,
+    cached_in_input: bool,
+    service_tier: str | None,
+    multiplier: Fraction = ONE,
+) -> int:
+    """What a provider bills for `usage`, in microcents, rounded up once.
+
+    `cached_in_input`: whether `usage.input_tokens` already counts cached reads and writes
+    (OpenAI: yes; Anthropic: no). It has no default: a wrong guess bills a cached prompt
+    twice or not at all, and the numbers alone cannot show it (field report 45).
+    `service_tier` is the one that served. Parts that exceed their whole are billed as parts.
+
+    Raises:
+        Unpriced: the usage holds something the card has no price for.
+        ValueError: a count is negative.
+    """
+    _refuse_negative(usage)
+    if card.free:
+        return 0
+    total = usage.input_tokens
+    if not cached_in_input:
+        total += usage.cache_read_tokens + usage.cache_write_tokens
+    rates = _reached(card.brackets(service_tier), total)[-1].rates
+
+    amount = _input_amount(card, rates, usage, total) + _output_amount(card, rates, usage)
+    amount += card.request_fee
+    amount += sum(card.fee(tool) * calls for tool, calls in usage.tool_calls.items() if calls)
+    return _rounded_up(amount, card, multiplier)
+
+
+class Terms(TypedDict, total=False):
+    """What else decides the dearest price of a call.
+
+    n: answers asked for; the input is billed once, the output n times.
+    service_tiers: every tier the call may be served on; None is the standard one.
+    cache_write, cache_write_1h: whether the provider may bill writing its cache, by lifetime.
+    audio_output: whether the answer may be spoken.
+    prediction_tokens: rejected ones bill as output, in every answer.
+    tool_calls: the most calls of each built-in tool that carries a fee.
+    multiplier: the upstream's, exact.
+    """
+
+    n: Required[int]
+    service_tiers: Required[frozenset[str | None]]
+    cache_write: bool
+    cache_write_1h: bool
+    audio_output: bool
+    prediction_tokens: int
+    tool_calls: Mapping[str, int]
+    multiplier: Fraction
+
+
+def hold(card: RateCard, bound: InputBound, *, output_tokens: int, **terms: Unpack[Terms]) -> int:
+    """The most a call can cost, in microcents, rounded up once.
+
+    `output_tokens` is the limit of one answer. What `bound` could not bound (class none) is
+    not in the amount: whoever holds it decides that first.
+
+    Raises:
+        Unpriced: the call may use something the card has no price for.
+    """
+    if card.free:
+        return 0
+    answers = terms["n"]
+    billed = answers * (output_tokens + terms.get("prediction_tokens", 0))
+    dearest = max(fixed + rate * billed for fixed, rate in _admissible(card, bound, terms))
+    return _rounded_up(dearest, card, terms.get("multiplier", ONE))
+
+
+def affordable_output(
+    card: RateCard,
+    bound: InputBound,
+    *,
+    amount: int,
+    at_most: int = MORE_THAN_ANY_MODEL_WRITES,
+    **terms: Unpack[Terms],
+) -> int | None:
+    """The longest answer, in tokens, whose hold is within `amount`; None when none is.
+
+    The exact inverse of `hold`: one token more would not fit, unless `at_most` was reached.
+
+    Raises:
+        Unpriced: as `hold`.
+    """
+    if card.free:
+        return at_most
+    multiplier = terms.get("multiplier", ONE)
+    # Rounding up never passes a whole amount, so the comparison may be made unrounded.
+    spendable = amount * card.denominator * multiplier.denominator
+    longest = at_most
+    for fixed, rate in _admissible(card, bound, terms):
+        left = spendable - fixed * multiplier.numerator
+        per_token = rate * terms["n"] * multiplier.numerator
+        predicted = terms.get("prediction_tokens", 0)
+        if per_token:
+            longest = min(longest, left // per_token - predicted)
+        elif left < 0:
+            return None
+    return longest if longest >= 0 else None
+
+
+def _admissible(card: RateCard, bound: InputBound, terms: Terms) -> Iterator[tuple[int, int]]:
+    """(all that is fixed, rate of an output token) for each way this call may be billed.
+
+    Every bracket that some input within the bound can reach counts, the short ones too: a
+    provider may make long input cheaper.
+    """
+    calls = terms.get("tool_calls", NO_CALLS)
+    fees = card.request_fee + sum(card.fee(tool) * count for tool, count in calls.items() if count)
+    for tier in terms["service_tiers"]:
+        for bracket in _reached(card.brackets(tier), bound.total_tokens):
+            rates = bracket.rates
+            yield (
+                fees + _dearest_input(card, rates, bound, terms),
+                _dearest_output(card, rates, terms),
+            )
+
+
+def _dearest_input(card: RateCard, rates: Rates, bound: InputBound, terms: Terms) -> int:
+    text = max(rates.input, rates.cache_read)
+    if terms.get("cache_write", True):
+        text = max(text, rates.cache_write)
+    if terms.get("cache_write_1h", False):
+        text = max(text, _long_cache_rate(card, rates))
+    image = max(text, rates.input_image)
+    audio = text
+    if rates.input_audio is not None and rates.cache_read_audio is not None:
+        audio = max(text, rates.input_audio, rates.cache_read_audio)
+    elif bound.audio_tokens:
+        raise Unpriced(card.model, "audio input", "add input_audio_per_mtok in pricing.overrides")
+    return (
+        text * bound.text_tokens
+        + image * bound.image_tokens
+        + audio * bound.audio_tokens
+        + max(image, audio) * bound.unseen_tokens
+    )
+
+
+def _dearest_output(card: RateCard, rates: Rates, terms: Terms) -> int:
+    spoken = 0
+    if terms.get("audio_output", False):
+        spoken = _audio_output_rate(card, rates)
+    return max(rates.output, rates.reasoning, spoken)
+
+
+def _input_amount(card: RateCard, rates: Rates, usage: Usage, total: int) -> int:
+    audio = max(usage.input_audio_tokens - usage.cache_read_audio_tokens, 0)
+    read = max(usage.cache_read_tokens - usage.cache_read_audio_tokens, 0)
+    write_1h = usage.cache_write_1h_tokens
+    write = max(usage.cache_write_tokens - write_1h, 0)
+    image = usage.input_image_tokens
+    apart = audio + usage.cache_read_audio_tokens + read + write + write_1h + image
+    amount = (
+        rates.input * max(total - apart, 0)
+        + rates.cache_read * read
+        + rates.cache_write * write
+        + rates.input_image * image
+    )
+    if write_1h:
+        amount += _long_cache_rate(card, rates) * write_1h
+    if audio or usage.cache_read_audio_tokens:
+        if rates.input_audio is None or rates.cache_read_audio is None:
+            raise Unpriced(card.model, "audio input")
+        amount += rates.input_audio * audio + rates.cache_read_audio * usage.cache_read_audio_tokens
+    return amount
+
+
+def _output_amount(card: RateCard, rates: Rates, usage: Usage) -> int:
+    spoken = usage.output_audio_tokens
+    text = max(usage.output_tokens - usage.reasoning_tokens - spoken, 0)
+    amount = rates.output * text + rates.reasoning * usage.reasoning_tokens
+    if spoken:
+        amount += _audio_output_rate(card, rates) * spoken
+    return amount
+
+
+def _long_cache_rate(card: RateCard, rates: Rates) -> int:
+    if rates.cache_write_1h is None:
+        raise Unpriced(card.model, "long-lived cache writes")
+    return rates.cache_write_1h
+
+
+def _audio_output_rate(card: RateCard, rates: Rates) -> int:
+    if rates.output_audio is None:
+        raise Unpriced(card.model, "audio output", "add output_audio_per_mtok in pricing.overrides")
+    return rates.output_audio
+
+
+def _reached(brackets: tuple[Bracket, ...], input_tokens: int) -> tuple[Bracket, ...]:
+    return tuple(bracket for bracket in brackets if bracket.above_tokens < input_tokens)
+
+
+def _rounded_up(amount: int, card: RateCard, multiplier: Fraction) -> int:
+    return -(-amount * multiplier.numerator // (card.denominator * multiplier.denominator))
+
+
+def _refuse_negative(usage: Usage) -> None:
+    for name in _COUNTS:
+        if getattr(usage, name) < 0:
+            raise ValueError(f"{name} is negative")
+    if any(calls < 0 for calls in usage.tool_calls.values()):
+        raise ValueError("tool_calls is negative")
+
+
+_COUNTS = tuple(name for name in Usage.__slots__ if name != "tool_calls")

@@ -1,0 +1,111 @@
+"""Prices and limits that users state themselves, and what looks wrong about them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Final
+
+from pricing.card import RateCard
+from pricing.published.quote import Quote, card_of, flat
+
+SOURCE: Final = "override"
+
+CHEAPEST_PLAUSIBLE_USD: Final = Decimal("0.001")
+"""No model of the 2,000 in genai-prices 0.2.3 asks less for a million tokens of input or output."""
+
+DEAREST_PLAUSIBLE_USD: Final = Decimal(1_000)
+"""The dearest of them asks 600."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What users say of the models that match `model`, a glob. Prices are USD per million tokens.
+
+    With prices or `free` it replaces the catalogue's price; without, it only refines limits.
+    """
+
+    model: str
+    free: bool = False
+    input_per_mtok: Decimal | None = None
+    output_per_mtok: Decimal | None = None
+    cache_read_per_mtok: Decimal | None = None
+    cache_write_per_mtok: Decimal | None = None
+    input_audio_per_mtok: Decimal | None = None
+    output_audio_per_mtok: Decimal | None = None
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    hidden_output: bool | None = None
+    tokenizer: str | None = None
+
+    @property
+    def states_price(self) -> bool:
+        return self.free or bool(_prices(self))
+
+    def card(self, model: str) -> RateCard:
+        """The card of `model`; what is left out costs what input or output costs.
+
+        Raises:
+            ValueError: `faults` of this override.
+        """
+        if found := list(faults(self)):
+            raise ValueError(f"override of {self.model}: {'; '.join(found)}")
+        if self.free:
+            return RateCard(model, SOURCE, denominator=1, standard=(), free=True, is_override=True)
+        rates = {key.removesuffix("_per_mtok"): flat(price) for key, price in _prices(self).items()}
+        return card_of(model, SOURCE, [Quote(rates)], audio_as_text=False, is_override=True)
+
+
+def faults(override: Override) -> Iterator[str]:
+    """Why the prices of an override cannot be used at all."""
+    prices = _prices(override)
+    for key, price in prices.items():
+        if not price.is_finite():
+            yield f"{key} is {price}, not a number of dollars"
+        elif price < 0:
+            yield f"{key} is negative: a call cannot earn money"
+    if override.free and prices:
+        yield "free: true and a price contradict each other"
+    if prices and not {"input_per_mtok", "output_per_mtok"} <= prices.keys():
+        yield "input_per_mtok and output_per_mtok are needed together"
+    if prices and not any(prices.values()):
+        yield "every price is zero: write free: true if the model costs nothing"
+
+
+def lint(override: Override) -> list[str]:
+    """Everything wrong or suspicious about the prices of an override, in words.
+
+    The usual mistake is the unit: USD per token or per thousand tokens where a million is
+    meant (field report 11 and 56).
+    """
+    return [*faults(override), *_suspicions(_prices(override))]
+
+
+def _suspicions(prices: Mapping[str, Decimal]) -> Iterator[str]:
+    usable = {key: price for key, price in prices.items() if price.is_finite() and price > 0}
+    for key, price in usable.items():
+        if key.startswith("cache_"):
+            continue
+        if price < CHEAPEST_PLAUSIBLE_USD:
+            yield (
+                f"{key} is {price:f} USD per million tokens; if it was meant per token write "
+                f"{_plain(price * 1_000_000)}, if per thousand tokens {_plain(price * 1_000)}"
+            )
+        if price > DEAREST_PLAUSIBLE_USD:
+            yield f"{key} is {price:f} USD per million tokens, more than any model known"
+    text = usable.get("input_per_mtok")
+    cached = usable.get("cache_read_per_mtok")
+    if text is not None and cached is not None and cached > text:
+        yield "cache_read_per_mtok is above input_per_mtok: reading a cache never costs more"
+
+
+def _prices(override: Override) -> dict[str, Decimal]:
+    named = {
+        each.name: getattr(override, each.name)
+        for each in fields(Override)
+        if each.name.endswith("_per_mtok")
+    }
+    return {key: price for key, price in named.items() if price is not None}
+
+
+def _plain(price: Decimal) -> str:
+    return f"{price.normalize():f}"
