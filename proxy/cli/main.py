@@ -1,0 +1,23 @@
+"""The group that all commands belong to."""
+
+import click
+
+from proxy.cli.serve import serve_command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="spendgate")
+def main() -> None:
+    """Hold AI agents to their budgets.
+
+    Point an agent's OPENAI_BASE_URL at the proxy: every call is reserved against its budgets
+    before it leaves, and charged what it cost.
+
+    \b
+    spendgate demo                     see it work, without any key
+    spendgate serve --budget 5.00      one budget for a month, no file
+    spendgate serve -c config.yaml     everything else
+    """
+
+
+main.add_command(serve_command)
