@@ -1,12 +1,14 @@
 """What is valid and still not what anybody meant. Looks at the whole, not at one key."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from itertools import combinations
 from typing import Final
 from urllib.parse import urlsplit
 
+from pricing.override import lint
+from pricing.profile import reviewed_profiles
 from proxy.config.findings import Finding, Path
 from proxy.config.model import Config
 from proxy.config.sections.network import KeyMode
@@ -19,7 +21,7 @@ _USUAL_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 def errors(config: Config) -> list[Finding]:
     """Findings that a proxy must not start with."""
-    return _located(config, _loops(config))
+    return _located(config, [*_loops(config), *_tokenizers(config)])
 
 
 def warnings(config: Config) -> list[Finding]:
@@ -30,11 +32,12 @@ def warnings(config: Config) -> list[Finding]:
         *_keys(config),
         *_unreachable(config),
         *_ways_out(config),
+        *_prices(config),
     )
     return _located(config, (replace(finding, severity="warning") for finding in found))
 
 
-def _located(config: Config, findings: Iterator[Finding]) -> list[Finding]:
+def _located(config: Config, findings: Iterable[Finding]) -> list[Finding]:
     origin = config.origin
     return [
         replace(finding, file=origin.file, line=origin.line_of(finding.path))
@@ -73,6 +76,21 @@ def _is_this_machine(host: str) -> bool:
     except ValueError:
         return False
     return address.is_loopback or address.is_unspecified
+
+
+def _tokenizers(config: Config) -> Iterator[Finding]:
+    for number, override in enumerate(config.pricing.overrides):
+        if override.tokenizer is not None:
+            known = reviewed_profiles().tokenizers
+            if override.tokenizer not in known:
+                path: Path = ("pricing", "overrides", number, "tokenizer")
+                yield Finding(path, "unknown", ", ".join(sorted(known)))
+
+
+def _prices(config: Config) -> Iterator[Finding]:
+    for number, override in enumerate(config.pricing.overrides):
+        for problem in lint(override.stated):
+            yield Finding(("pricing", "overrides", number), problem)
 
 
 def _credentials(config: Config) -> Iterator[Finding]:

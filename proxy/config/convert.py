@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from pricing.override import Override
 from proxy.config.model import Config
 from proxy.config.sections.ledger import SQLITE
 from proxy.config.sections.policies import BandConfig, CapsConfig, PolicyConfig
@@ -38,6 +39,11 @@ def budget_lines(config: Config) -> tuple[BudgetLine, ...]:
         )
         for budget in config.budgets
     )
+
+
+def price_overrides(config: Config) -> tuple[Override, ...]:
+    """Prices and limits of our own; the first that matches a model holds."""
+    return tuple(override.stated for override in config.pricing.overrides)
 
 
 def policies(config: Config) -> tuple[Policy, ...]:

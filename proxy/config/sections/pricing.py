@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
+from pricing.override import Override, faults
 from proxy.config.sections.base import Accepts, Section, invalid, later, unique
 from proxy.config.sections.values import ModelGlob, read_usd
 from proxy.domain.money import MICROCENTS_PER_CENT, Microcents
@@ -69,22 +70,14 @@ class OverrideConfig(Section):
     """The tokenizer that counts its input."""
 
     @property
-    def prices(self) -> dict[str, Decimal]:
-        """The prices that are given, by key."""
-        named = {key: getattr(self, key) for key in type(self).model_fields if "_per_" in key}
-        return {key: price for key, price in named.items() if price is not None}
+    def stated(self) -> Override:
+        """What it states, in the words of `pricing`."""
+        return Override(**dict(self))
 
     @model_validator(mode="after")
-    def _says_what_it_costs(self) -> Self:
-        prices = self.prices
-        if self.free and prices:
-            raise invalid("beside free: true a price has no meaning", at=(next(iter(prices)),))
-        if prices:
-            for key in ("input_per_mtok", "output_per_mtok"):
-                if key not in prices:
-                    raise invalid("missing: input and output need a price each", at=(key,))
-            if not any(prices.values()):
-                raise invalid("all prices are zero: say free: true")
+    def _can_be_used(self) -> Self:
+        if found := list(faults(self.stated)):
+            raise invalid("; ".join(found))
         if self.model_fields_set <= {"model"}:
             raise invalid("neither prices nor limits nor free: true")
         return self

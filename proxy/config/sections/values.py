@@ -183,10 +183,12 @@ HostName = Annotated[
 
 
 def _check_origin(value: str) -> str:
-    parts = urlsplit(value.lower())
-    if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != value.lower():
+    origin = value.lower()
+    parts = urlsplit(origin)
+    known = parts.scheme in ("http", "https") and parts.hostname is not None
+    if not known or f"{parts.scheme}://{parts.netloc}" != origin:
         raise invalid("not an origin")
-    return value.lower()
+    return origin
 
 
 Origin = Annotated[

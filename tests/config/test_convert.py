@@ -1,0 +1,124 @@
+"""The sections as the words of the domain."""
+
+from dataclasses import fields
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from pricing.override import Override
+from proxy.config.convert import budget_lines, ledger_file, policies, price_overrides
+from proxy.config.sections.pricing import OverrideConfig
+from proxy.domain.decision import Caps
+from proxy.domain.money import Unit
+from proxy.domain.period import Period
+from proxy.domain.policy import Band
+from proxy.domain.scope import ScopePattern
+from proxy.ledger.protocol import BudgetLine, BudgetStatus
+from tests.config.writing import read
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///spendgate.db", "spendgate.db"),
+        ("sqlite:///data/spend%20gate.db", "data/spend%20gate.db"),
+        ("sqlite:////var/lib/spendgate.db", "/var/lib/spendgate.db"),
+    ],
+)
+def test_the_ledgers_file_is_what_follows_the_third_slash(url: str, path: str) -> None:
+    assert ledger_file(read(f"ledger: {{url: '{url}'}}")) == Path(path)
+
+
+def test_budgets_become_lines_of_the_ledger_in_their_order() -> None:
+    config = read("""
+budgets:
+  - {scope: "tenant:dev", allocated: $100.00, period: month, overdraft_limit: $1.00}
+  - {scope: "tenant:dev/agent:*", allocated: $20.00, period: day, status: frozen}
+  - {scope: "tenant:old", allocated: $0.00, status: closed}
+""")
+
+    assert budget_lines(config) == (
+        BudgetLine(
+            ScopePattern("tenant:dev"),
+            Unit.USD_MICROCENTS,
+            Period.MONTH,
+            10_000_000_000,
+            overdraft_limit=100_000_000,
+        ),
+        BudgetLine(
+            ScopePattern("tenant:dev/agent:*"),
+            Unit.USD_MICROCENTS,
+            Period.DAY,
+            2_000_000_000,
+            status=BudgetStatus.FROZEN,
+        ),
+        BudgetLine(
+            ScopePattern("tenant:old"),
+            Unit.USD_MICROCENTS,
+            Period.LIFETIME,
+            0,
+            status=BudgetStatus.CLOSED,
+        ),
+    )
+
+
+def test_a_policy_of_bands_keeps_them() -> None:
+    config = read("""
+policies:
+  - name: thrift
+    scope: "tenant:dev/*"
+    priority: 10
+    bands:
+      - {used_pct: 80, caps: {max_tokens: 2000}, models: {gpt-4o: gpt-4o-mini}}
+      - {used_pct: 95, caps: {tool_denylist: [web_search]}}
+""")
+
+    (policy,) = policies(config)
+
+    assert (policy.name, policy.pattern, policy.priority) == (
+        "thrift",
+        ScopePattern("tenant:dev/*"),
+        10,
+    )
+    assert policy.bands == (
+        Band(80, Caps(max_tokens=2000), {"gpt-4o": "gpt-4o-mini"}),
+        Band(95, Caps(tool_denylist=("web_search",))),
+    )
+
+
+@pytest.mark.parametrize(("when", "used_pct"), [("when: {used_pct: {gte: 30}}, ", 30), ("", 0)])
+def test_a_policy_without_bands_is_one_band(when: str, used_pct: int) -> None:
+    rewrite = "caps: {tool_allowlist: [read]}, models: {a: b}"
+    config = read(f"policies: [{{name: a, scope: '*', {when}{rewrite}}}]")
+
+    (policy,) = policies(config)
+
+    assert policy.bands == (Band(used_pct, Caps(tool_allowlist=("read",)), {"a": "b"}),)
+
+
+def test_overrides_keep_their_order_and_their_digits() -> None:
+    config = read("""
+pricing:
+  overrides:
+    - {model: "local/*", free: true}
+    - {model: mine, input_per_mtok: 0.15, output_per_mtok: "0.60", cache_read_per_mtok: 0.075,
+       context_window: 131072, hidden_output: false, tokenizer: o200k_base}
+""")
+
+    assert price_overrides(config) == (
+        Override("local/*", free=True),
+        Override(
+            "mine",
+            input_per_mtok=Decimal("0.15"),
+            output_per_mtok=Decimal("0.60"),
+            cache_read_per_mtok=Decimal("0.075"),
+            context_window=131_072,
+            hidden_output=False,
+            tokenizer="o200k_base",
+        ),
+    )
+
+
+def test_nothing_an_override_can_state_is_missing_in_the_file() -> None:
+    assert {each.name for each in fields(Override)} == set(OverrideConfig.model_fields)
