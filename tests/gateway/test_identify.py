@@ -1,0 +1,167 @@
+"""Who is calling: layers that may narrow and never widen."""
+
+import hashlib
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.domain.errors import Reason, Refused
+from proxy.domain.scope import derive
+from proxy.gateway.identify import Caller, Guard, Identifier, Key, split_path
+
+SECRET = "cyc_live_0123456789"
+DIGEST = hashlib.sha256(SECRET.encode()).hexdigest()
+CI = Key("ci", DIGEST, {"tenant": "dev", "app": "ci"})
+
+
+def identifier(
+    *,
+    default: Mapping[str, str] | None = None,
+    accept: frozenset[str] = frozenset({"agent", "toolset", "run"}),
+    trust_headers: bool = True,
+    require_key: bool = False,
+) -> Identifier:
+    return Identifier(
+        default={"tenant": "dev"} if default is None else default,
+        accept=accept,
+        trust_headers=trust_headers,
+        require_key=require_key,
+        keys={DIGEST: CI},
+    )
+
+
+def call(
+    headers: Mapping[str, str], path: str = "/v1/models", rules: Identifier | None = None
+) -> Caller:
+    return (rules or identifier()).identify(path, tuple(headers.items()))
+
+
+def refusal(
+    headers: Mapping[str, str], path: str = "/v1/models", rules: Identifier | None = None
+) -> Reason:
+    with pytest.raises(Refused) as refused:
+        call(headers, path, rules)
+    return refused.value.reason
+
+
+def test_the_sidecar_has_a_subject_of_its_own() -> None:
+    assert derive(call({}).subject) == ("tenant:dev",)
+
+
+def test_a_key_fills_empty_levels_and_never_goes_upstream() -> None:
+    caller = call({"Authorization": f"Bearer {SECRET}"})
+    assert derive(caller.subject) == ("tenant:dev", "tenant:dev/app:ci")
+    assert caller.foreign_credential is None
+
+
+def test_a_key_is_known_in_either_header() -> None:
+    assert call({"x-api-key": SECRET}).subject.app == "ci"
+
+
+def test_the_credential_of_somebody_else_is_handed_on_as_foreign() -> None:
+    assert call({"Authorization": "Bearer sk-theirs"}).foreign_credential == "sk-theirs"
+
+
+def test_headers_path_and_baggage_name_accepted_levels() -> None:
+    caller = call(
+        {"X-Cycles-Agent": "Bot", "baggage": "other=1,cycles.run=r%2D7;prop=x"},
+        "/s/toolset=web/v1/models",
+    )
+    assert derive(caller.subject)[-1] == "tenant:dev/agent:bot/toolset:web"
+    assert caller.subject.dimensions == {"agent": "Bot", "run": "r-7"}
+    assert caller.path == "/v1/models"
+
+
+def test_a_value_that_no_scope_can_have_becomes_a_digest_and_stays_as_a_dimension() -> None:
+    subject = call({"X-Cycles-Agent": "bot@example.com"}).subject
+    assert subject.agent is not None
+    assert subject.agent.startswith("enc-")
+    assert len(subject.agent) == 24
+    assert subject.dimensions == {"agent": "bot@example.com"}
+
+
+def test_headers_can_be_ignored() -> None:
+    rules = identifier(trust_headers=False)
+    headers = {"X-Cycles-Agent": "bot", "baggage": "cycles.toolset=web"}
+    assert derive(call(headers, rules=rules).subject) == ("tenant:dev",)
+
+
+REFUSALS = [
+    ({"X-Cycles-Tenant": "acme"}, "/v1/models", Reason.IDENTITY_MISMATCH),
+    ({"X-Cycles-App": "x"}, "/v1/models", Reason.IDENTITY_MISMATCH),
+    ({"X-Cycles-Agent": "a"}, "/s/agent=b/v1/models", Reason.IDENTITY_MISMATCH),
+    ({"baggage": "cycles.tenant=acme"}, "/v1/models", Reason.IDENTITY_MISMATCH),
+    ({"X-Cycles-Agent": "a", "baggage": "cycles.agent=b"}, "/v1/x", Reason.IDENTITY_MISMATCH),
+    ({"X-Cycles-Agent": " "}, "/v1/models", Reason.IDENTITY_MISMATCH),
+    ({}, "/s/nonsense/v1/models", Reason.IDENTITY_MISMATCH),
+    ({}, "/s/planet=mars/v1/models", Reason.IDENTITY_MISMATCH),
+    ({"Authorization": "Bearer cyc_live_unknown"}, "/v1/models", Reason.INVALID_KEY),
+    ({"x-api-key": "cyc_unknown"}, "/v1/models", Reason.INVALID_KEY),
+]
+
+
+@pytest.mark.parametrize(("headers", "path", "reason"), REFUSALS)
+def test_nothing_a_call_brings_widens_what_it_may(
+    headers: Mapping[str, str], path: str, reason: Reason
+) -> None:
+    assert refusal(headers, path) is reason
+
+
+def test_a_key_that_disagrees_with_the_sidecar_is_refused() -> None:
+    rules = identifier(default={"tenant": "other"})
+    assert refusal({"x-api-key": SECRET}, rules=rules) is Reason.IDENTITY_MISMATCH
+
+
+def test_without_tenant_there_is_nobody_to_charge() -> None:
+    assert refusal({}, rules=identifier(default={})) is Reason.IDENTITY_REQUIRED
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer sk-theirs"}])
+def test_a_required_key_cannot_be_left_out(headers: Mapping[str, str]) -> None:
+    assert refusal(headers, rules=identifier(require_key=True)) is Reason.IDENTITY_REQUIRED
+
+
+def test_levels_that_agree_in_any_case_are_one() -> None:
+    assert call({"X-Cycles-Agent": "BOT"}, "/s/agent=bot/v1/models").subject.agent == "bot"
+
+
+def test_a_secret_is_in_no_refusal() -> None:
+    with pytest.raises(Refused) as refused:
+        call({"Authorization": "Bearer cyc_live_oops"})
+    assert "oops" not in str(refused.value)
+
+
+@given(st.text(min_size=1).filter(str.strip))
+def test_any_agent_name_ends_under_the_tenant(name: str) -> None:
+    scopes = derive(call({"X-Cycles-Agent": name}).subject)
+    assert scopes[0] == "tenant:dev"
+    assert scopes[-1].startswith("tenant:dev/agent:")
+    assert "/" not in scopes[-1].removeprefix("tenant:dev/agent:")
+
+
+def test_a_path_without_prefix_stays_as_it_is() -> None:
+    assert split_path("/v1/chat/completions") == ((), "/v1/chat/completions")
+
+
+GUARD = Guard(frozenset({"localhost", "::1"}), frozenset({"https://ok.example"}))
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:7676", "[::1]:7676", "localhost:1"])
+def test_known_hosts_may_knock(host: str) -> None:
+    GUARD.check(host, None)
+
+
+@pytest.mark.parametrize("host", [None, "", "evil.example", "localhost.evil.example", "[::2]"])
+def test_a_foreign_host_is_refused(host: str | None) -> None:
+    with pytest.raises(Refused) as refused:
+        GUARD.check(host, None)
+    assert refused.value.reason is Reason.HOST_NOT_ALLOWED
+
+
+def test_a_web_page_must_be_listed() -> None:
+    GUARD.check("localhost", "https://OK.example")
+    with pytest.raises(Refused) as refused:
+        GUARD.check("localhost", "https://evil.example")
+    assert refused.value.reason is Reason.ORIGIN_NOT_ALLOWED
