@@ -1,0 +1,1 @@
+"""What the pages say is checked against what the program does."""

@@ -1,0 +1,1 @@
+"""What the Dockerfile says; nothing is built here."""
