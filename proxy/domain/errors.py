@@ -40,6 +40,7 @@ class Reason(StrEnum):
     UPGRADE_REQUIRED = "upgrade_required"
     AUTHORITY_UNAVAILABLE = "authority_unavailable"
     OVERLOADED = "overloaded"
+    UPSTREAM_NOT_CONFIGURED = "upstream_not_configured"
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
     UPSTREAM_TIMEOUT = "upstream_timeout"
     INTERNAL_ERROR = "internal_error"
@@ -116,6 +117,14 @@ class ReservationFinalized(LedgerError):
 
 class ReservationExpired(LedgerError):
     """The lease and its grace are over."""
+
+
+class ExtensionsExhausted(LedgerError):
+    """The hold was extended as often as its `max_extensions` allows."""
+
+
+class ActorRequired(LedgerError):
+    """Only a person gives up a hold whose outcome nobody knows."""
 
 
 class IdempotencyMismatch(LedgerError):

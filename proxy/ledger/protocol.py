@@ -3,6 +3,9 @@
 Amounts are int64 in the request's unit (USD_MICROCENTS: 1 USD = 10**8). Times are
 milliseconds on the ledger's own clock, never the caller's. Rules: docs/semantics.md;
 source: cycles-protocol-v0.yaml, /v1/reservations and below.
+
+Every operation also raises LedgerUnavailable (nobody can tell whether it happened: try
+again with the same key), and every one on a hold ReservationNotFound.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +18,8 @@ from proxy.domain.period import Period
 from proxy.domain.reservation import OnExpiry, Overage, State
 from proxy.domain.scope import Scope, ScopePattern
 from proxy.domain.subject import Subject
+from proxy.ledger.audit import Audit
+from proxy.ledger.journal import Entry
 
 
 class BudgetStatus(StrEnum):
@@ -181,28 +186,6 @@ class Reservation:
     metadata: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something `verify` found: two figures that should be one."""
-
-    where: str
-    what: str
-    recorded: int
-    recomputed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """What `verify` recomputed. The ledger is sound when `differences` is empty."""
-
-    reservations: int
-    entries: int
-    charged: int
-    uncovered: int
-    uncertain: int
-    differences: tuple[Difference, ...]
-
-
 class Ledger(Protocol):
     """What the gateway needs of a ledger, in the order of a hold's life."""
 
@@ -211,19 +194,20 @@ class Ledger(Protocol):
 
         Budgets that a template declares are made here. Checks run root to leaf and the
         first failing scope wins, each in this order: FROZEN, CLOSED, over limit, debt
-        (where the overdraft limit is 0), remaining. The refusal names what the *last*
-        rung lacked.
+        (where the overdraft limit is 0), remaining. The refusal names what the smallest
+        rung lacked. On one scope the longest period is checked first.
 
         Raises:
             BudgetRefused: some scope could not; BUDGET_BUSY when every failing scope
                 would hold the smallest rung once the calls in flight (not the uncertain
                 ones) have settled.
-            Refused: BUDGET_NOT_FOUND (no scope of the subject has a budget),
-                TEMPLATE_LIMIT.
+            Refused: BUDGET_NOT_FOUND (no scope of the subject has a budget);
+                TEMPLATE_LIMIT (every scope could hold it, one has no budget yet).
             UnitMismatch: the subject has budgets, none in this unit.
             IdempotencyMismatch: `key` was used before with another payload.
             AmountOutOfRange: a sum would leave int64.
-            LedgerUnavailable: nothing was granted; try again with the same key.
+            ValueError: an empty plan, a minimum above what is wanted, a share outside
+                1 to 100, a lease or a grace longer than a day.
         """
         ...
 
@@ -231,7 +215,7 @@ class Ledger(Protocol):
         """Record that the request is about to leave. Only an ACTIVE hold may.
 
         Raises:
-            ReservationNotFound, ReservationFinalized, LedgerUnavailable.
+            ReservationFinalized: it is in any other state, UNCERTAIN too.
         """
         ...
 
@@ -240,8 +224,7 @@ class Ledger(Protocol):
 
         Raises:
             BudgetRefused: some scope has less than `by` remaining; as in `reserve`.
-            ReservationNotFound, ReservationFinalized, ReservationExpired,
-            AmountOutOfRange, IdempotencyMismatch, LedgerUnavailable.
+            ReservationFinalized, ReservationExpired, AmountOutOfRange, IdempotencyMismatch.
         """
         ...
 
@@ -249,8 +232,9 @@ class Ledger(Protocol):
         """Move the end of the lease from where it is by `by_ms`. Replays by `key`.
 
         Raises:
-            ReservationNotFound, ReservationFinalized, ReservationExpired (the lease is
-            over; grace does not count), IdempotencyMismatch, LedgerUnavailable.
+            ReservationExpired: the lease is over; grace does not count.
+            ReservationFinalized, ExtensionsExhausted, IdempotencyMismatch.
+            ValueError: `by_ms` outside 1 to a day.
         """
         ...
 
@@ -269,45 +253,57 @@ class Ledger(Protocol):
         Frozen and closed budgets do not stop it: the money is spent. Above the hold, the
         reservation's overage rule decides; for the proxy's own holds (`on_expiry`
         uncertain) it is never refused: debt up to the limit, the rest uncovered.
-        An UNCERTAIN hold can be committed at any time.
+        Such a hold can be committed at any time, UNCERTAIN or past its lease.
 
         Raises:
             CommitRejected: overage REJECT or an overdraft limit; the hold stays ACTIVE.
-            ReservationNotFound, ReservationFinalized, ReservationExpired,
-            AmountOutOfRange, IdempotencyMismatch, LedgerUnavailable.
+            ReservationFinalized, ReservationExpired, AmountOutOfRange, IdempotencyMismatch.
         """
         ...
 
     async def release(self, reservation_id: str, *, key: str, actor: str = "") -> Settlement:
-        """Give the whole hold back. `actor` is who did it, when a person did.
+        """Give the whole hold back. Replays by `key`. `actor` is who did it, when a person did.
 
-        A hold of the proxy that was dispatched is given up only by an actor.
+        An ACTIVE hold is given back by whoever knows that nothing will be billed, even
+        when its request has left (a 4xx, a 5xx, no connection). An UNCERTAIN one is given
+        up only by an actor; whoever learns its cost commits it, be it 0.
 
         Raises:
-            ReservationNotFound, ReservationFinalized, ReservationExpired,
-            LedgerUnavailable.
+            ActorRequired: UNCERTAIN, and nobody is named.
+            ReservationFinalized, ReservationExpired, IdempotencyMismatch.
         """
         ...
 
     async def charge_late(
         self, reservation_id: str, *, actual: int, key: str, payload_hash: str
     ) -> Settlement:
-        """Charge the budgets of a hold that had already ended, as an event. Replays by `key`.
+        """Bring what an ended hold has paid up to its actual. Replays by `key`.
 
-        For the call whose hold an operator released, or that expired, before its cost
-        was known.
+        For the call whose hold an operator released, that expired, or that was committed
+        as an estimate, before its cost was known: what it has not paid yet is charged to
+        its budgets and never refused. Nothing is given back. The answer counts all that
+        the hold has paid.
 
         Raises:
-            ReservationNotFound, AmountOutOfRange, IdempotencyMismatch, LedgerUnavailable.
+            ReservationFinalized: the hold is open (commit it), or was committed by its
+                actual.
+            AmountOutOfRange, IdempotencyMismatch.
         """
         ...
 
     async def mark_uncertain(self, reservation_id: str) -> None:
-        """Nobody knows what became of this call: keep its hold, list it, sweep it never."""
+        """Nobody knows what became of this call: keep its hold, list it, sweep it never.
+
+        Raises:
+            ReservationFinalized.
+        """
         ...
 
     async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
-        """The current windows of the budgets on these scopes; scopes without one are skipped."""
+        """The budgets on these scopes as a reserve would find them, outermost first.
+
+        Scopes without one are skipped; one that a template would make is there.
+        """
         ...
 
 
@@ -318,14 +314,19 @@ class Housekeeping(Protocol):
         """Make the ledger follow the configuration.
 
         Only a *change* of a declared value moves `allocated`, by the difference, so that
-        funds made by hand survive. A line that is gone leaves its budget, undeclared.
+        funds made by hand survive; status and overdraft limit follow the same rule. A
+        line that is gone leaves its budget, undeclared.
+
+        Raises:
+            AmountOutOfRange. ValueError: a subtree's pattern, or two lines for one budget.
         """
         ...
 
     async def recover(self) -> Swept:
         """After a crash: release what was never dispatched, the rest becomes UNCERTAIN.
 
-        For homes with one writer, before the first reserve of a process.
+        For homes with one writer, before the first reserve of a process. Holds made over
+        the protocol (`on_expiry` release) keep their leases: their callers are elsewhere.
         """
         ...
 
@@ -335,7 +336,8 @@ class Housekeeping(Protocol):
         `on_expiry` release: EXPIRED, the hold goes back. `uncertain`: released if it was
         never dispatched, else UNCERTAIN. Holds uncertain for `uncertain_after_ms` are
         committed in full, marked estimated, when the home was opened with
-        `settle_uncertain="commit"`.
+        `settle_uncertain="commit"`. After the clock has leaped by more than an hour every
+        open hold has one more lease.
         """
         ...
 
@@ -357,7 +359,7 @@ class Books(Protocol):
         Raises:
             Refused: BUDGET_NOT_FOUND.
             BudgetRefused: BUDGET_EXCEEDED, taking more than remains.
-            AmountOutOfRange, LedgerUnavailable.
+            AmountOutOfRange.
         """
         ...
 
@@ -367,18 +369,22 @@ class Books(Protocol):
         """Freeze, unfreeze or close the budgets of a scope.
 
         Raises:
-            Refused: BUDGET_NOT_FOUND. LedgerUnavailable.
+            Refused: BUDGET_NOT_FOUND.
         """
         ...
 
     async def reservation(self, reservation_id: str) -> Reservation:
-        """One row. Raises ReservationNotFound."""
+        """One row."""
         ...
 
     async def reservations(
         self, *, states: frozenset[State], limit: int
     ) -> tuple[Reservation, ...]:
-        """The newest rows in these states."""
+        """The newest rows in these states, newest first."""
+        ...
+
+    async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:
+        """A tenant's entries after this one, in their order; `journal.replay` adds them up."""
         ...
 
     async def verify(self) -> Audit:

@@ -1,0 +1,12 @@
+"""The ledger in one SQLite file.
+
+ledger        what callers hold; each operation is one line of it
+group         one transaction for all that is asked in one tick of the loop
+transaction   what that transaction changes: rows at once, windows and journal at its end
+accounts      budgets in their windows, read once and written once in a transaction
+holds         the rows of holds
+answers       first answers, kept for replays
+clock, pace   the ledger's time, and when to ask again
+operations/   what is asked of it
+file/         how the file is opened, locked, kept small, and how it fails
+"""

@@ -1,0 +1,123 @@
+"""What every change leaves behind, and how balances follow from it.
+
+A journal belongs to one tenant, starts at 1 and has no gaps. Nothing in it is ever
+changed: a balance is the sum of its postings. Amounts are int64 in the window's unit.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from proxy.domain.money import Unit
+from proxy.domain.period import Period
+from proxy.domain.scope import Scope
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    RESERVE = "reserve"
+    DISPATCH = "dispatch"
+    GROW = "grow"
+    EXTEND = "extend"
+    COMMIT = "commit"
+    RELEASE = "release"
+    EXPIRE = "expire"
+    MARK_UNCERTAIN = "mark_uncertain"
+    CHARGE_LATE = "charge_late"
+    REPAY = "repay"
+    """A budget that has room again pays what it could not cover before."""
+    RELIEVE = "relieve"
+    """A budget that can cover what it owes is no longer over its limit."""
+    OPEN = "open"
+    """A window began, with the debt of the one before taken from its allocation."""
+    DECLARE = "declare"
+    FUND = "fund"
+    SET_STATUS = "set_status"
+
+
+class Amounts(NamedTuple):
+    """What stands in a window, or by how much an entry moves it.
+
+    `over_limit` is 1 or 0 in a window, and 1, 0 or -1 in a posting.
+    """
+
+    allocated: int = 0
+    reserved: int = 0
+    spent: int = 0
+    debt: int = 0
+    uncertain: int = 0
+    uncovered: int = 0
+    over_limit: int = 0
+
+    @property
+    def remaining(self) -> int:
+        """May be negative, after an operator lowered the budget below its spend."""
+        return self.allocated - self.spent - self.reserved - self.debt
+
+    def plus(self, change: "Amounts") -> "Amounts":
+        """These amounts after a posting."""
+        return Amounts(*map(sum, zip(self, change, strict=True)))
+
+
+class WindowName(NamedTuple):
+    """One window of one budget. `start_ms` since the epoch, UTC."""
+
+    scope: Scope
+    unit: Unit
+    period: Period
+    start_ms: int
+
+
+class Posting(NamedTuple):
+    """How one entry moves one window."""
+
+    window: WindowName
+    change: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change. `at_ms` is on the ledger's clock and never falls from entry to entry.
+
+    `reservation_id` is None for what operators and configuration do; `actor` says which
+    of them it was, and is empty for a call's own steps. Prices and trace ids stand on
+    the reservation's row.
+    """
+
+    tenant: str
+    seq: int
+    at_ms: int
+    kind: Kind
+    reservation_id: str | None
+    postings: tuple[Posting, ...]
+    actor: str
+
+
+class JournalGap(ValueError):
+    """An entry is missing, or stands twice."""
+
+    def __init__(self, tenant: str, *, expected: int, found: int) -> None:
+        super().__init__(f"journal of {tenant!r}: entry {found} stands where {expected} should")
+        self.expected = expected
+        self.found = found
+
+
+def replay(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Mapping[WindowName, Amounts]]]:
+    """Each entry of one tenant's whole journal, with every window as it stands after it.
+
+    The mapping is one live view; copy it to keep it.
+
+    Raises:
+        JournalGap: the entries are not 1, 2, 3 and so on.
+    """
+    windows: dict[WindowName, Amounts] = {}
+    view = MappingProxyType(windows)
+    for expected, entry in enumerate(entries, start=1):
+        if entry.seq != expected:
+            raise JournalGap(entry.tenant, expected=expected, found=entry.seq)
+        for window, change in entry.postings:
+            windows[window] = windows.get(window, Amounts()).plus(change)
+        yield entry, view

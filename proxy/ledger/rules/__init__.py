@@ -1,0 +1,54 @@
+"""Who may hold, and what a settlement charges: arithmetic on balances, and nothing else.
+
+Every rule takes balances as they stand and answers with the amounts to post, or raises.
+No home of the ledger decides anything about money outside this folder.
+
+life         the states of a hold and its legal moves
+admission    which rung of a plan is held, or why none is
+settlement   what a hold becomes, and what is charged once there is room again
+allocation   windows, operators and configuration
+posting      a balance after a change
+
+Source: cycles-protocol-v0.yaml, /v1/reservations and below; where it leaves room,
+docs/semantics.md decides.
+"""
+
+from proxy.ledger.rules.admission import Granted, check_free, grant
+from proxy.ledger.rules.allocation import Opening, adjust, fund, open_window
+from proxy.ledger.rules.life import MOVES, at_lease_end, move
+from proxy.ledger.rules.posting import check_amount, post
+from proxy.ledger.rules.settlement import (
+    RELIEF,
+    Arrear,
+    Charge,
+    Repayment,
+    charge,
+    doubt,
+    give_back,
+    pay,
+    repay,
+)
+
+__all__ = [
+    "MOVES",
+    "RELIEF",
+    "Arrear",
+    "Charge",
+    "Granted",
+    "Opening",
+    "Repayment",
+    "adjust",
+    "at_lease_end",
+    "charge",
+    "check_amount",
+    "check_free",
+    "doubt",
+    "fund",
+    "give_back",
+    "grant",
+    "move",
+    "open_window",
+    "pay",
+    "post",
+    "repay",
+]

@@ -1,0 +1,55 @@
+"""What windows begin with, and what operators and configuration may move."""
+
+from typing import NamedTuple
+
+from proxy.domain.errors import BudgetRefused, Reason
+from proxy.ledger.journal import Amounts
+from proxy.ledger.protocol import Balance
+from proxy.ledger.rules.admission import shortage
+
+
+class Opening(NamedTuple):
+    """How a window begins: what the one before hands over, and what the new one starts with."""
+
+    closing: Amounts
+    opening: Amounts
+
+
+def open_window(allocation: int, *, debt: int) -> Opening:
+    """A new window takes over the debt and pays it from its allocation first.
+
+    Holds stay with the window they were made in; being over the limit ends there too.
+    """
+    repaid = min(debt, max(allocation, 0))
+    opening = Amounts(allocated=allocation, spent=repaid, debt=debt - repaid)
+    return Opening(Amounts(debt=-debt), opening)
+
+
+def fund(balance: Balance, amount: int) -> Amounts:
+    """Add to an allocation, or take from what remains. Debt is repaid first.
+
+    Raises:
+        BudgetRefused: BUDGET_EXCEEDED, taking more than remains.
+
+    Source: cycles-protocol-v0.yaml, schema Balance ("debt MUST be repaid first").
+    """
+    if amount < 0 and balance.remaining < -amount:
+        raise BudgetRefused(Reason.BUDGET_EXCEEDED, shortage(balance, -amount))
+    return adjust(balance, by=amount, overdraft_limit=balance.overdraft_limit)
+
+
+def adjust(balance: Balance, *, by: int, overdraft_limit: int) -> Amounts:
+    """Move an allocation, perhaps below what is spent, under a new overdraft limit.
+
+    Giving more ends being over the limit, unless the debt itself is above it; taking
+    away never does.
+    """
+    repaid = min(balance.debt, max(by, 0))
+    gives = by > 0 or overdraft_limit > balance.overdraft_limit
+    is_over_limit = balance.debt - repaid > overdraft_limit or (balance.is_over_limit and not gives)
+    return Amounts(
+        allocated=by,
+        spent=repaid,
+        debt=-repaid,
+        over_limit=int(is_over_limit) - int(balance.is_over_limit),
+    )

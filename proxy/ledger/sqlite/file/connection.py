@@ -1,0 +1,97 @@
+"""How the file is opened. Nothing here waits: whoever finds it locked tries again later."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from proxy.domain.errors import LedgerUnavailable
+from proxy.ledger.sqlite.file import schema
+from proxy.ledger.sqlite.file.failures import unavailable
+
+Connect = Callable[[Path, bool], sqlite3.Connection]
+"""Opens a file; the flag says whether it may be created."""
+
+_CACHED_STATEMENTS: Final = 256
+"""More than there are different statements, so that each is compiled once."""
+
+_CACHE_KIB: Final = 8_192
+"""The newest rows and the upper index pages of some 10**6 reservations."""
+
+
+def connect(path: Path, create: bool) -> sqlite3.Connection:
+    """A connection in autocommit mode that never waits for a lock."""
+    mode = "rwc" if create else "rw"
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=0,
+        cached_statements=_CACHED_STATEMENTS,
+    )
+
+
+class LedgerFile:
+    """One file with our tables, and the connection to it that the loop uses.
+
+    A commit reaches the operating system, and a checkpoint the disk: the ledger survives
+    the end of the process, not a power cut.
+    """
+
+    def __init__(self, path: Path, *, create: bool, connect: Connect = connect) -> None:
+        """Open the file.
+
+        Raises:
+            LedgerUnavailable: it cannot be opened, or is not ours to write.
+        """
+        if not create and not path.exists():
+            raise LedgerUnavailable(f"there is no ledger at {path}: `spendgate serve` makes it")
+        self.path = path
+        self.connect = connect
+        self._connection: sqlite3.Connection | None = self._open(create=create)
+
+    def connection(self) -> sqlite3.Connection:
+        """The connection; a new one after a failure, and never to a new file.
+
+        Raises:
+            LedgerUnavailable: as when the file was first opened.
+        """
+        if self._connection is None:
+            self._connection = self._open(create=False)
+        return self._connection
+
+    def drop(self) -> None:
+        """Close the connection, and with it the transaction that it may be in."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()
+
+    def _open(self, *, create: bool) -> sqlite3.Connection:
+        try:
+            connection = self.connect(self.path, create)
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+        try:
+            _set_up(connection)
+            schema.prepare(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise unavailable(error) from error
+        except LedgerUnavailable:
+            connection.close()
+            raise
+        return connection
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise LedgerUnavailable(
+            f"the ledger cannot keep a write-ahead log there (journal mode {mode}): "
+            "put its file on a local disk"
+        )
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA journal_size_limit = 0")  # so that the log's size is its length
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

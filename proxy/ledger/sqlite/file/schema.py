@@ -1,0 +1,185 @@
+"""The tables. A file says which version wrote it; a newer one is refused, not guessed at."""
+
+import sqlite3
+from typing import Final
+
+from proxy.domain.errors import LedgerUnavailable
+
+VERSION: Final = 1
+
+_APPLICATION_ID: Final = 0x5350_4744
+"""Marks the file as ours, so that another program's database is never written to."""
+
+_TABLES: Final = """
+CREATE TABLE ledger (
+    one             INTEGER PRIMARY KEY CHECK (one = 1),
+    clock_ms        INTEGER NOT NULL,
+    templates_max   INTEGER NOT NULL
+) STRICT;
+INSERT INTO ledger VALUES (1, 0, 0);
+
+CREATE TABLE templates (
+    pattern         TEXT NOT NULL,
+    unit            TEXT NOT NULL,
+    period          TEXT NOT NULL,
+    allocated       INTEGER NOT NULL,
+    overdraft_limit INTEGER NOT NULL,
+    status          TEXT NOT NULL,
+    PRIMARY KEY (pattern, unit, period)
+) STRICT, WITHOUT ROWID;
+
+-- overdraft_limit and status are in force; declared_* is what configuration said last.
+CREATE TABLE budgets (
+    id                       INTEGER PRIMARY KEY,
+    tenant                   TEXT NOT NULL,
+    scope                    TEXT NOT NULL,
+    unit                     TEXT NOT NULL,
+    period                   TEXT NOT NULL,
+    overdraft_limit          INTEGER NOT NULL,
+    status                   TEXT NOT NULL,
+    declared_allocated       INTEGER NOT NULL,
+    declared_overdraft_limit INTEGER NOT NULL,
+    declared_status          TEXT NOT NULL,
+    is_declared              INTEGER NOT NULL,
+    template                 TEXT,
+    window_id                INTEGER NOT NULL,
+    UNIQUE (scope, unit, period)
+) STRICT;
+CREATE INDEX budgets_of_templates ON budgets (template) WHERE template IS NOT NULL;
+
+-- carried: the debt that this window took over from the one before.
+CREATE TABLE windows (
+    id            INTEGER PRIMARY KEY,
+    budget_id     INTEGER NOT NULL REFERENCES budgets (id),
+    start_ms      INTEGER NOT NULL,
+    end_ms        INTEGER,
+    carried       INTEGER NOT NULL CHECK (carried >= 0),
+    allocated     INTEGER NOT NULL,
+    reserved      INTEGER NOT NULL,
+    spent         INTEGER NOT NULL CHECK (spent >= 0),
+    debt          INTEGER NOT NULL CHECK (debt >= 0),
+    uncertain     INTEGER NOT NULL CHECK (uncertain BETWEEN 0 AND reserved),
+    uncovered     INTEGER NOT NULL CHECK (uncovered >= 0),
+    is_over_limit INTEGER NOT NULL CHECK (is_over_limit IN (0, 1)),
+    UNIQUE (budget_id, start_ms)
+) STRICT;
+
+-- number: age. windows: JSON array of ids, outermost first, frozen at the reserve.
+-- granted, settled: the first answers, as JSON, for replays. lapses_at_ms: lease and grace.
+CREATE TABLE reservations (
+    number             INTEGER PRIMARY KEY,
+    id                 TEXT NOT NULL UNIQUE,
+    tenant             TEXT NOT NULL,
+    key                TEXT NOT NULL,
+    payload_hash       TEXT NOT NULL,
+    state              TEXT NOT NULL,
+    subject            TEXT NOT NULL,
+    unit               TEXT NOT NULL,
+    action_kind        TEXT NOT NULL,
+    action_name        TEXT NOT NULL,
+    windows            TEXT NOT NULL,
+    rung               INTEGER NOT NULL,
+    amount             INTEGER NOT NULL CHECK (amount >= 0),
+    overage            TEXT NOT NULL,
+    on_expiry          TEXT NOT NULL,
+    dispatched         INTEGER NOT NULL,
+    created_at_ms      INTEGER NOT NULL,
+    ttl_ms             INTEGER NOT NULL,
+    expires_at_ms      INTEGER NOT NULL,
+    lapses_at_ms       INTEGER NOT NULL,
+    extensions         INTEGER NOT NULL,
+    max_extensions     INTEGER,
+    metadata           TEXT NOT NULL,
+    granted            TEXT NOT NULL,
+    uncertain_since_ms INTEGER,
+    finalized_at_ms    INTEGER,
+    settled_key        TEXT,
+    settled_hash       TEXT,
+    settled            TEXT,
+    settled_metadata   TEXT,
+    charged            INTEGER,
+    uncovered          INTEGER NOT NULL,
+    estimated          INTEGER NOT NULL,
+    UNIQUE (tenant, key)
+) STRICT;
+CREATE INDEX reservations_active ON reservations (lapses_at_ms) WHERE state = 'ACTIVE';
+CREATE INDEX reservations_uncertain ON reservations (uncertain_since_ms)
+    WHERE state = 'UNCERTAIN';
+
+-- The first answers of operations that a hold can see more than once.
+CREATE TABLE replies (
+    number    INTEGER NOT NULL REFERENCES reservations (number),
+    operation TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    payload   TEXT NOT NULL,
+    answer    TEXT NOT NULL,
+    PRIMARY KEY (number, operation, key)
+) STRICT, WITHOUT ROWID;
+
+-- Settled holds that a window still owes for, oldest first.
+CREATE TABLE arrears (
+    window_id INTEGER NOT NULL REFERENCES windows (id),
+    number    INTEGER NOT NULL REFERENCES reservations (number),
+    PRIMARY KEY (window_id, number)
+) STRICT, WITHOUT ROWID;
+
+-- postings: JSON array of [window id, allocated, reserved, spent, debt, uncertain,
+-- uncovered, over_limit], each a difference.
+CREATE TABLE journal (
+    tenant         TEXT NOT NULL,
+    seq            INTEGER NOT NULL,
+    at_ms          INTEGER NOT NULL,
+    kind           TEXT NOT NULL,
+    reservation_id TEXT,
+    postings       TEXT NOT NULL,
+    actor          TEXT NOT NULL,
+    PRIMARY KEY (tenant, seq)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables in an empty file, or check that this version may write to it.
+
+    Raises:
+        LedgerUnavailable: a newer version, or another program, wrote the file.
+    """
+    if _version(connection) == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _create_or_refuse(connection)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _create_or_refuse(connection: sqlite3.Connection) -> None:
+    version = _version(connection)  # again: another process may have made them meanwhile
+    if version == VERSION:
+        return
+    if version > VERSION:
+        raise LedgerUnavailable(
+            f"a newer version of the program wrote this ledger (its tables are version {version}, "
+            f"this program knows {VERSION}): run that version, or name another file"
+        )
+    if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        raise LedgerUnavailable("the file is another program's database: name another one")
+    for statement in _statements(_TABLES):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _statements(script: str) -> list[str]:
+    """One by one: `executescript` would commit the transaction it is called in."""
+    return [statement for statement in script.split(";\n") if statement.strip()]
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version and application_id != _APPLICATION_ID:
+        raise LedgerUnavailable("the file is another program's database: name another one")
+    return version

@@ -1,0 +1,220 @@
+"""The embedded home: every promise of the protocol, kept by one file and one writer."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from proxy.domain.clock import Clock
+from proxy.domain.errors import BudgetRefused, Reason
+from proxy.domain.money import Unit
+from proxy.domain.period import Period
+from proxy.domain.reservation import State
+from proxy.domain.scope import Scope
+from proxy.ledger.audit import Audit
+from proxy.ledger.journal import Entry
+from proxy.ledger.protocol import (
+    Balance,
+    BudgetLine,
+    BudgetStatus,
+    Grant,
+    Lease,
+    Reservation,
+    ReserveRequest,
+    Settlement,
+    Swept,
+)
+from proxy.ledger.sqlite import clock as ledger_clock
+from proxy.ledger.sqlite import holds
+from proxy.ledger.sqlite.file.connection import Connect, LedgerFile, connect
+from proxy.ledger.sqlite.file.failures import unavailable
+from proxy.ledger.sqlite.file.lock import ServeLock
+from proxy.ledger.sqlite.group import Group
+from proxy.ledger.sqlite.operations import budgets, hold, read, settle, sweep, verify
+from proxy.ledger.sqlite.operations.settle import Ended, Word
+from proxy.ledger.sqlite.operations.sweep import UncertainRule
+from proxy.ledger.sqlite.pace import Pace
+
+_T = TypeVar("_T")
+
+
+class SqliteLedger:
+    """A Ledger, its Housekeeping and its Books; `proxy/ledger/protocol.py` says what each does."""
+
+    def __init__(
+        self,
+        file: LedgerFile,
+        lock: ServeLock | None,
+        *,
+        clock: Clock,
+        new_id: Callable[[], str],
+        uncertain_rule: UncertainRule,
+    ) -> None:
+        self._file = file
+        self._lock = lock
+        self._clock = clock
+        self._new_id = new_id
+        self._uncertain_rule = uncertain_rule
+        self._group = Group(file, clock)
+        self._pace = Pace()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        clock: Clock,
+        new_id: Callable[[], str],
+        settle_uncertain: Literal["commit", "hold"] = "commit",
+        uncertain_after_ms: int = 900_000,
+        serves: bool = True,
+        connect: Connect = connect,
+    ) -> "SqliteLedger":
+        """The ledger in this file.
+
+        `serves`: make the file where there is none, and keep a second server out of it.
+        Commands open the same file without that, beside a server or alone.
+
+        Raises:
+            LedgerUnavailable: another process serves from it, or it cannot be opened; the
+                sentence says what to do.
+        """
+        lock = ServeLock(path) if serves else None
+        try:
+            file = LedgerFile(path, create=serves, connect=connect)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        rule = UncertainRule(settle_uncertain, uncertain_after_ms)
+        return cls(file, lock, clock=clock, new_id=new_id, uncertain_rule=rule)
+
+    async def close(self) -> None:
+        """Finish what was asked, then let go of the file."""
+        await self._group.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    # Ledger
+
+    async def reserve(self, request: ReserveRequest) -> Grant:
+        try:
+            return await self._group.submit(lambda t: hold.reserve(t, request, self._new_id))
+        except BudgetRefused as refusal:
+            raise self._paced(refusal) from None
+
+    async def dispatch(self, reservation_id: str) -> None:
+        await self._group.submit(lambda t: hold.dispatch(t, reservation_id))
+
+    async def grow(self, reservation_id: str, *, by: int, key: str) -> Grant:
+        try:
+            return await self._group.submit(lambda t: hold.grow(t, reservation_id, by=by, key=key))
+        except BudgetRefused as refusal:
+            raise self._paced(refusal) from None
+
+    async def extend(self, reservation_id: str, *, by_ms: int, key: str) -> Lease:
+        return await self._group.submit(
+            lambda t: hold.extend(t, reservation_id, by_ms=by_ms, key=key)
+        )
+
+    async def commit(
+        self,
+        reservation_id: str,
+        *,
+        actual: int,
+        key: str,
+        payload_hash: str,
+        estimated: bool = False,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Settlement:
+        word = Word(key, payload_hash, estimated, metadata)
+        return self._ended(
+            await self._group.submit(lambda t: settle.commit(t, reservation_id, actual, word))
+        )
+
+    async def release(self, reservation_id: str, *, key: str, actor: str = "") -> Settlement:
+        return self._ended(
+            await self._group.submit(
+                lambda t: settle.release(t, reservation_id, key=key, actor=actor)
+            )
+        )
+
+    async def charge_late(
+        self, reservation_id: str, *, actual: int, key: str, payload_hash: str
+    ) -> Settlement:
+        return await self._group.submit(
+            lambda t: settle.charge_late(
+                t, reservation_id, actual=actual, key=key, payload_hash=payload_hash
+            )
+        )
+
+    async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
+        return self._ask(lambda c: read.balances(c, self._now_ms(c), scopes, unit))
+
+    # Housekeeping
+
+    async def declare(self, lines: Sequence[BudgetLine], *, templates_max: int) -> None:
+        await self._group.submit(lambda t: budgets.declare(t, lines, templates_max=templates_max))
+
+    async def recover(self) -> Swept:
+        return await self._group.submit(sweep.recover)
+
+    async def mark_uncertain(self, reservation_id: str) -> None:
+        await self._group.submit(lambda t: sweep.mark_uncertain(t, reservation_id))
+
+    async def expire(self, *, limit: int) -> Swept:
+        return await self._group.submit(
+            lambda t: sweep.expire(t, self._uncertain_rule, limit=limit)
+        )
+
+    # Books
+
+    async def all_balances(self) -> tuple[Balance, ...]:
+        return self._ask(lambda c: read.all_balances(c, self._now_ms(c)))
+
+    async def fund(
+        self, scope: Scope, unit: Unit, period: Period, amount: int, actor: str
+    ) -> Balance:
+        return await self._group.submit(
+            lambda t: budgets.fund(t, scope, unit, period, amount, actor)
+        )
+
+    async def set_status(
+        self, scope: Scope, unit: Unit, status: BudgetStatus, actor: str
+    ) -> tuple[Balance, ...]:
+        return await self._group.submit(lambda t: budgets.set_status(t, scope, unit, status, actor))
+
+    async def reservation(self, reservation_id: str) -> Reservation:
+        return self._ask(lambda c: holds.reservation(c, reservation_id))
+
+    async def reservations(
+        self, *, states: frozenset[State], limit: int
+    ) -> tuple[Reservation, ...]:
+        return self._ask(lambda c: read.reservations(c, states, limit))
+
+    async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:
+        return self._ask(lambda c: tuple(read.entries(c, tenant, after_seq=after_seq, limit=limit)))
+
+    async def verify(self) -> Audit:
+        return self._ask(verify.verify)
+
+    # What they share
+
+    def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            return question(self._file.connection())
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+
+    def _now_ms(self, connection: sqlite3.Connection) -> int:
+        return ledger_clock.read(connection, self._clock.now_ms())
+
+    def _ended(self, ended: Ended) -> Settlement:
+        if ended.open_ms is not None:
+            self._pace.settled_after(ended.open_ms)
+        return ended.settlement
+
+    def _paced(self, refusal: BudgetRefused) -> BudgetRefused:
+        if refusal.reason is Reason.BUDGET_BUSY:
+            refusal.retry_after_ms = self._pace.retry_after_ms()
+        return refusal

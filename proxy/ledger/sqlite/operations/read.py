@@ -1,0 +1,93 @@
+"""Questions that change nothing, asked of what is committed. They wait for no lock."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from proxy.domain.money import Unit
+from proxy.domain.period import Period
+from proxy.domain.reservation import State
+from proxy.domain.scope import Scope
+from proxy.ledger.journal import Amounts, Entry, Kind, Posting, WindowName
+from proxy.ledger.protocol import Balance, Reservation
+from proxy.ledger.sqlite import holds
+from proxy.ledger.sqlite.accounts import Accounts
+
+_ENTRIES: Final = (
+    "SELECT tenant, seq, at_ms, kind, reservation_id, postings, actor FROM journal"
+    " WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?"
+)
+_WINDOW: Final = (
+    "SELECT b.scope, b.unit, b.period, w.start_ms FROM windows w"
+    " JOIN budgets b ON b.id = w.budget_id WHERE w.id = ?"
+)
+_TENANTS: Final = """
+WITH RECURSIVE found (tenant) AS (
+    SELECT min(tenant) FROM journal
+    UNION ALL
+    SELECT (SELECT min(tenant) FROM journal WHERE tenant > found.tenant) FROM found
+    WHERE found.tenant IS NOT NULL
+)
+SELECT tenant FROM found WHERE tenant IS NOT NULL
+"""
+
+_decode_postings: Final = msgspec.json.Decoder(list[list[int]]).decode
+
+
+def balances(
+    connection: sqlite3.Connection, now_ms: int, scopes: Sequence[Scope], unit: Unit
+) -> tuple[Balance, ...]:
+    """As a reserve would find them now."""
+    accounts = Accounts(connection, now_ms).current(scopes, unit)
+    return tuple(account.balance for account in accounts)
+
+
+def all_balances(connection: sqlite3.Connection, now_ms: int) -> tuple[Balance, ...]:
+    """Every budget that has a row."""
+    return tuple(account.balance for account in Accounts(connection, now_ms).every())
+
+
+def reservations(
+    connection: sqlite3.Connection, states: Iterable[State], limit: int
+) -> tuple[Reservation, ...]:
+    """The newest rows in these states, newest first."""
+    found = [row for state in states for row in holds.newest(connection, state, limit)]
+    found.sort(key=lambda row: row[0], reverse=True)
+    return tuple(reservation for _, reservation in found[:limit])
+
+
+def tenants(connection: sqlite3.Connection) -> list[str]:
+    """Everyone who has a journal."""
+    return [tenant for (tenant,) in connection.execute(_TENANTS)]
+
+
+def entries(
+    connection: sqlite3.Connection, tenant: str, *, after_seq: int, limit: int
+) -> Iterator[Entry]:
+    """A tenant's journal, in its order. A negative limit is none."""
+    names: dict[int, WindowName] = {}
+    for row in connection.execute(_ENTRIES, (tenant, after_seq, limit)):
+        postings = _decode_postings(row[5])
+        for window_id, *_ in postings:
+            if window_id not in names:
+                names[window_id] = _window_name(connection, window_id)
+        yield _entry(row, tuple(Posting(names[p[0]], Amounts(*p[1:])) for p in postings))
+
+
+def _entry(row: Sequence[Any], postings: tuple[Posting, ...]) -> Entry:
+    return Entry(
+        tenant=row[0],
+        seq=row[1],
+        at_ms=row[2],
+        kind=Kind(row[3]),
+        reservation_id=row[4],
+        postings=postings,
+        actor=row[6],
+    )
+
+
+def _window_name(connection: sqlite3.Connection, window_id: int) -> WindowName:
+    scope, unit, period, start_ms = connection.execute(_WINDOW, (window_id,)).fetchone()
+    return WindowName(Scope(scope), Unit(unit), Period(period), start_ms)
