@@ -6,15 +6,15 @@ A text made of them has as many tokens as words, so a count of what was delivere
 from random import Random
 
 _TEXT = (
-    "able about above across action active address after again against age agree air all "
-    "also always amount and animal answer any apple area arm around art ask away back bad "
-    "ball bank base bear beat bed before begin behind best better big bird black blood blue "
-    "board body book both box boy bread break bring brother build burn business buy call "
-    "came can car card care carry case cat cause cell center chance change check child city "
-    "class clean clear close cold color come common company complete control cook cool copy "
-    "corner cost could count country course cover create cross current cut dark data day dead "
-    "deal deep design detail door down draw dream dress drink drive drop dry early earth east "
-    "easy eat edge effect end enter equal even event ever every example eye face fact fall"
+    "able about above action active address after again against age agree air all also "
+    "always amount and animal answer any apple area arm around art ask away back bad ball "
+    "bank base bear beat bed before begin best better big bird black blood blue board body "
+    "book both box boy bread break bring build burn business buy call came can car card "
+    "care carry case cat cause cell center change check child city class clean clear close "
+    "cold color come common company complete control cook cool copy corner cost could "
+    "count country course cover create cross current cut dark data day dead deal deep "
+    "design detail door down draw dream dress drink drive drop dry early earth east easy "
+    "eat edge effect end enter equal even event ever every example eye face fact fall"
 )
 
 WORDS = tuple(_TEXT.split())

@@ -1,7 +1,7 @@
 """How many tokens a prompt is, counted as the provider counts it.
 
 Messages: 3 tokens each, 1 for a name, 3 to prime the reply; functions by the published
-table for the gpt-4o family. Source for both:
+table. Source for both:
 https://github.com/openai/openai-cookbook/blob/main/examples/How_to_count_tokens_with_tiktoken.ipynb
 What is not published (tool calls in the history, response schemas, files) is counted as the
 tokens of its text, with no framing of its own.
@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from simulator.errors import invalid
@@ -23,7 +24,7 @@ from simulator.request import ChatRequest
 PER_MESSAGE = 3
 PER_NAME = 1
 PER_REPLY = 3
-FUNCTION_START = 7
+FUNCTION_START = MappingProxyType({"o200k_base": 7, "cl100k_base": 10})
 FUNCTION_END = 12
 PROPERTIES_START = 3
 PER_PROPERTY = 3
@@ -119,7 +120,8 @@ class _Counter:
 
     def _function(self, function: Mapping[str, Any]) -> int:
         description = str(function.get("description") or "").removesuffix(".")
-        tokens = FUNCTION_START + self._text(f"{function['name']}:{description}")
+        tokens = FUNCTION_START[self._request.model.encoding]
+        tokens += self._text(f"{function['name']}:{description}")
         return tokens + self._properties(function.get("parameters") or {})
 
     def _properties(self, schema: Mapping[str, Any]) -> int:

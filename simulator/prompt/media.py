@@ -56,8 +56,9 @@ def _shrunk(across: float, down: float, most: int) -> tuple[int, int]:
     across, down = across * ratio, down * ratio
     ratio = min(max(1, math.floor(side)) / side for side in (across, down))
     rounding_error = 1e-9
-    columns = math.ceil(across * ratio - rounding_error)
-    return columns, min(math.ceil(down * ratio - rounding_error), most // columns)
+    columns = min(math.ceil(across * ratio - rounding_error), most)
+    rows = math.ceil(down * ratio - rounding_error)
+    return columns, max(1, min(rows, most // columns))
 
 
 ImageRule = Tiles | Patches
