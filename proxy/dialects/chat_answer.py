@@ -148,7 +148,7 @@ class DeliveredTexts:
         if self._chars > MAX_TEXT_CHARS:
             self.is_partial = True
         else:
-            self._pieces.setdefault(where, StringIO(newline="")).write(text)
+            self._pieces.setdefault(where, StringIO()).write(text)
 
 
 def _texts(message: Mapping[str, Any]) -> Iterator[tuple[tuple[object, ...], str]]:

@@ -8,7 +8,7 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming; field-rep
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pricing.usage import Usage
 from proxy.dialects.chat_answer import Answer, DeliveredTexts, add_cost, text_or_none
@@ -59,16 +59,17 @@ class AnswerStream:
         self._delivered = DeliveredTexts()
         self._held = bytearray()
         self._is_passing = False
-        self._took_out_half_a_line_end = False
+        # A CR at the end of a piece ends an event; an LF that follows is the other half of the
+        # same line end, and goes where the event went.
+        self._ended_at_cr: Literal["relayed", "taken out"] | None = None
 
     def feed(self, chunk: bytes) -> bytes:
         """What goes to the client now."""
-        events = self._events.feed(chunk)
-        if self._relays_at_once:
-            for event, _ in events:
-                self._read(event)
-            return chunk
-        return self._relay(chunk, events)
+        if self.strips_usage or self._cost_of is not None:
+            return self._relay(chunk)
+        for event, _ in self._events.feed(chunk):
+            self._read(event)
+        return chunk
 
     def finish(self) -> bytes:
         """What is left for the client when the stream has ended, however it did."""
@@ -102,25 +103,17 @@ class AnswerStream:
             self._decoded,
         )
 
-    @property
-    def _relays_at_once(self) -> bool:
-        return not self.strips_usage and self._cost_of is None
-
-    def _relay(self, chunk: bytes, events: list[tuple[bytes | None, int]]) -> bytes:
+    def _relay(self, chunk: bytes) -> bytes:
+        line_end, chunk = self._other_half(chunk)
+        ready = [line_end]
         begin = 0
-        if self._took_out_half_a_line_end and chunk:
-            self._took_out_half_a_line_end = False
-            begin = int(chunk.startswith(b"\n"))
-        ready: list[bytes] = []
-        for event, end in events:
+        for event, end in self._events.feed(chunk):
             replacement = self._replacement(event)
             if replacement is None or self._is_passing:
-                ready += (bytes(self._held), chunk[begin:end])
-            else:
-                ready.append(replacement)
-                self._took_out_half_a_line_end = (
-                    not replacement and end == len(chunk) and chunk.endswith(b"\r")
-                )
+                replacement = bytes(self._held) + chunk[begin:end]
+            ready.append(replacement)
+            if end == len(chunk) and chunk.endswith(b"\r"):
+                self._ended_at_cr = "relayed" if replacement else "taken out"
             self._held.clear()
             self._is_passing = False
             begin = end
@@ -130,6 +123,16 @@ class AnswerStream:
             ready.append(bytes(self._held))
             self._held.clear()
         return b"".join(ready)
+
+    def _other_half(self, chunk: bytes) -> tuple[bytes, bytes]:
+        """The LF that belongs to the event before, if it was relayed, and the rest."""
+        ended_at_cr = self._ended_at_cr
+        if ended_at_cr is None or not chunk:
+            return b"", chunk
+        self._ended_at_cr = None
+        if not chunk.startswith(b"\n"):
+            return b"", chunk
+        return (b"\n" if ended_at_cr == "relayed" else b""), chunk[1:]
 
     def _replacement(self, event: bytes | None) -> bytes | None:
         """Read an event, and say what goes on in its place: None for itself."""

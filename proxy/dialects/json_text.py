@@ -42,7 +42,8 @@ def read_object(text: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise _refused("The request body is not valid UTF-8.") from None
     except ValueError as error:
-        raise _refused(f"The request body is not valid JSON: {error}.") from None
+        why = str(error).removeprefix("JSON is malformed: ")
+        raise _refused(f"The request body is not valid JSON: {why}.") from None
     except RecursionError:
         raise _too_deep() from None
     if type(tree) is not dict:
