@@ -2,6 +2,9 @@
 
 import click
 
+from proxy.cli.check import check_command
+from proxy.cli.health import health_command
+from proxy.cli.price import price_command
 from proxy.cli.serve import serve_command
 
 
@@ -20,4 +23,5 @@ def main() -> None:
     """
 
 
-main.add_command(serve_command)
+for command in (serve_command, check_command, health_command, price_command):
+    main.add_command(command)

@@ -1,0 +1,118 @@
+"""`spendgate check`: is the configuration what was meant, and does this program deny?"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from proxy.cli.configured import budget_option, config_option, load_config
+from proxy.cli.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from proxy.config.findings import Finding
+    from proxy.config.model import Config
+
+_PRICES: Final = ("pricing", "overrides")
+
+
+@click.command("check")
+@config_option
+@budget_option
+@click.option("--strict", is_flag=True, help="Warnings are a no as well.")
+@json_option
+def check_command(
+    config_file: Path | None, budget_usd: str | None, strict: bool, as_json: bool
+) -> None:
+    """Say what is wrong with a configuration, one line for each finding.
+
+    Checks every key, prices that look like a wrong unit, budgets that no call can reach, the
+    vocabulary files, and that a call without budget is denied. Exit code 1 when something is
+    wrong; warnings alone are 0, unless --strict.
+
+    \b
+    spendgate check -c config.yaml
+    spendgate check -c config.yaml --strict --json
+    """
+    config, findings = _config_findings(config_file, budget_usd)
+    findings += _program_findings()
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if as_json:
+        print_json([_object(finding) for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(str(finding))
+        if config is not None and not errors:
+            click.echo(_summary(config, warnings=len(findings)))
+    if errors or (strict and findings):
+        raise SystemExit(1)
+
+
+def _config_findings(
+    config_file: Path | None, budget_usd: str | None
+) -> "tuple[Config | None, list[Finding]]":
+    from proxy.config.checks import warnings
+    from proxy.config.findings import ConfigError
+
+    try:
+        config = load_config(config_file, budget_usd)
+    except ConfigError as error:
+        return None, list(error.findings)
+    return config, [*map(_priced_right, warnings(config)), *_catalogue_findings(config)]
+
+
+def _priced_right(finding: "Finding") -> "Finding":
+    """A price in the wrong unit is a budget that does not exist, so here it is an error."""
+    is_price = finding.path[: len(_PRICES)] == _PRICES
+    return replace(finding, severity="error") if is_price else finding
+
+
+def _catalogue_findings(config: "Config") -> "Iterator[Finding]":
+    """Overrides that the catalogue cannot use."""
+    from pricing.catalogue import Catalogue
+    from proxy.config.convert import price_overrides
+    from proxy.config.findings import Finding
+
+    for number, override in enumerate(price_overrides(config)):
+        try:
+            Catalogue([override])
+        except ValueError as error:
+            path = (*_PRICES, number)
+            line = config.origin.line_of(path)
+            yield Finding(path, str(error), file=config.origin.file, line=line)
+
+
+def _program_findings() -> "Iterator[Finding]":
+    """What is wrong with this installation, whatever the configuration says."""
+    from pricing.tokens.vocabulary import PUBLISHED, VocabularyDamaged, check_vocabulary
+    from proxy.config.findings import Finding
+    from proxy.domain.clock import SystemClock
+    from proxy.selftest import self_test
+
+    for vocabulary in PUBLISHED:
+        try:
+            check_vocabulary(vocabulary)
+        except VocabularyDamaged as damage:
+            yield Finding((), str(damage))
+    check = asyncio.run(self_test(SystemClock()))
+    if not check.ok:
+        yield Finding((), f"self-test: {check.why}")
+
+
+def _summary(config: "Config", *, warnings: int) -> str:
+    counts = (
+        f"{len(config.budgets)} budget lines, {len(config.policies)} policies, "
+        f"{len(config.pricing.overrides)} prices of its own, {warnings} warnings"
+    )
+    what = config.origin.file or "this budget"
+    return f"{what} is good: {counts}; a call without budget is denied."
+
+
+def _object(finding: "Finding") -> dict[str, object]:
+    """A finding for programs. What it does not have is left out."""
+    from proxy.config.findings import spell
+
+    fields = {**asdict(finding), "path": spell(finding.path)}
+    return {name: value for name, value in fields.items() if value}

@@ -1,0 +1,129 @@
+"""`spendgate price MODEL`: the rate card in use, and where it comes from."""
+
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from proxy.cli.configured import config_option, read_config
+from proxy.cli.output import json_option, new_table, open_console, print_json, say_no
+
+if TYPE_CHECKING:
+    from pricing.card import RateLine
+    from pricing.catalogue import Model
+    from proxy.config.model import Config
+
+_Fact = str | int | bool | list[str]
+_Facts = dict[str, _Fact | None]
+
+
+@click.command("price")
+@click.argument("model")
+@config_option
+@json_option
+def price_command(model: str, config_file: Path | None, as_json: bool) -> None:
+    """Show what MODEL costs, now, and what is known of it.
+
+    With a configuration, its overrides and its upstream count. A model without a price exits
+    with 1 and similar names: its calls would be refused, never free.
+
+    \b
+    spendgate price gpt-4o
+    spendgate price my-model -c config.yaml
+    spendgate price gpt-4o --json
+    """
+    config = read_config(config_file) if config_file is not None else None
+    found = _find(model, config)
+    facts = _facts(found, config)
+    if as_json:
+        lines = [_line_object(line) for line in found.card.breakdown()]
+        known = {name: value for name, value in facts.items() if value is not None}
+        print_json({**known, "rates": lines})
+    else:
+        _show(found, facts)
+
+
+def _find(name: str, config: "Config | None") -> "Model":
+    from pricing.catalogue import Catalogue, UnknownModel, provider_of
+    from proxy.config.convert import price_overrides
+    from proxy.domain.clock import SystemClock
+
+    provider = "openai"
+    if config is not None:
+        upstream = config.upstreams[0]
+        provider = provider_of(upstream.base_url) or upstream.api
+    catalogue = Catalogue(price_overrides(config) if config is not None else ())
+    now_ms = SystemClock().now_ms()
+    try:
+        return catalogue.model(name, provider=provider, from_ms=now_ms, until_ms=now_ms)
+    except UnknownModel as unknown:
+        why = f" ({unknown.why})" if unknown.why else ""
+        near = f" Did you mean {', '.join(unknown.near)}?" if unknown.near else ""
+        say_no(
+            f"no price is known for {name!r}{why}.{near} "
+            "Price it under pricing.overrides, or mark it `free: true`."
+        )
+
+
+def _facts(model: "Model", config: "Config | None") -> _Facts:
+    profile = model.profile
+    tokenizer = profile.tokenizer
+    multiplier = config.upstreams[0].price_multiplier if config is not None else Decimal(1)
+    capabilities: list[str] | None = None
+    if profile.capabilities is not None:
+        capabilities = sorted(profile.capabilities)
+    return {
+        "model": model.name,
+        "source": model.card.source,
+        "free": model.card.free or None,
+        "price_multiplier": f"{multiplier:f}" if multiplier != 1 else None,
+        "context_window": profile.context_window,
+        "max_output_tokens": profile.max_output_tokens,
+        "limit_field": profile.limit_field,
+        "tokenizer": tokenizer.name,
+        "token_counts": "exact" if tokenizer.exact else "an upper bound",
+        "hidden_output": profile.hidden_output,
+        "capabilities": capabilities,
+    }
+
+
+def _line_object(line: "RateLine") -> dict[str, object]:
+    fields: dict[str, object] = {**asdict(line), "usd": f"{line.usd:f}"}
+    if line.above_tokens < 0:
+        del fields["above_tokens"]
+    return fields
+
+
+def _show(model: "Model", facts: _Facts) -> None:
+    console = open_console()
+    about = new_table("what", "value")
+    about.show_header = False
+    for name, value in facts.items():
+        if value is not None:
+            about.add_row(name.replace("_", " "), _words(value))
+    console.print(about)
+    console.print()
+    if model.card.free:
+        console.print("Every call is free; it is stopped by a frozen or closed budget only.")
+        return
+    rates = new_table("what", "tier", "input", ">USD", "per")
+    for line in model.card.breakdown():
+        above = "" if line.above_tokens < 0 else f"above {line.above_tokens:,} tokens"
+        rates.add_row(
+            line.what.replace("_", " "), line.service_tier, above, f"{line.usd:f}", line.per
+        )
+    console.print(rates)
+
+
+def _words(value: _Fact) -> str:
+    match value:
+        case list():
+            return ", ".join(value)
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,} tokens"
+        case _:
+            return value
