@@ -13,7 +13,7 @@ import aiohttp
 
 from pricing.catalogue import Catalogue, provider_of
 from pricing.tokens import Tokenizers
-from proxy.config.convert import overrides, policies
+from proxy.config.convert import policies, price_overrides
 from proxy.config.model import Config
 from proxy.config.sections.network import UpstreamConfig
 from proxy.domain.clock import Clock
@@ -78,7 +78,7 @@ class Gateway:
         """Leases outlive a reload: the calls of the old configuration still hold."""
         base = foundation
         upstream = config.upstreams[0]
-        catalogue = Catalogue(overrides(config))
+        catalogue = Catalogue(price_overrides(config))
         counter = Counter(base.tokenizers)
         rates = _rates(config, upstream)
         forwarder = Forwarder(base.upstream, _credential(upstream))

@@ -1,11 +1,13 @@
 """The start-up self-test: a scope with nothing in it denies, and nothing is sent.
 
 A gate that is built but not wired in lets everything pass and looks healthy (field-report
-4), so the whole pipeline is asked, on a ledger in memory and an upstream that must not be
+4), so the whole pipeline is asked, on a ledger of its own and an upstream that must not be
 reached.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from multidict import CIMultiDict
@@ -19,7 +21,7 @@ from proxy.gateway.forward import NotSent, UpstreamAnswer
 from proxy.gateway.runtime.admin import Check
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.tasks import TaskSet
-from proxy.ledger.sqlite import SqliteLedger
+from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Field
 from proxy.observe.metrics import Metrics
 
@@ -36,8 +38,13 @@ _BODY: Final = b'{"model":"self-test","max_tokens":1,"messages":[{"role":"user",
 
 async def self_test(clock: Clock) -> Check:
     """Send one call that must be denied through a gateway of its own."""
+    with TemporaryDirectory(prefix="spendgate-") as folder:
+        return await _ask(Path(folder) / "self-test.db", clock)
+
+
+async def _ask(file: Path, clock: Clock) -> Check:
     config = parse(_CONFIG, file="self-test", env={})
-    ledger = await SqliteLedger.in_memory(clock=clock, new_id=new_reservation_id)
+    ledger = SqliteLedger.open(file, clock=clock, new_id=new_reservation_id)
     try:
         await ledger.declare(budget_lines(config), templates_max=1)
         upstream = _Unreachable()

@@ -27,7 +27,7 @@ from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.server import BodyLimits, Reception, open_server
 from proxy.gateway.runtime.tasks import TaskSet
-from proxy.ledger.sqlite import SqliteLedger
+from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
 from proxy.selftest import NAME as SELF_TEST
@@ -37,6 +37,10 @@ EXPIRY_BATCH: Final = 200
 """Leases ended in one go: few enough that no call waits behind them."""
 
 _EXPIRY_PAUSE_S: Final = 1.0
+"""Also how often readiness learns whether the ledger can be written."""
+
+_UNCERTAIN_COUNTED_MAX: Final = 10_000
+
 _LAST_WORDS_MS: Final = 2_000
 """For settling what was hung up on, when the time for calls in flight is over."""
 
@@ -56,6 +60,7 @@ class Server:
         self._runners: list[web.ServerRunner] = []
         self._self_tested = Check(SELF_TEST, ok=False)
         self._vocabulary = Check("vocabulary", ok=False)
+        self._ledger_check = Check("ledger", ok=False)
         self._stopping = False
         self._ledger: SqliteLedger
         self._session: aiohttp.ClientSession
@@ -73,15 +78,15 @@ class Server:
             OSError: an address cannot be listened on.
         """
         config = self._config
-        self._ledger = await SqliteLedger.open(
+        self._ledger = SqliteLedger.open(
             ledger_file(config),
             clock=self._clock,
             new_id=new_reservation_id,
             settle_uncertain=config.settle.uncertain,
             uncertain_after_ms=config.settle.uncertain_after_ms,
-            exclusive=True,
         )
         await self._ledger.declare(budget_lines(config), templates_max=config.templates_max)
+        self._ledger_check = Check("ledger", ok=True)
         swept = await self._ledger.recover()
         if swept.released or swept.uncertain:
             self._log.line(
@@ -142,17 +147,10 @@ class Server:
         """What has to be true before calls are taken."""
         return (
             Check("listening", ok=bool(self.addresses) and not self._stopping, why="stopping"),
-            await self._check_ledger(),
+            self._ledger_check,
             self._vocabulary,
             self._self_tested,
         )
-
-    async def _check_ledger(self) -> Check:
-        try:
-            await self._ledger.check_writable()
-        except LedgerError as error:
-            return Check("ledger", ok=False, why=str(error))
-        return Check("ledger", ok=True)
 
     async def _listen(self) -> None:
         limits = self._config.limits
@@ -195,10 +193,12 @@ class Server:
         self._metrics.settlements_pending.set(len(self._settlements))
         try:
             balances = await self._ledger.all_balances()
-            uncertain = await self._ledger.count(State.UNCERTAIN)
+            uncertain = await self._ledger.reservations(
+                states=frozenset({State.UNCERTAIN}), limit=_UNCERTAIN_COUNTED_MAX
+            )
         except LedgerError:
             return
-        self._metrics.show_ledger(balances, uncertain=uncertain)
+        self._metrics.show_ledger(balances, uncertain=len(uncertain))
 
     def _start_timers(self) -> None:
         self._timers.start(self._load_vocabulary(), name="load vocabulary")
@@ -220,8 +220,10 @@ class Server:
         try:
             swept = await self._ledger.expire(limit=EXPIRY_BATCH)
         except LedgerError as error:
+            self._ledger_check = Check("ledger", ok=False, why=str(error))
             self._log.line("expiry_waits", why=str(error))
             return
+        self._ledger_check = Check("ledger", ok=True)
         for reservation_id in swept.uncertain:
             self._log.line("became_uncertain", reservation_id=reservation_id)
         for reservation_id in swept.committed:

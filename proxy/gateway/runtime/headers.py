@@ -36,7 +36,7 @@ BAGGAGE_PREFIX: Final = "cycles."
 _NOT_UPSTREAM: Final = (
     HOP_BY_HOP | CREDENTIALS | {"host", "content-length", "expect", "accept-encoding"}
 )
-_NOT_TO_CLIENT: Final = HOP_BY_HOP | {"content-length", "date", "server"}
+_NOT_TO_CLIENT: Final = HOP_BY_HOP | {"content-length"}
 
 
 def upstream_headers(
