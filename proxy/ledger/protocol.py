@@ -164,7 +164,10 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A row as operators see it."""
+    """A row as operators see it.
+
+    `metadata` came with the reserve, `settled_metadata` with what ended the hold.
+    """
 
     reservation_id: str
     key: str
@@ -173,6 +176,8 @@ class Reservation:
     subject: Subject
     scope_path: Scope
     affected_scopes: tuple[Scope, ...]
+    action_kind: str
+    action_name: str
     unit: Unit
     amount: int
     charged: int | None
@@ -184,6 +189,7 @@ class Reservation:
     expires_at_ms: int
     finalized_at_ms: int | None
     metadata: Mapping[str, str]
+    settled_metadata: Mapping[str, str]
 
 
 class Ledger(Protocol):

@@ -189,7 +189,7 @@ def keep_reply(
 _SELECT_WHOLE: Final = (
     "SELECT id, key, tenant, state, subject, unit, amount, charged, uncovered, estimated,"
     " dispatched, on_expiry, created_at_ms, expires_at_ms, finalized_at_ms, metadata,"
-    " settled_metadata, number FROM reservations"
+    " settled_metadata, action_kind, action_name, number FROM reservations"
 )
 
 
@@ -218,7 +218,6 @@ def newest(
 def _whole(row: tuple[Any, ...]) -> Reservation:
     subject = _decode_subject(row[4])
     scopes = derive(subject)
-    settled_metadata = _decode_metadata(row[16]) if row[16] is not None else {}
     return Reservation(
         reservation_id=row[0],
         key=row[1],
@@ -227,6 +226,8 @@ def _whole(row: tuple[Any, ...]) -> Reservation:
         subject=subject,
         scope_path=scopes[-1],
         affected_scopes=scopes,
+        action_kind=row[17],
+        action_name=row[18],
         unit=Unit(row[5]),
         amount=row[6],
         charged=row[7],
@@ -237,5 +238,6 @@ def _whole(row: tuple[Any, ...]) -> Reservation:
         created_at_ms=row[12],
         expires_at_ms=row[13],
         finalized_at_ms=row[14],
-        metadata={**_decode_metadata(row[15]), **settled_metadata},
+        metadata=_decode_metadata(row[15]),
+        settled_metadata=_decode_metadata(row[16]) if row[16] is not None else {},
     )
