@@ -6,7 +6,7 @@ from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
 from proxy.config.findings import Path
@@ -128,6 +128,4 @@ def _by_bounds(kind: Kind) -> str:
                 words.append(f"above {value:,}")
             case Le(le=value):
                 words.append(f"up to {value:,}")
-            case Lt(lt=value):
-                words.append(f"below {value:,}")
     return " ".join(words)

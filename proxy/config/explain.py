@@ -69,8 +69,7 @@ def _problem(detail: ErrorDetails, document: Document) -> tuple[Path, str]:
 def _unknown_key(path: Path) -> str:
     kind = kind_at(path[:-1])
     section = kind.section if kind is not None else None
-    if section is None:
-        return "unknown key"
+    assert section is not None, "only sections know which keys they have"
     key = str(path[-1])
     if key in section.later_keys:
         return NOT_SUPPORTED

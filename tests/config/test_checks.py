@@ -112,6 +112,13 @@ budgets: [{{scope: "tenant:dev", allocated: $100}}]
     assert warned(text) == []
 
 
+def test_a_tenant_that_only_some_keys_bring_is_not_told() -> None:
+    """Calls without a key are refused then, and that can be meant."""
+    text = f"keys: [{{name: ci, sha256: {HASH}, subject: {{tenant: dev}}}}]"
+
+    assert "identity.default" not in paths(text)
+
+
 def test_a_required_key_that_nobody_has_is_told() -> None:
     text = """
 identity: {default: {tenant: dev}, require_key: true}

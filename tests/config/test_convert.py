@@ -72,6 +72,7 @@ policies:
     bands:
       - {used_pct: 80, caps: {max_tokens: 2000}, models: {gpt-4o: gpt-4o-mini}}
       - {used_pct: 95, caps: {tool_denylist: [web_search]}}
+      - {used_pct: 99, models: {"*": gpt-4.1-nano}}
 """)
 
     (policy,) = policies(config)
@@ -84,6 +85,7 @@ policies:
     assert policy.bands == (
         Band(80, Caps(max_tokens=2000), {"gpt-4o": "gpt-4o-mini"}),
         Band(95, Caps(tool_denylist=("web_search",))),
+        Band(99, Caps(), {"*": "gpt-4.1-nano"}),
     )
 
 

@@ -77,6 +77,30 @@ settle: {drain_ms: -1}
     ]
 
 
+def test_a_value_that_could_not_be_read_is_told_once() -> None:
+    """Not once more as missing, or as of the wrong kind."""
+    text = """
+limits: {max_connections: "${ABSENT}", max_headers: !big 3}
+listen: {proxy: "${", proxy: 1}
+"""
+    assert problems(text) == [
+        ("limits.max_connections", "the environment variable ABSENT is not set"),
+        ("limits.max_headers", "a tag (!name), which is not accepted"),
+        ("listen.proxy", '"${" without a name'),
+        ("listen.proxy", "written twice, first in line 3"),
+    ]
+
+
+def test_a_value_that_could_not_be_read_hides_no_other_finding() -> None:
+    text = "limits: {max_connections: '${ABSENT}', max_headers: 1}\ntemplates_max: 0"
+
+    assert [path for path, _ in problems(text)] == [
+        "limits.max_connections",
+        "limits.max_headers",
+        "templates_max",
+    ]
+
+
 def test_a_finding_says_what_is_accepted() -> None:
     (finding,) = refused("settle: {on_disconnect: drop}")
 

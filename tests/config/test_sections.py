@@ -275,6 +275,7 @@ def test_a_value_of_a_later_version_says_so(text: str, path: str, value: str) ->
         ("templates_max: 0", "templates_max", "out of range"),
         ("shutdown_ms: -1", "shutdown_ms", "out of range"),
         ("degrade:", "degrade", "no value"),
+        ("degrade: 5", "degrade", "not of the kind that is accepted"),
         ("upstreams: []", "upstreams", "empty"),
         ("budgets: {scope: a}", "budgets", "a map"),
         ("just text", "", "text that cannot be read as such"),

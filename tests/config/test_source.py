@@ -112,6 +112,7 @@ def test_no_decimal_loses_a_digit(number: Decimal) -> None:
         ("a: !!python/object:os.system x", "a tag (!name), which is not accepted"),
         ("a: !!set {x}", "a tag (!name), which is not accepted"),
         ("a: !secret {b: c}", "a tag (!name), which is not accepted"),
+        ("a: !secret [b, c]", "a tag (!name), which is not accepted"),
         ("1: x", "a key that is not text: put it in quotes"),
         ("no: x", "a key that is not text: put it in quotes"),
         ("[a]: x", "a key that is not text: put it in quotes"),
@@ -126,6 +127,11 @@ def test_no_decimal_loses_a_digit(number: Decimal) -> None:
 )
 def test_what_is_wrong_with_a_text_is_a_finding(text: str, problem: str) -> None:
     assert problems(text) == [problem]
+
+
+@pytest.mark.parametrize("text", ["a: \x01", "[" * 10_000])
+def test_a_text_that_is_wrong_as_a_whole_is_wrong_from_its_first_line(text: str) -> None:
+    assert [finding.line for finding in read(text).findings] == [1]
 
 
 def test_a_syntax_error_does_not_quote_the_line() -> None:

@@ -136,6 +136,8 @@ def test_addresses_are_host_and_port(address: str, shown: str) -> None:
         ("':7676'", "not host:port"),
         ("localhost", "not host:port"),
         ("'::1:7676'", "not host:port"),
+        ("'[::1:7676'", "not host:port"),
+        ("'::1]:7676'", "not host:port"),
         ("'localhost:http'", "the port is not a number from 0 to 65,535"),
         ("'localhost:65536'", "the port is not a number from 0 to 65,535"),
         ("'localhost:-1'", "the port is not a number from 0 to 65,535"),
@@ -155,7 +157,10 @@ def test_hosts_and_origins_are_lower_case_and_bare() -> None:
     assert listen.allowed_origins == ("https://app.example:8443",)
 
 
-@pytest.mark.parametrize("host", ["*", "", "localhost:7676", "http://localhost", "a b", "ü"])
+@pytest.mark.parametrize(
+    "host",
+    ["*", "", "localhost:7676", "http://localhost", "a b", "ü", "[::1", "::1]", ":::", "ab:cd"],
+)
 def test_a_host_with_more_than_a_name_is_refused(host: str) -> None:
     """`*` would switch the guard against rebinding off."""
     assert problems(f"listen: {{allowed_hosts: ['{host}']}}") == [
@@ -186,6 +191,7 @@ def upstream(line: str) -> str:
         ("x.example/v1", "not an http:// or https:// address"),
         ("https://", "not an http:// or https:// address"),
         ("https://x:99999/v1", "not an http:// or https:// address"),
+        ("http://x:0/v1", "not an http:// or https:// address"),
         ("'https://x y/'", "not an http:// or https:// address"),
         ("https://me:pw@x/v1", "a user or password in the address: use api_key"),
         ("'https://x/v1?key=1'", "a query or fragment, which a base address cannot have"),

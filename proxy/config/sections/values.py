@@ -1,7 +1,9 @@
 """How single values are written: money, scopes, names, addresses."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
+from ipaddress import IPv6Address
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -12,6 +14,7 @@ from proxy.domain.money import MICROCENTS_PER_CENT, Microcents, parse_usd
 from proxy.domain.scope import ScopePattern, encode_value, parse_pattern
 
 _PORT_MAX: Final = 65_535
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def read_usd(value: object) -> Microcents:
@@ -167,11 +170,17 @@ ListenAddress = Annotated[
 
 def _check_host(value: str) -> str:
     host = value[1:-1] if value.startswith("[") and value.endswith("]") else value
-    plain = host.replace("-", "").replace(".", "").replace("_", "").isalnum()
-    is_ipv6 = ":" in host and all(c in "0123456789abcdefABCDEF:." for c in host)
-    if not host.isascii() or not (plain or (is_ipv6 and host.count(":") > 1)):
+    if not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
         raise invalid("not a host name or an address (without a port)")
     return host.lower()
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 HostName = Annotated[
