@@ -1,0 +1,159 @@
+"""What the tests of this folder are made of: instants, cards, and usages within a bound."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+
+from hypothesis import strategies as st
+
+from pricing.bound import BoundClass, InputBound
+from pricing.card import RateCard
+from pricing.catalogue import Catalogue
+from pricing.cost import Terms
+from pricing.profile import Profile, reviewed_profiles
+from pricing.published.quote import RATES, Quote, card_of, flat
+from pricing.tokens import Tokenizers
+from pricing.usage import Usage
+
+
+def ms(text: str) -> int:
+    """Milliseconds of an ISO instant, UTC."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000
+
+
+NOW = ms("2026-11-15T12:00:00")
+
+STANDARD: Terms = {"n": 1, "service_tiers": frozenset([None])}
+
+
+def listed_card(model: str, provider: str = "openai", at_ms: int = NOW) -> RateCard:
+    return Catalogue().model(model, provider=provider, from_ms=at_ms, until_ms=at_ms).card
+
+
+def simple_card(input_usd: str = "1", output_usd: str = "2", **others: str) -> RateCard:
+    """A card with prices in USD per million tokens, one microcent-exact bracket."""
+    rates = {"input": input_usd, "output": output_usd, **others}
+    prices = {name: flat(Decimal(usd)) for name, usd in rates.items()}
+    return card_of("simple", "test", [Quote(prices)], audio_as_text=False)
+
+
+def bound_of(text: int = 0, image: int = 0, audio: int = 0, unseen: int = 0) -> InputBound:
+    return InputBound(text, image, audio, unseen, BoundClass.EXACT, ())
+
+
+def profile_of(model: str) -> Profile:
+    return reviewed_profiles().find(model)
+
+
+@cache
+def loaded_tokenizers() -> Tokenizers:
+    tokenizers = Tokenizers()
+    tokenizers.load()
+    return tokenizers
+
+
+USD = st.decimals(min_value=0, max_value=700, places=6, allow_nan=False, allow_infinity=False)
+OPTIONAL_RATES = tuple(name for name in RATES if name not in ("input", "output"))
+TIERS = ("flex", "priority")
+TOOLS = ("web_search", "file_search")
+COUNTS = st.integers(min_value=0, max_value=2_000_000)
+
+
+@st.composite
+def price_lists(draw: st.DrawFn) -> dict[str, tuple[tuple[int, Decimal], ...]]:
+    """Any mixture of given and missing prices, with long-context steps up or down."""
+    names = ["input", "output", *draw(st.lists(st.sampled_from(OPTIONAL_RATES), unique=True))]
+    prices = {}
+    for name in names:
+        edges = sorted(draw(st.sets(st.sampled_from((1_000, 200_000, 272_000)), max_size=2)))
+        prices[name] = tuple((above, draw(USD)) for above in (-1, *edges))
+    return prices
+
+
+@st.composite
+def quotes(draw: st.DrawFn) -> Quote:
+    tiers = draw(st.dictionaries(st.sampled_from(TIERS), price_lists(), max_size=2))
+    fees = draw(st.dictionaries(st.sampled_from(TOOLS), USD, max_size=2))
+    return Quote(draw(price_lists()), tiers, fees, draw(USD))
+
+
+CARDS = st.builds(
+    card_of,
+    st.just("drawn"),
+    st.just("test"),
+    st.lists(quotes(), min_size=1, max_size=2),
+    audio_as_text=st.booleans(),
+)
+
+BOUNDS = st.builds(bound_of, COUNTS, COUNTS, COUNTS, COUNTS)
+
+MULTIPLIERS = st.fractions(min_value=Fraction(1, 100), max_value=5, max_denominator=100)
+
+
+@st.composite
+def terms(draw: st.DrawFn) -> Terms:
+    tier = st.sampled_from((None, *TIERS))
+    return Terms(
+        n=draw(st.integers(1, 128)),
+        service_tiers=draw(st.frozensets(tier, min_size=1)),
+        cache_write=draw(st.booleans()),
+        cache_write_1h=draw(st.booleans()),
+        audio_output=draw(st.booleans()),
+        prediction_tokens=draw(st.integers(0, 10_000)),
+        tool_calls=draw(st.dictionaries(st.sampled_from(TOOLS), st.integers(0, 9))),
+        multiplier=draw(MULTIPLIERS),
+    )
+
+
+@dataclass(frozen=True)
+class Served:
+    """A usage, and what has to be known to price it."""
+
+    usage: Usage
+    cached_in_input: bool
+    service_tier: str | None
+
+
+@st.composite
+def served_within(
+    draw: st.DrawFn, card: RateCard, bound: InputBound, terms: Terms, output_tokens: int
+) -> Served:
+    """Anything a provider may bill for a call that keeps to its bound and terms."""
+
+    def up_to(most: int) -> int:
+        return draw(st.integers(0, most) | st.just(most))
+
+    tier = draw(st.sampled_from(sorted(terms["service_tiers"], key=str)))
+    hears = all(bracket.rates.input_audio is not None for bracket in card.brackets(tier))
+    hidden_audio = up_to(bound.unseen_tokens) if hears else 0
+    hidden_image = up_to(bound.unseen_tokens - hidden_audio)
+    hidden_text = up_to(bound.unseen_tokens - hidden_audio - hidden_image)
+    text = up_to(bound.text_tokens) + hidden_text
+    image = up_to(bound.image_tokens) + hidden_image
+    audio = up_to(bound.audio_tokens) + hidden_audio
+
+    read_audio = up_to(audio)
+    read = up_to(text)
+    write = up_to(text - read) if terms.get("cache_write") else 0
+    write_1h = up_to(write) if terms.get("cache_write_1h") else 0
+    total = text + image + audio
+    cached_in_input = draw(st.booleans())
+
+    output = up_to(terms["n"] * (output_tokens + terms.get("prediction_tokens", 0)))
+    spoken = up_to(output) if terms.get("audio_output") else 0
+    usage = Usage(
+        input_tokens=total if cached_in_input else total - read - read_audio - write,
+        output_tokens=output,
+        cache_read_tokens=read + read_audio,
+        cache_write_tokens=write,
+        cache_write_1h_tokens=write_1h,
+        input_image_tokens=image,
+        input_audio_tokens=audio,
+        cache_read_audio_tokens=read_audio,
+        output_audio_tokens=spoken,
+        reasoning_tokens=up_to(output - spoken),
+        tool_calls={tool: up_to(calls) for tool, calls in terms.get("tool_calls", {}).items()},
+    )
+    return Served(usage, cached_in_input, tier)
