@@ -54,6 +54,8 @@ CONTENT_PART_TOKENS: Final = 1
 
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
+_PLAIN_MESSAGE: Final = frozenset({"role", "content"})
+
 _OF_A_MESSAGE: Final = frozenset(
     {"role", "content", "name", "tool_calls", "tool_call_id", "function_call", "audio"}
 )
@@ -110,7 +112,7 @@ class _Reading:
         for message in messages:
             self.framing_tokens += MESSAGE_TOKENS
             role = message.get("role")
-            if role not in _ROLES:
+            if type(role) is not str or role not in _ROLES:
                 self._text(role)
             if role != "tool":
                 self._answers_parallel_calls = False
@@ -118,7 +120,7 @@ class _Reading:
             if "name" in message:
                 self.framing_tokens += NAME_TOKENS
                 self._text(message["name"])
-            if len(message) > 2:
+            if not _PLAIN_MESSAGE.issuperset(message):
                 self._beside_content(message)
         self._answers_parallel_calls = False
 

@@ -1,0 +1,462 @@
+"""Everything that is billed as input is a part, and the parts are a bound on the bill.
+
+The bills are real: published in OpenAI's cookbook and API reference, or measured by users
+where nothing is published (sources in `chat_prompt`).
+"""
+
+import base64
+import functools
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiktoken
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Picture
+
+import pricing
+from pricing.prompt import Audio, File, Image, Prompt, Text, Unseen
+from proxy.dialects.chat_prompt import (
+    CALL_TOKENS,
+    ENUM_ITEM_TOKENS,
+    MESSAGE_TOKENS,
+    NAME_TOKENS,
+    PARALLEL_TOOL_TOKENS,
+    REPLY_TOKENS,
+    SCHEMA_TOKENS,
+    TOOL_TOKENS,
+    TOOLS_TOKENS,
+    predicted_texts,
+    prompt_of,
+)
+from proxy.dialects.chat_request import read_request
+from proxy.domain.errors import Refused
+from tests.dialects.examples import QUESTION, TOOL_QUESTION, WEATHER_TOOL, body, encoded
+
+_VOCABULARY = Path(pricing.__file__).parent / "vocabulary"
+
+
+@functools.cache
+def _encoding(name: str) -> tiktoken.Encoding:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(os.environ, "TIKTOKEN_CACHE_DIR", str(_VOCABULARY))
+        return tiktoken.get_encoding(name)
+
+
+def _prompt(**fields: Any) -> Prompt:
+    return prompt_of(read_request(body(**fields)))
+
+
+def _of_message(**message: Any) -> Prompt:
+    return _prompt(messages=[message])
+
+
+def _of_content(*parts: Any) -> Prompt:
+    return _of_message(role="user", content=list(parts))
+
+
+def _tokens(prompt: Prompt, encoding: str = "o200k_base") -> int:
+    count = _encoding(encoding).encode_ordinary
+    assert all(isinstance(part, Text) for part in prompt.parts)
+    texts = (part.text for part in prompt.parts if isinstance(part, Text))
+    return prompt.framing_tokens + sum(len(count(text)) for text in texts)
+
+
+def _texts(prompt: Prompt) -> list[str]:
+    return [part.text for part in prompt.parts if isinstance(part, Text)]
+
+
+def test_the_documented_call_counts_the_documented_tokens() -> None:
+    assert _tokens(prompt_of(read_request(encoded(QUESTION)))) == 19
+
+
+_JARGON = [
+    {
+        "role": "system",
+        "content": "You are a helpful, pattern-following assistant that translates "
+        "corporate jargon into plain English.",
+    },
+    {
+        "role": "system",
+        "name": "example_user",
+        "content": "New synergies will help drive top-line growth.",
+    },
+    {
+        "role": "system",
+        "name": "example_assistant",
+        "content": "Things working well together will increase revenue.",
+    },
+    {
+        "role": "system",
+        "name": "example_user",
+        "content": "Let's circle back when we have more bandwidth to touch base on "
+        "opportunities for increased leverage.",
+    },
+    {
+        "role": "system",
+        "name": "example_assistant",
+        "content": "Let's talk later when we're less busy about how to do better.",
+    },
+    {
+        "role": "user",
+        "content": "This late pivot means we don't have time to boil the ocean for the "
+        "client deliverable.",
+    },
+]
+
+
+@pytest.mark.parametrize(("encoding", "billed"), [("cl100k_base", 129), ("o200k_base", 124)])
+def test_the_cookbook_s_messages_with_names_count_exactly(encoding: str, billed: int) -> None:
+    assert _tokens(_prompt(messages=_JARGON), encoding) == billed
+
+
+_COOKBOOK_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_current_weather",
+        "description": "Get the current weather in a given location",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "location": {
+                    "type": "string",
+                    "description": "The city and state, e.g. San Francisco, CA",
+                },
+                "unit": {
+                    "type": "string",
+                    "description": "The unit of temperature to return",
+                    "enum": ["celsius", "fahrenheit"],
+                },
+            },
+            "required": ["location"],
+        },
+    },
+}
+_COOKBOOK_QUESTION = [
+    {
+        "role": "system",
+        "content": "You are a helpful assistant that can answer to questions about the weather.",
+    },
+    {"role": "user", "content": "What's the weather like in San Francisco?"},
+]
+
+
+@pytest.mark.parametrize(("encoding", "billed"), [("cl100k_base", 105), ("o200k_base", 101)])
+def test_the_cookbook_s_tool_is_bounded_and_not_by_much(encoding: str, billed: int) -> None:
+    tokens = _tokens(_prompt(messages=_COOKBOOK_QUESTION, tools=[_COOKBOOK_TOOL]), encoding)
+    assert billed <= tokens <= 1.6 * billed
+
+
+def test_the_documented_tool_is_bounded_and_not_by_much() -> None:
+    tokens = _tokens(prompt_of(read_request(encoded(TOOL_QUESTION))))
+    assert 82 <= tokens <= 1.6 * 82
+
+
+@pytest.mark.parametrize(("pairs", "billed"), [(1, 40), (2, 89), (3, 114)])
+def test_tool_calls_and_their_results_are_bounded(pairs: int, billed: int) -> None:
+    called = {"name": "calculator", "arguments": '{"a":2, "b":2}'}
+    calls = [{"id": "a", "type": "function", "function": called}] * pairs
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "How much is 2 plus 2?"}]},
+        {"role": "assistant", "tool_calls": calls},
+        *[{"role": "tool", "tool_call_id": "a", "content": "4"}] * pairs,
+    ]
+    tokens = _tokens(_prompt(messages=messages), "cl100k_base")
+    assert billed <= tokens <= 2 * billed
+
+
+@pytest.mark.parametrize(("results", "billed"), [(1, 1_121), (3, 39_235)])
+def test_results_of_parallel_calls_bill_as_the_ascii_they_are_rendered_in(
+    results: int, billed: int
+) -> None:
+    called = {"name": "get_text", "arguments": "{}"}
+    calls = [{"id": str(n), "type": "function", "function": called} for n in range(results)]
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": None, "tool_calls": calls},
+        *[
+            {"role": "tool", "tool_call_id": str(n), "content": "테스트 " * 1_000}
+            for n in range(results)
+        ],
+    ]
+    tokens = _tokens(_prompt(messages=messages))
+    assert billed - 100 <= tokens <= 1.1 * billed
+    if results > 1:
+        assert tokens >= 39_003
+
+
+def test_only_the_results_of_parallel_calls_are_escaped() -> None:
+    def call(n: int) -> dict[str, Any]:
+        return {"id": f"c{n}", "function": {"name": "f", "arguments": "ä"}}
+
+    result = {"role": "tool", "content": "é", "tool_call_id": "c0"}
+    prompt = _prompt(
+        messages=[
+            {"role": "assistant", "content": "ö", "tool_calls": [call(0), call(1)]},
+            result,
+            result,
+            {"role": "user", "content": "ü"},
+            result,
+            {"role": "assistant", "tool_calls": [call(0)]},
+            result,
+            {"role": "assistant", "tool_calls": [call(0), call(1)]},
+        ],
+        tools=[WEATHER_TOOL | {"x": "ß"}],
+    )
+    texts = _texts(prompt)
+    assert texts.count('"\\u00e9"') == 2
+    assert texts.count("é") == 2
+    assert {"ö", "ü", "ä", '"\\u00e4"'} < set(texts)
+    assert "ß" in texts[-1]
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user", "assistant", "tool", "function"])
+def test_a_role_is_one_token(role: str) -> None:
+    for encoding in ("o200k_base", "cl100k_base"):
+        assert len(_encoding(encoding).encode_ordinary(role)) == 1
+    prompt = _of_message(role=role, content="x")
+    assert prompt == Prompt((Text("x"),), REPLY_TOKENS + MESSAGE_TOKENS)
+
+
+def test_a_role_that_the_api_does_not_know_is_counted() -> None:
+    assert _texts(_of_message(role="narrator of many words", content="x")) == [
+        "narrator of many words",
+        "x",
+    ]
+
+
+def test_a_name_is_text_and_a_token() -> None:
+    prompt = _of_message(role="user", content="x", name="Ann")
+    assert prompt == Prompt((Text("x"), Text("Ann")), REPLY_TOKENS + MESSAGE_TOKENS + NAME_TOKENS)
+
+
+def test_all_that_a_message_says_beside_its_content_counts() -> None:
+    prompt = _of_message(
+        role="assistant",
+        content=None,
+        refusal="I will not",
+        reasoning_content="hm",
+        tool_calls=[
+            {"id": "id1", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"id": "id2", "type": "custom", "custom": {"name": "g", "input": "text"}},
+        ],
+        function_call={"name": "old", "arguments": "[]"},
+        unknown={"deep": ["x"]},
+        number=5,
+    )
+    quoted = [json.dumps(text) for text in ("id1", "f", "f", "{}", "id2", "g", "g", "text")]
+    texts = _texts(prompt)
+    assert texts[:8] == quoted
+    assert sorted(map(json.loads, texts[8:])) == sorted(
+        ["old", "old", "[]", "I will not", "hm", '{"deep":["x"]}']
+    )
+    assert prompt.framing_tokens > 3 * CALL_TOKENS
+
+
+def test_audio_of_an_earlier_answer_is_unseen() -> None:
+    prompt = _of_message(role="assistant", audio={"id": "audio_abc"})
+    assert prompt.parts == (Unseen("audio of an earlier answer"),)
+
+
+def _picture(width: int, height: int) -> str:
+    out = io.BytesIO()
+    Picture.new("RGB", (width, height)).save(out, "PNG")
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+@pytest.mark.parametrize(
+    ("image", "part"),
+    [
+        ({"url": _picture(640, 480)}, Image(640, 480, "auto")),
+        ({"url": _picture(64, 48), "detail": "low"}, Image(64, 48, "low")),
+        ({"url": _picture(64, 48), "detail": "high"}, Image(64, 48, "high")),
+        ({"url": _picture(64, 48), "detail": "original"}, Image(64, 48, "original")),
+        ({"url": _picture(64, 48), "detail": "tiny"}, Image(64, 48, "auto")),
+        ({"url": _picture(64, 48), "detail": ["low"]}, Image(64, 48, "auto")),
+        ({"url": "https://example.com/a.png", "detail": "low"}, Image(None, None, "low")),
+        ({"url": 7}, Image(None, None, "auto")),
+        (_picture(2, 3), Image(2, 3, "auto")),
+        (None, Image(None, None, "auto")),
+    ],
+)
+def test_an_image_is_a_part_with_the_size_that_can_be_seen(image: object, part: Image) -> None:
+    assert _of_content({"type": "image_url", "image_url": image}).parts == (part,)
+
+
+_DATA = base64.b64encode(b"x" * 300).decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ({"type": "text", "text": "hi"}, Text("hi")),
+        ({"type": "refusal", "refusal": "no"}, Text("no")),
+        (
+            {"type": "input_audio", "input_audio": {"data": _DATA, "format": "mp3"}},
+            Audio("mp3", 300, None),
+        ),
+        (
+            {"type": "input_audio", "input_audio": {"data": "data:;base64," + _DATA}},
+            Audio("", 300, None),
+        ),
+        ({"type": "input_audio", "input_audio": {"id": "x"}}, Unseen("audio")),
+        (
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:x," + _DATA}},
+            File("a.pdf", 300),
+        ),
+        ({"type": "file", "file": {"file_data": _DATA}}, File("", 300)),
+        ({"type": "file", "file": {"file_id": "file-1"}}, Unseen("a file by its id")),
+        (
+            {"type": "file", "file": {"file_id": "file-1", "file_data": "eA=="}},
+            Unseen("a file by its id"),
+        ),
+        ({"type": "file"}, Unseen("a file by its id")),
+        ("plain", Text("plain")),
+    ],
+)
+def test_each_kind_of_content_is_its_own_part(content: object, part: object) -> None:
+    assert _of_content(content).parts == (part,)
+
+
+def test_inline_wave_has_its_length() -> None:
+    wave = (
+        b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0"
+        b"data\0\0\0\0" + bytes(16_000)
+    )
+    data = base64.b64encode(wave).decode()
+    prompt = _of_content({"type": "input_audio", "input_audio": {"data": data, "format": "wav"}})
+    assert prompt.parts == (Audio("wav", len(wave), 1000),)
+
+
+def test_content_of_an_unknown_kind_is_counted_and_unseen() -> None:
+    prompt = _of_content({"type": "video_url", "video_url": {"url": "https://x"}})
+    assert prompt.parts == (
+        Text('{"type":"video_url","video_url":{"url":"https://x"}}'),
+        Unseen("a part of another type"),
+    )
+
+
+def test_what_is_unseen_is_named_without_its_contents() -> None:
+    prompt = _of_content({"type": "file", "file": {"file_id": "file-secret"}}, {"type": "secret"})
+    assert all("secret" not in part.what for part in prompt.parts if isinstance(part, Unseen))
+
+
+def test_tools_schemas_and_predictions_are_text() -> None:
+    schema = {"name": "answer", "schema": {"enum": ["a", "b"]}, "strict": True}
+    prompt = _prompt(
+        tools=[WEATHER_TOOL],
+        functions=[{"name": "old"}],
+        response_format={"type": "json_schema", "json_schema": schema},
+        prediction={"type": "content", "content": [{"type": "text", "text": "I predict"}]},
+    )
+    compact = {"separators": (",", ":")}
+    assert _texts(prompt)[2:] == [
+        json.dumps(WEATHER_TOOL, **compact),  # type: ignore[arg-type]
+        '{"name":"old"}',
+        json.dumps(schema, **compact),  # type: ignore[arg-type]
+        "I predict",
+    ]
+    framing = TOOLS_TOKENS + 2 * TOOL_TOKENS + 2 * ENUM_ITEM_TOKENS + PARALLEL_TOOL_TOKENS
+    assert prompt.framing_tokens == (REPLY_TOKENS + 2 * MESSAGE_TOKENS + framing + SCHEMA_TOKENS)
+
+
+def test_the_tool_for_parallel_calls_comes_with_several_tools_unless_declined() -> None:
+    one = _prompt(tools=[WEATHER_TOOL]).framing_tokens
+    two = _prompt(tools=[WEATHER_TOOL] * 2).framing_tokens
+    declined = _prompt(tools=[WEATHER_TOOL] * 2, parallel_tool_calls=False).framing_tokens
+    per_tool = TOOL_TOKENS + 2 * ENUM_ITEM_TOKENS
+    assert (declined - one, two - one) == (per_tool, per_tool + PARALLEL_TOOL_TOKENS)
+
+
+def test_a_tool_that_the_provider_runs_brings_input_that_nobody_sees() -> None:
+    assert Unseen("web_search") in _prompt(web_search_options={}).parts
+    assert Unseen("web_search") in _prompt(model="gpt-4o-search-preview").parts
+    assert Unseen("mcp") in _prompt(tools=[{"type": "mcp", "server_url": "https://x"}]).parts
+    assert not any(isinstance(part, Unseen) for part in _prompt(tools=[WEATHER_TOOL]).parts)
+
+
+@pytest.mark.parametrize("field", ["previous_response_id", "conversation", "prompt"])
+def test_input_that_is_stored_elsewhere_is_unseen(field: str) -> None:
+    assert Unseen(field) in _prompt(**{field: {"id": "x"}}).parts
+    assert _prompt(**{field: None}) == _prompt()
+
+
+def test_an_unknown_field_may_be_rendered_so_its_text_counts() -> None:
+    assert _texts(_prompt(documents=[{"text": "long"}], note="x", top_k=5, flag=True))[2:] == [
+        '[{"text":"long"}]',
+        "x",
+    ]
+
+
+def test_fields_that_steer_the_call_are_no_input() -> None:
+    steering = {
+        "temperature": 0.5,
+        "metadata": {"a": "b" * 100},
+        "user": "u" * 100,
+        "stop": ["x", "y"],
+        "logit_bias": {"1": 2},
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "audio": {"voice": "alloy"},
+        "safety_identifier": "s",
+        "tool_choice": "none",
+        "prompt_cache_key": "k",
+        "response_format": {"type": "json_object"},
+    }
+    assert _prompt(**steering) == _prompt()
+
+
+def test_predicted_texts_are_known_for_the_output_they_may_become() -> None:
+    def predicted(content: object) -> tuple[str, ...]:
+        return predicted_texts(read_request(body(prediction={"content": content})))
+
+    assert predicted("one") == ("one",)
+    assert predicted([{"type": "text", "text": "a"}, {"x": 1}, "b"]) == ("a", "b")
+    assert predicted(None) == ()
+    assert predicted_texts(read_request(body())) == ()
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    *("type", "text", "image_url", "url", "input_audio", "data", "file", "enum"),
+                    *("function", "name", "arguments", "id", "file_data", "content"),
+                ]
+            ),
+            inner | st.sampled_from(["text", "image_url", "input_audio", "file", "function"]),
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+_MESSAGE_FIELDS = st.sampled_from(
+    ["role", "content", "name", "tool_calls", "tool_call_id", "function_call", "audio", "x"]
+)
+
+
+@given(
+    messages=st.lists(st.dictionaries(_MESSAGE_FIELDS, _ANY), min_size=1, max_size=3),
+    fields=st.dictionaries(
+        st.sampled_from(["tools", "functions", "response_format", "prediction", "x"]), _ANY
+    ),
+)
+def test_any_call_that_is_read_has_a_prompt(
+    messages: list[dict[str, Any]], fields: dict[str, Any]
+) -> None:
+    try:
+        request = read_request(body(messages=messages, **fields))
+    except Refused:
+        return
+    prompt = prompt_of(request)
+    assert prompt.framing_tokens >= REPLY_TOKENS + MESSAGE_TOKENS * len(messages)
+    shown = [message["content"] for message in messages if isinstance(message.get("content"), str)]
+    for text in shown:
+        assert {text, json.dumps(text)} & set(_texts(prompt))
