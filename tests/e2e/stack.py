@@ -1,0 +1,96 @@
+"""A whole proxy on sockets of its own, with a simulated upstream behind it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from proxy.config.load import parse
+from proxy.domain.clock import SystemClock
+from proxy.domain.scope import Scope
+from proxy.ledger.journal import Entry
+from proxy.ledger.protocol import Balance
+from proxy.ledger.sqlite.ledger import SqliteLedger
+from proxy.observe.logs import Field
+from proxy.serving import Server
+from simulator.server import Simulator
+
+TENANT = Scope("tenant:dev")
+EVERYTHING = 10**6
+
+
+@dataclass
+class ListLog:
+    """Keeps every line."""
+
+    lines: list[dict[str, Field]] = field(default_factory=list)
+
+    def line(self, event: str, **fields: Field) -> None:
+        self.lines.append({"event": event, **fields})
+
+    def events(self, name: str) -> list[dict[str, Field]]:
+        return [line for line in self.lines if line["event"] == name]
+
+
+@dataclass
+class Stack:
+    """What a test touches: the proxy's address, the witness, the books and the log."""
+
+    base_url: str
+    admin_url: str
+    simulator: Simulator
+    server: Server
+    books: SqliteLedger
+    log: ListLog
+
+    async def balance(self, scope: Scope = TENANT) -> Balance:
+        """The budget of a scope, as it stands in the file."""
+        return next(b for b in await self.books.all_balances() if b.scope == scope)
+
+    async def journal(self, tenant: str = "dev") -> tuple[Entry, ...]:
+        """Every entry of a tenant."""
+        return await self.books.journal(tenant, after_seq=0, limit=EVERYTHING)
+
+    async def charged_and_uncovered(self) -> tuple[int, int]:
+        """What the ledger says the calls cost."""
+        audit = await self.books.verify()
+        assert audit.differences == ()
+        return audit.charged, audit.uncovered
+
+
+def config_text(folder: Path, upstream: str, changes: Mapping[str, object]) -> str:
+    """A configuration for tests: one tenant with $100, listeners on free ports."""
+    config: dict[str, object] = {
+        "listen": {"proxy": "127.0.0.1:0", "admin": "127.0.0.1:0"},
+        "ledger": {"url": f"sqlite:///{folder / 'ledger.db'}"},
+        "upstreams": [{"name": "simulated", "base_url": upstream, "api_key": "none"}],
+        "identity": {"default": {"tenant": "dev"}},
+        "budgets": [{"scope": "tenant:dev", "allocated": "$100.00", "period": "none"}],
+    }
+    return yaml.safe_dump(config | dict(changes))
+
+
+@asynccontextmanager
+async def running(folder: Path, simulator: Simulator, **changes: object) -> AsyncIterator[Stack]:
+    """A proxy before the simulator, until the block ends. `changes` replace sections."""
+    text = config_text(folder, simulator.base_url, changes)
+    config = parse(text, file="test", env={})
+    log = ListLog()
+    clock = SystemClock()
+    server = Server(config, clock, log)
+    await server.start()
+    books = SqliteLedger.open(folder / "ledger.db", clock=clock, new_id=str, serves=False)
+    try:
+        yield Stack(
+            base_url=f"http://{server.addresses['proxy']}/v1",
+            admin_url=f"http://{server.addresses['admin']}",
+            simulator=simulator,
+            server=server,
+            books=books,
+            log=log,
+        )
+    finally:
+        await books.close()
+        await server.stop()
