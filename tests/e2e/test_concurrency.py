@@ -71,7 +71,7 @@ async def test_shortened_calls_never_hold_more_than_the_budget(
     async with running(
         tmp_path,
         simulator,
-        budgets=budget(ROOM * HOLD_MICROCENTS),
+        budgets=budget(ROOM * HOLD_MICROCENTS + HOLD_MICROCENTS // 2),
         degrade={"min_output_tokens": 5, "max_share_pct": share_pct},
     ) as stack:
         statuses = await call_many(stack, [dict(BODY)] * CALLS)
