@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.instruments.machine import describe
 from tests.benchmarks.report import Report
-from tests.benchmarks.rounds import FULL, QUICK, Course, Pace, Race
+from tests.benchmarks.rounds import FULL, QUICK, Pace, Race
+from tests.benchmarks.steps.measure import measure_steps
 
 _PLAIN_COLUMNS = 150
 
@@ -30,16 +31,14 @@ def main(quick: bool, json_file: Path | None) -> None:
     # Without a terminal nobody has said how wide the table may be.
     console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_COLUMNS)
     with tempfile.TemporaryDirectory(prefix="spendgate-bench-") as directory:
-        course = _run(QUICK if quick else FULL, Path(directory), console)
-        machine = describe(pinned=course.cores.contender is not None, directory=Path(directory))
-    report = Report(machine, course)
+        report = _run(QUICK if quick else FULL, Path(directory), console)
     report.show(console)
     if json_file:
         json_file.write_text(json.dumps(report.as_json(), indent=1) + "\n")
-    sys.exit(1 if any(runner.failure for runner in course.runners) else 0)
+    sys.exit(1 if report.failed else 0)
 
 
-def _run(pace: Pace, directory: Path, console: Console) -> Course:
+def _run(pace: Pace, directory: Path, console: Console) -> Report:
     columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     # Few refreshes: the bar is drawn on the core that the instruments use.
     with Progress(
@@ -55,8 +54,12 @@ def _run(pace: Pace, directory: Path, console: Console) -> Course:
             progress.update(task, advance=1, description=what)
 
         race = Race(CONTENDERS, pace, directory, tell)
-        progress.update(task, total=race.turns())
-        return race.run()
+        progress.update(task, total=race.turns() + 1)
+        course = race.run()
+        tell("the steps of a call")
+        steps = measure_steps(directory)
+        machine = describe(pinned=bool(course.cores.used), directory=directory)
+        return Report(machine, course, steps)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from tests.benchmarks.contenders import DIRECT, PASSTHROUGH, WITH_BUDGETS
 from tests.benchmarks.figures import METRICS, Figure, Metric, Samples, figure
 from tests.benchmarks.instruments.machine import Machine
 from tests.benchmarks.rounds import Course, Runner
+from tests.benchmarks.steps.measure import StepTimes
+from tests.benchmarks.steps.targets import REST, STEPS
 
 FIRST_TARGET = 0.5
 """Requests/s with budgets, as a share of the bare pass-through's."""
@@ -27,6 +29,7 @@ class Report:
 
     machine: Machine
     course: Course
+    steps: StepTimes
 
     def figure(self, metric: Metric, runner: Runner) -> Figure | None:
         """The figure of one contender."""
@@ -42,6 +45,11 @@ class Report:
             if runner.contender.name == name and not runner.failure:
                 return runner.samples
         return None
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything could not be measured."""
+        return bool(self.steps.failure) or any(runner.failure for runner in self.course.runners)
 
     def as_json(self) -> dict[str, Any]:
         """Everything, samples included; names are those of METRICS."""
@@ -62,11 +70,14 @@ class Report:
                 }
                 for runner in self.course.runners
             },
+            "steps": asdict(self.steps),
         }
 
     def show(self, console: Console) -> None:
-        """The table, and what to know before believing it."""
+        """The tables, and what to know before believing them."""
         console.print(self._table())
+        if not self.steps.failure:
+            console.print(_steps_table(self.steps))
         for line in self._remarks():
             console.print(Text(line), soft_wrap=True)
 
@@ -98,6 +109,8 @@ class Report:
         for runner in self.course.runners:
             if runner.failure:
                 yield f"{runner.contender.title} could not be measured: {runner.failure}"
+        if self.steps.failure:
+            yield f"the steps could not be timed: {self.steps.failure}"
         yield from self._against_target()
 
     def _against_target(self) -> Iterable[str]:
@@ -117,6 +130,27 @@ def _heading(machine: Machine) -> str:
         f"{machine.processor}, {machine.cores} cores, {machine.system}, {machine.python}; "
         f"fsync p50 {machine.fsync_p50_us:.0f} us"
     )
+
+
+def _steps_table(steps: StepTimes) -> Table:
+    table = Table(
+        title="where they go: CPU by step with 6 budgets, one call at a time",
+        title_justify="left",
+    )
+    table.add_column("")
+    table.add_column("a call, us", justify="right")
+    table.add_column("a chunk of a stream, us", justify="right")
+    of_call = {time.step: time.own_us for time in steps.call}
+    of_chunk = {time.step: time.own_us for time in steps.chunk}
+    for step in (*dict.fromkeys(STEPS.values()), REST):
+        table.add_row(step, *(_microseconds(of.get(step)) for of in (of_call, of_chunk)))
+    table.add_section()
+    table.add_row("all", *(_microseconds(sum(of.values())) for of in (of_call, of_chunk)))
+    return table
+
+
+def _microseconds(own_us: float | None) -> str:
+    return "-" if own_us is None else f"{own_us:.1f}"
 
 
 def _cell(metric: Metric, found: Figure | None) -> Text:

@@ -8,6 +8,8 @@ from tests.benchmarks.instruments.machine import Machine
 from tests.benchmarks.instruments.processes import Cores
 from tests.benchmarks.report import Report
 from tests.benchmarks.rounds import QUICK, Course, Race, Runner
+from tests.benchmarks.steps.measure import StepTime, StepTimes
+from tests.benchmarks.steps.targets import REST
 
 MACHINE = Machine("Linux x86_64", "CPython 3.11", "a processor", 2, True, 49.0)
 
@@ -15,7 +17,11 @@ MACHINE = Machine("Linux x86_64", "CPython 3.11", "a processor", 2, True, 49.0)
 def report(
     *runners: Runner, fixed_work_us: tuple[float, ...] = (100.0, 110.0), foreign_pct: float = 1.0
 ) -> Report:
-    return Report(MACHINE, Course(runners, fixed_work_us, foreign_pct, Cores(0, 1)))
+    steps = StepTimes(
+        call=(StepTime("identify", 2.5, 1.0), StepTime(REST, 40.0, 1.0)),
+        chunk=(StepTime("identify", 0.04, 0.005), StepTime(REST, 7.0, 1.0)),
+    )
+    return Report(MACHINE, Course(runners, fixed_work_us, foreign_pct, Cores(0, 1)), steps)
 
 
 def runner_of_three() -> tuple[Runner, Runner, Runner]:
@@ -48,6 +54,23 @@ def test_the_table_says_how_far_the_first_target_is() -> None:
     text = shown(report(*runner_of_three()))
     assert "with budgets: 0.43 of A's requests/s; the first target is 0.5" in text
     assert "too " not in text
+
+
+def test_steps_are_listed_and_add_up() -> None:
+    text = shown(report(*runner_of_three()))
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
+    assert ["identify", "2.5", "0.0"] in rows
+    assert ["ledger: commit", "-", "-"] in rows
+    assert ["all", "42.5", "7.0"] in rows
+
+
+def test_steps_that_could_not_be_timed_are_said_so() -> None:
+    course = report(*runner_of_three()).course
+    failed = Report(MACHINE, course, StepTimes(failure="status 503: not ready"))
+    text = shown(failed)
+    assert "the steps could not be timed: status 503: not ready" in text
+    assert "by step" not in text
+    assert failed.as_json()["steps"]["failure"] == "status 503: not ready"
 
 
 def test_a_contender_that_failed_is_named_with_the_reason_and_is_no_yardstick() -> None:

@@ -1,6 +1,6 @@
 """Who is measured, and how each is started."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from tests.benchmarks.instruments.exchange import MODEL
 from tests.benchmarks.instruments.processes import HOST, free_port, python
 
 _LEVELS = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
+_PROXY = ("proxy",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,9 @@ def _launch_passthrough(directory: Path, upstream_port: int) -> Launch:
     return Launch(command, port, f"http://{HOST}:{port}/readyz")
 
 
-def _launch_proxy(directory: Path, upstream_port: int, budgets: Mapping[str, Any]) -> Launch:
+def _launch_proxy(
+    directory: Path, upstream_port: int, budgets: Mapping[str, Any], program: Sequence[str]
+) -> Launch:
     port, admin_port = free_port(), free_port()
     config = {
         "listen": {"proxy": f"{HOST}:{port}", "admin": f"{HOST}:{admin_port}"},
@@ -59,16 +62,19 @@ def _launch_proxy(directory: Path, upstream_port: int, budgets: Mapping[str, Any
     }
     file = directory / "config.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False))
-    command = python("proxy", "serve", "-c", str(file))
+    command = python(*program, "serve", "-c", str(file))
     return Launch(command, port, f"http://{HOST}:{admin_port}/readyz")
 
 
 def _launch_without_budgets(directory: Path, upstream_port: int) -> Launch:
     free = {"pricing": {"overrides": [{"model": MODEL, "free": True}]}}
-    return _launch_proxy(directory, upstream_port, free)
+    return _launch_proxy(directory, upstream_port, free, _PROXY)
 
 
-def _launch_with_budgets(directory: Path, upstream_port: int) -> Launch:
+def launch_with_budgets(
+    directory: Path, upstream_port: int, program: Sequence[str] = _PROXY
+) -> Launch:
+    """Six budgets on the way of each call, all in SQLite. `program` stands for the proxy."""
     scopes = [
         "/".join(f"{level}:bench" for level in _LEVELS[: depth + 1])
         for depth in range(len(_LEVELS))
@@ -78,7 +84,7 @@ def _launch_with_budgets(directory: Path, upstream_port: int) -> Launch:
             {"scope": scope, "allocated": "$1000000.00", "period": "month"} for scope in scopes
         ]
     }
-    return _launch_proxy(directory, upstream_port, budgets)
+    return _launch_proxy(directory, upstream_port, budgets, program)
 
 
 DIRECT = Contender("direct", "direct", "the generator calls the upstream itself", None)
@@ -89,7 +95,7 @@ WITHOUT_BUDGETS = Contender(
     "without_budgets", "no budgets", "the proxy, a free model, no budget", _launch_without_budgets
 )
 WITH_BUDGETS = Contender(
-    "with_budgets", "budgets", "the proxy, exact tokens, 6 budgets in SQLite", _launch_with_budgets
+    "with_budgets", "budgets", "the proxy, exact tokens, 6 budgets in SQLite", launch_with_budgets
 )
 
 CONTENDERS = (DIRECT, PASSTHROUGH, WITHOUT_BUDGETS, WITH_BUDGETS)

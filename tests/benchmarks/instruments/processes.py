@@ -131,6 +131,10 @@ class Process:
     def _tree(self) -> list[psutil.Process]:
         return [self._process, *self._process.children(recursive=True)]
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._popen.send_signal(number)
+
     def stop(self) -> None:
         """Ask it to end; insist after a while."""
         self._popen.terminate()

@@ -1,0 +1,42 @@
+"""Which function is which step, in the order of a call.
+
+A function is named where it is looked up: one that another module imports by name stands
+in that module too. A test says when one has moved.
+"""
+
+_GATEWAY = "proxy.gateway"
+_SERVER = f"{_GATEWAY}.runtime.server"
+_PIPELINE = f"{_GATEWAY}.pipeline"
+_METER = f"{_GATEWAY}.meter"
+_LEDGER = "proxy.ledger.sqlite.ledger:SqliteLedger"
+
+STEPS = {
+    f"{_SERVER}:Reception.__call__": "a task for the call",
+    f"{_GATEWAY}.runtime.front:Front.handle": "front: guard, route",
+    f"{_GATEWAY}.identify:Identifier.identify": "identify",
+    f"{_PIPELINE}:Pipeline.run": "pipeline: from step to step",
+    f"{_SERVER}:SocketDoor.body": "take the body off the socket",
+    f"{_PIPELINE}:read_request": "read the body",
+    f"{_GATEWAY}.estimate:Estimator.plan": "estimate: price the plan",
+    f"{_GATEWAY}.estimate:Counter.count": "estimate: count tokens",
+    f"{_GATEWAY}.reserve:Reserver.reserve": "reserve: make the request",
+    f"{_LEDGER}.reserve": "ledger: reserve",
+    f"{_PIPELINE}:shape": "shape",
+    f"{_LEDGER}.dispatch": "ledger: dispatch",
+    f"{_GATEWAY}.forward:Forwarder.send": "forward: headers",
+    f"{_GATEWAY}.forward:HttpUpstream.send": "forward: client session",
+    f"{_PIPELINE}:budget_headers": "headers for the caller",
+    f"{_PIPELINE}:client_headers": "headers for the caller",
+    f"{_PIPELINE}:read_whole": "meter: gather the answer",
+    f"{_METER}:StreamRelay.run": "meter: relay the stream",
+    f"{_GATEWAY}.forward:HttpAnswer.read": "meter: take bytes off the client session",
+    f"{_METER}:read_answer": "meter: read the answer",
+    f"{_METER}:AnswerStream.feed": "meter: read along a stream",
+    f"{_SERVER}:SocketDoor.write": "meter: pass bytes on",
+    f"{_GATEWAY}.charge:Pricer.price": "settle: price what was used",
+    f"{_GATEWAY}.settle:Settler.settle": "settle: end the hold",
+    f"{_LEDGER}.commit": "ledger: commit",
+    f"{_GATEWAY}.runtime.record:Recorder.close": "log line and metrics",
+}
+
+REST = "the rest: HTTP server, event loop, other threads"

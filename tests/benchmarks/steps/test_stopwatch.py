@@ -1,0 +1,108 @@
+import asyncio
+
+import pytest
+
+from tests.benchmarks.instruments import exchange
+from tests.benchmarks.steps.stopwatch import Stopwatch, Total
+
+
+class Hands:
+    """A clock that moves only when told to."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+
+    def read(self) -> int:
+        return self.now_ns
+
+    def move(self, by_ns: int) -> None:
+        self.now_ns += by_ns
+
+
+def test_a_step_is_charged_with_its_own_time_alone() -> None:
+    hands = Hands()
+    watch = Stopwatch(hands.read)
+    inner = watch.timed("inner", lambda: hands.move(5))
+
+    def work() -> str:
+        hands.move(100)
+        inner()
+        inner()
+        hands.move(1)
+        return "done"
+
+    outer = watch.timed("outer", work)
+    assert outer() == "done"
+    assert watch.totals == {"inner": Total(2, 10), "outer": Total(1, 101)}
+
+
+def test_a_step_that_fails_is_charged_too() -> None:
+    hands = Hands()
+    watch = Stopwatch(hands.read)
+
+    def fail() -> None:
+        hands.move(7)
+        raise ValueError
+
+    inner = watch.timed("inner", fail)
+    outer = watch.timed("outer", lambda: inner())
+    with pytest.raises(ValueError):  # noqa: PT011
+        outer()
+    assert watch.totals == {"inner": Total(1, 7), "outer": Total(1, 0)}
+
+
+async def test_a_step_in_another_task_counts_inside_the_step_that_began_it() -> None:
+    hands = Hands()
+    watch = Stopwatch(hands.read)
+
+    async def inside() -> None:
+        hands.move(5)
+        await asyncio.sleep(0)
+        hands.move(6)
+
+    async def outside() -> None:
+        hands.move(100)
+        await asyncio.get_running_loop().create_task(watch.timed("inner", inside)())
+
+    await watch.timed("outer", outside)()
+    assert watch.totals == {"inner": Total(1, 11), "outer": Total(1, 100)}
+
+
+def test_a_page_holds_what_was_measured_since_the_last() -> None:
+    hands = Hands()
+    watch = Stopwatch(hands.read)
+    step = watch.timed("step", lambda: hands.move(5))
+    step()
+    step()
+    watch.turn_page()
+    step()
+    watch.turn_page()
+    watch.turn_page()
+    assert watch.pages == [{"step": Total(2, 10)}, {"step": Total(1, 5)}, {"step": Total(0, 0)}]
+
+
+def test_functions_and_methods_are_timed_where_they_stand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange, "stamp_in", exchange.stamp_in)
+    monkeypatch.setattr(exchange.StreamScript, "written", exchange.StreamScript.written)
+    here = "tests.benchmarks.instruments.exchange"
+    watch = Stopwatch(lambda: 0)
+    watch.attach({f"{here}:stamp_in": "stamp", f"{here}:StreamScript.written": "script"})
+    assert exchange.stamp_in(b"no stamp") is None
+    assert exchange.StreamScript(1, 2).written() == "chunks=1 pace_us=2"
+    assert watch.totals == {"stamp": Total(1, 0), "script": Total(1, 0)}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "tests.nowhere:step",
+        "tests.benchmarks:step",
+        "tests.benchmarks.rounds:Race.jump",
+        "tests.benchmarks.rounds:FULL",
+    ],
+)
+def test_a_target_that_has_moved_is_named(target: str) -> None:
+    with pytest.raises(LookupError, match=target):
+        Stopwatch(lambda: 0).attach({target: "step"})
