@@ -60,7 +60,7 @@ def _config_findings(
         config = load_config(config_file, budget_usd)
     except ConfigError as error:
         return None, list(error.findings)
-    return config, [*map(_priced_right, warnings(config)), *_catalogue_findings(config)]
+    return config, [_priced_right(finding) for finding in warnings(config)]
 
 
 def _priced_right(finding: "Finding") -> "Finding":
@@ -69,26 +69,12 @@ def _priced_right(finding: "Finding") -> "Finding":
     return replace(finding, severity="error") if is_price else finding
 
 
-def _catalogue_findings(config: "Config") -> "Iterator[Finding]":
-    """Overrides that the catalogue cannot use."""
-    from pricing.catalogue import Catalogue
-    from proxy.config.convert import price_overrides
-    from proxy.config.findings import Finding
-
-    for number, override in enumerate(price_overrides(config)):
-        try:
-            Catalogue([override])
-        except ValueError as error:
-            path = (*_PRICES, number)
-            line = config.origin.line_of(path)
-            yield Finding(path, str(error), file=config.origin.file, line=line)
-
-
 def _program_findings() -> "Iterator[Finding]":
     """What is wrong with this installation, whatever the configuration says."""
     from pricing.tokens.vocabulary import PUBLISHED, VocabularyDamaged, check_vocabulary
     from proxy.config.findings import Finding
     from proxy.domain.clock import SystemClock
+    from proxy.domain.errors import LedgerError
     from proxy.selftest import self_test
 
     for vocabulary in PUBLISHED:
@@ -96,18 +82,22 @@ def _program_findings() -> "Iterator[Finding]":
             check_vocabulary(vocabulary)
         except VocabularyDamaged as damage:
             yield Finding((), str(damage))
-    check = asyncio.run(self_test(SystemClock()))
+    try:
+        check = asyncio.run(self_test(SystemClock()))
+    except (LedgerError, OSError) as error:
+        yield Finding((), f"self-test: {error}")
+        return
     if not check.ok:
         yield Finding((), f"self-test: {check.why}")
 
 
 def _summary(config: "Config", *, warnings: int) -> str:
     counts = (
-        f"{len(config.budgets)} budget lines, {len(config.policies)} policies, "
-        f"{len(config.pricing.overrides)} prices of its own, {warnings} warnings"
+        f"budget lines: {len(config.budgets)}, policies: {len(config.policies)}, "
+        f"price overrides: {len(config.pricing.overrides)}, warnings: {warnings}"
     )
     what = config.origin.file or "this budget"
-    return f"{what} is good: {counts}; a call without budget is denied."
+    return f"{what} is good ({counts}), and a call without budget is denied"
 
 
 def _object(finding: "Finding") -> dict[str, object]:

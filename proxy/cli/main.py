@@ -2,6 +2,9 @@
 
 import click
 
+from proxy.cli.books.budgets import budgets_group
+from proxy.cli.books.reservations import reservations_group
+from proxy.cli.books.verify import verify_command
 from proxy.cli.check import check_command
 from proxy.cli.health import health_command
 from proxy.cli.price import price_command
@@ -23,5 +26,13 @@ def main() -> None:
     """
 
 
-for command in (serve_command, check_command, health_command, price_command):
+for command in (
+    serve_command,
+    check_command,
+    health_command,
+    price_command,
+    budgets_group,
+    reservations_group,
+    verify_command,
+):
     main.add_command(command)

@@ -8,18 +8,22 @@ from pathlib import Path
 
 import click
 
-from proxy.cli.configured import config_option, read_config, show_findings
+from proxy.cli.configured import budget_option, config_option, read_config, show_findings
 from proxy.domain.errors import LedgerError
 
 
 @click.command("serve")
 @config_option
-@click.option("--budget", "budget_usd", metavar="USD", help="Without a file: one budget a month.")
+@budget_option
 def serve_command(config_file: Path | None, budget_usd: str | None) -> None:
     """Run the proxy until SIGTERM; SIGHUP reads the configuration again.
 
     Without a file the upstream is OpenAI's, or UPSTREAM_BASE_URL, with the key in
     OPENAI_API_KEY. One JSON line a call goes to standard output.
+
+    \b
+    spendgate serve --budget 5.00
+    spendgate serve -c config.yaml
     """
     from proxy.config.checks import warnings
     from proxy.config.findings import ConfigError
@@ -29,8 +33,6 @@ def serve_command(config_file: Path | None, budget_usd: str | None) -> None:
     from proxy.observe.logs import JsonLog
     from proxy.serving import Server, serve
 
-    if config_file is not None and budget_usd is not None:
-        raise click.UsageError("--budget goes without a file: put the budget into it.")
     config = read_config(config_file, budget_usd)
     show_findings(warnings(config))
     clock = SystemClock()

@@ -1,0 +1,45 @@
+"""Commands as a shell runs them, and the configuration they are given."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from proxy.cli import main
+
+BUDGETS = """
+  - {scope: "tenant:dev", allocated: $10.00, period: month}
+  - {scope: "tenant:dev/agent:*", allocated: $1.00, period: day}
+"""
+
+
+def run(*arguments: str, stdin: str | None = None, **environment: str | None) -> Result:
+    """Run `spendgate` with these arguments. A crash of it is a failure of the test."""
+    result = CliRunner().invoke(main, arguments, input=stdin, env=environment)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def answered(*arguments: str) -> Any:
+    """What a command prints with `--json`, having said yes."""
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def write_config(folder: Path, *, budgets: str = BUDGETS, more: str = "") -> Path:
+    """A configuration whose ledger lies beside it."""
+    file = folder / "spendgate.yaml"
+    file.write_text(
+        f"""
+ledger: {{url: "sqlite:///{folder / "spendgate.db"}"}}
+upstreams: [{{name: openai, base_url: "https://api.openai.com/v1", api_key: none}}]
+identity: {{default: {{tenant: dev}}, accept: [agent]}}
+budgets: {budgets}
+{more}
+""",
+        encoding="utf-8",
+    )
+    return file
