@@ -103,6 +103,7 @@ class Gateway:
                 settler=self.settler,
                 clock=base.clock,
                 missing_usage=config.settle.missing_usage,
+                exposes_cost=config.responses.expose_cost == "usage",
             )
         )
         self.front = Front(

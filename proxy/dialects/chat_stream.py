@@ -46,7 +46,7 @@ class AnswerStream:
     def __init__(
         self, *, strip_usage: bool, cost_of: Callable[[Answer], str | None] | None = None
     ) -> None:
-        self.strips_usage = strip_usage
+        self._strips_usage = strip_usage
         self.saw_done = False
         self._cost_of = cost_of
         self._events = EventSplitter()
@@ -63,9 +63,14 @@ class AnswerStream:
         # same line end, and goes where the event went.
         self._ended_at_cr: Literal["relayed", "taken out"] | None = None
 
+    @property
+    def rewrites(self) -> bool:
+        """Whether what goes to the client may differ from what came."""
+        return self._strips_usage or self._cost_of is not None
+
     def feed(self, chunk: bytes) -> bytes:
         """What goes to the client now."""
-        if self.strips_usage or self._cost_of is not None:
+        if self.rewrites:
             return self._relay(chunk)
         for event, _ in self._events.feed(chunk):
             self._read(event)
@@ -139,7 +144,7 @@ class AnswerStream:
         chunk = self._read(event)
         if event is None or chunk is None:
             return None
-        if self.strips_usage and not chunk.get("choices", True):
+        if self._strips_usage and not chunk.get("choices", True):
             return b""
         cost_usd = self._cost_of(self.answer) if self._cost_of and self._usage else None
         if cost_usd is None:

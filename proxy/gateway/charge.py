@@ -47,6 +47,16 @@ class Pricer:
             return Charged(held, estimated=True, model=model.name)
         return Charged(amount, estimated=commit.estimated, model=model.name)
 
+    def reported(self, way: Way, answer: Answer, *, at_ms: int) -> int | None:
+        """What the usage that an answer reports costs; None without one that has a price."""
+        if answer.usage is None:
+            return None
+        model = self.served_model(way, answer, at_ms)
+        try:
+            return self._by_usage(answer.usage, way, model, answer.service_tier)
+        except Unpriced:
+            return None
+
     async def _amount(
         self, charge: Charge, held: int, way: Way, model: Model, answer: Answer | None
     ) -> int:

@@ -107,7 +107,7 @@ class StreamRelay:
     @property
     def sends_decoded(self) -> bool:
         """Whether the caller gets plain bytes of an answer that came compressed."""
-        return self._stream.strips_usage and self._decoder is not None
+        return self._stream.rewrites and self._decoder is not None
 
     async def run(self, headers: Mapping[str, str], on_first_byte: Callable[[], None]) -> Metered:
         """Relay to the end, whichever side it comes from."""
@@ -160,7 +160,7 @@ class StreamRelay:
             # Nothing more can be read of it: it then counts as an answer without usage.
             self._decoder = None
             return chunk
-        return plain if self._stream.strips_usage else chunk
+        return plain if self._stream.rewrites else chunk
 
     async def _pass_on(self, data: bytes) -> None:
         if self._gone or not data:

@@ -7,12 +7,14 @@ to the server: a caller who hangs up is something the call is told, not somethin
 stops it between two lines. (`identify` comes before, in `front.py`, for every path alike.)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from multidict import CIMultiDict
 
 from pricing.cost import hold
+from proxy.dialects.chat_answer import Answer, add_cost
 from proxy.dialects.chat_request import ChatRequest, read_request
 from proxy.dialects.chat_stream import AnswerStream
 from proxy.domain.clock import Clock
@@ -63,6 +65,8 @@ class Steps:
     settler: Settler
     clock: Clock
     missing_usage: Literal["counted", "hold"]
+    exposes_cost: bool
+    """Whether the usage object that a caller gets also says what the call cost."""
 
 
 class Pipeline:
@@ -135,7 +139,10 @@ class Pipeline:
         record.sent_ns = self._steps.clock.monotonic_ns()
         try:
             answer = await self._steps.forwarder.send(
-                door, caller, body=shaped.body, reads_plain=shaped.strips_usage
+                door,
+                caller,
+                body=shaped.body,
+                reads_plain=shaped.strips_usage or self._steps.exposes_cost,
             )
         except NotSent as failure:
             attempt.metered = Metered(Ending(Outcome.NOT_SENT))
@@ -170,18 +177,29 @@ class Pipeline:
             record.answered_ns = steps.clock.monotonic_ns()
             return metered
         way = attempt.way
+        stream = AnswerStream(
+            strip_usage=shaped.strips_usage,
+            cost_of=self._cost_of(way) if steps.exposes_cost else None,
+        )
         relay = StreamRelay(
             answer,
             door,
-            AnswerStream(strip_usage=shaped.strips_usage),
+            stream,
             steps.disconnects,
             lambda tokens: hold(way.model.card, way.bound, output_tokens=tokens, **way.terms),
         )
         if relay.sends_decoded:
             headers.popall("Content-Encoding", None)
-        return await relay.run(
-            headers, lambda: setattr(record, "first_byte_ns", steps.clock.monotonic_ns())
-        )
+        return await relay.run(headers, lambda: record.first_byte(steps.clock.monotonic_ns()))
+
+    def _cost_of(self, way: Way) -> Callable[[Answer], str | None]:
+        """Prices the usage of a stream as it passes."""
+
+        def cost_usd(answer: Answer) -> str | None:
+            cost = self._steps.pricer.reported(way, answer, at_ms=self._steps.clock.now_ms())
+            return None if cost is None else usd(cost)
+
+        return cost_usd
 
     async def _settle(self, attempt: Attempt, record: CallRecord) -> None:
         """End the hold as the ending of the call demands."""
@@ -218,9 +236,13 @@ class Pipeline:
         metered = attempt.metered
         if metered.ending.outcome is Outcome.BROKEN:
             door.break_off()
+        body = metered.body
         if record.charged is not None:
-            headers["X-Budget-Cost-Usd"] = usd(record.charged + (record.uncovered or 0))
-        door.answer(record.status, headers, metered.body)
+            cost_usd = usd(record.charged + (record.uncovered or 0))
+            headers["X-Budget-Cost-Usd"] = cost_usd
+            if self._steps.exposes_cost and "Content-Encoding" not in headers:
+                body = add_cost(body, cost_usd)
+        door.answer(record.status, headers, body)
 
 
 def _ledger_away() -> Refused:

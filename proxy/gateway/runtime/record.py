@@ -43,7 +43,7 @@ class CallRecord:
     client_left: bool | None = None
     affordable_max_tokens: int | None = None
     sent_ns: int | None = None
-    first_byte_ns: int | None = None
+    first_byte_at_ns: int | None = None
     answered_ns: int | None = None
 
     def caller(self, tenant: str | None, scope: str) -> None:
@@ -78,6 +78,10 @@ class CallRecord:
         self.caps = ",".join(shaped.caps)
         self.reservation_id = grant.reservation_id
         self.held = grant.amount
+
+    def first_byte(self, at_ns: int) -> None:
+        """The answer has begun."""
+        self.first_byte_at_ns = at_ns
 
     def settled(self, ending: Ending, sentence: Sentence, settlement: Settlement | None) -> None:
         """The hold has ended, or waits to."""
@@ -135,8 +139,8 @@ class Recorder:
         model = metrics.model_label(record.model or "none")
         metrics.calls.labels(record.decision, record.api, model, str(record.status)).inc()
         metrics.added_latency.observe(ours_ns / 1e9)
-        if record.first_byte_ns is not None:
-            metrics.first_byte.observe((record.first_byte_ns - record.started_ns) / 1e9)
+        if record.first_byte_at_ns is not None:
+            metrics.first_byte.observe((record.first_byte_at_ns - record.started_ns) / 1e9)
         if record.charged is None:
             return
         tenant = metrics.tenant_label(record.tenant or "none")
