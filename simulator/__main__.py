@@ -45,8 +45,7 @@ def _behaviour(text: str) -> Behaviour:
 
 async def _serve(options: argparse.Namespace) -> None:
     serving = asyncio.current_task()
-    if serving is None:
-        raise RuntimeError("serving outside any task")
+    assert serving is not None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, serving.cancel)

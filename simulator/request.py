@@ -133,9 +133,7 @@ def _service_tier(fields: Mapping[str, Any], model: Model) -> str:
         raise invalid("service_tier", f"service_tier is one of {', '.join(sorted(_TIERS))}.")
     if tier == "flex" and model.prices.flex is None:
         raise invalid("service_tier", "This model is not served in the flex tier.")
-    if tier in ("priority", "fast") and model.prices.priority is not None:
-        return "priority"
-    return "flex" if tier == "flex" else "default"
+    return {"flex": "flex", "priority": "priority", "fast": "priority"}.get(tier, "default")
 
 
 def _definitions(fields: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:

@@ -88,8 +88,6 @@ class Delivery:
         self, response: web.StreamResponse, encoded: Iterable[tuple[bytes, Output]]
     ) -> None:
         cut = self._behaviour.cut
-        if cut and cut.at == "byte" and cut.after == 0:
-            self._end()
         count = 0
         for data, output in encoded:
             await self._pass("event", count)

@@ -224,6 +224,15 @@ async def test_a_tier_that_is_not_sold_is_served_as_default(simulator: Simulator
     assert (await call(simulator, body)).json()["service_tier"] == "default"
 
 
+async def test_a_long_prompt_with_priority_is_served_as_usual(simulator: Simulator) -> None:
+    words = [{"role": "user", "content": "a" + " a" * 272_000}]
+    body = {"model": "gpt-5.4", "messages": words, "service_tier": "priority"}
+    honest = Behaviour(output_tokens=10, reasoning_tokens=0)
+
+    assert (await call(simulator, body, honest)).json()["service_tier"] == "default"
+    assert simulator.total_microcents == 272_008 * 500 + 10 * 2250
+
+
 async def test_another_tier_can_serve(simulator: Simulator) -> None:
     behaviour = Behaviour(service_tier="priority", output_tokens=10)
     answer = await call(simulator, HELLO, behaviour)

@@ -98,12 +98,13 @@ def test_every_property_and_every_enum_item_is_framed() -> None:
 
 def test_properties_inside_properties_and_lists_count_too() -> None:
     inner = {"type": "object", "properties": {"x": {"type": "string"}}}
-    direct = count(tools=tool(parameters=inner)).total
     nested = {"type": "object", "properties": {"o": inner}}
     listed = {"type": "object", "properties": {"o": {"type": "array", "items": inner}}}
 
-    assert direct < count(tools=tool(parameters=nested)).total
-    assert direct < count(tools=tool(parameters=listed)).total
+    # 3 + 3 + "x:string:" 3; around it 3 + 3 + "o:object:" or "o:array:" 4.
+    assert count(tools=tool(parameters=inner)).total == 30 + 9
+    assert count(tools=tool(parameters=nested)).total == 30 + 9 + 10
+    assert count(tools=tool(parameters=listed)).total == 30 + 9 + 10
 
 
 def test_a_custom_tool_and_a_schema_count_as_their_json() -> None:
@@ -168,6 +169,7 @@ def test_a_tiled_image_costs_what_the_guide_says(
         ("gpt-4.1-nano", 1800, 2400, "low", 3572),
         ("o4-mini", 1, 1, "auto", 2),
         ("gpt-4.1-mini", 100_000, 10, "high", 2489),
+        ("gpt-4.1-mini", 10, 100_000, "high", 2489),
         ("gpt-5.4", 1600, 1600, "high", 2500),
         ("gpt-5.4", 1600, 1600, "original", 2500),
         ("gpt-5.4", 512, 512, "low", 256),

@@ -213,6 +213,20 @@ async def test_an_old_style_function_is_called_in_the_old_style(client: AsyncOpe
     assert (call.name, call.arguments) == ("roll", "{}")
 
 
+async def test_a_streamed_old_style_call_adds_up(client: AsyncOpenAI) -> None:
+    stream = await client.chat.completions.create(
+        model="gpt-4o",
+        messages=HELLO,
+        functions=[{"name": "roll", "parameters": {}}],
+        stream=True,
+    )
+
+    calls = [part.choices[0].delta.function_call async for part in stream]
+
+    assert [call.name for call in calls if call and call.name] == ["roll"]
+    assert "".join(call.arguments or "" for call in calls if call) == "{}"
+
+
 async def test_a_structured_answer_parses_into_its_model(client: AsyncOpenAI) -> None:
     answer = await client.chat.completions.parse(
         model="gpt-4o", messages=HELLO, response_format=Person

@@ -68,6 +68,18 @@ async def test_nulls_stand_where_they_were_placed(
     assert [total(usage) for usage in found] == totals
 
 
+@pytest.mark.parametrize("place", ["as_asked", "last_content_event", "every_event"])
+async def test_the_usage_of_a_stream_includes_what_was_hidden(
+    simulator: Simulator, place: Place
+) -> None:
+    behaviour = Behaviour(reasoning_tokens=70, output_tokens=2, report=Report(place=place))
+    stream = await call(simulator, ASKING | {"model": "o3"}, behaviour)
+
+    usage = stream.events()[-2]["usage"]
+    assert usage["completion_tokens"] == 72
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == 70
+
+
 async def test_the_usage_event_has_no_choices(simulator: Simulator) -> None:
     stream = await call(simulator, ASKING)
 

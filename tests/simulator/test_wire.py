@@ -179,6 +179,7 @@ async def test_lines_end_as_told(simulator: Simulator, end: Literal["\n", "\r\n"
 
     text = stream.body.decode()
     assert text.startswith(f"\ufeff: still here{end}{end}event: ping{end}data: ")
+    assert text.count("\ufeff") == 1
     assert text.endswith(f"data: [DONE]{end}{end}")
     assert set("\r\n") & set(text) == set(end)
     assert text.count(": still here") == text.count("event: ping") == 3
