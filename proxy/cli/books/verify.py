@@ -39,8 +39,11 @@ async def _verify(ledger: "SqliteLedger") -> "Audit":
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    # On standard error, and gone when done: what is piped is the answer alone.
-    with Progress(*columns, console=open_console(stderr=True), transient=True) as progress:
+    console = open_console(stderr=True)
+    # Gone when done: what is left to read is the answer alone.
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
         progress.add_task("recomputing every balance", total=None)
         return await ledger.verify()
 

@@ -1,0 +1,98 @@
+"""Ledgers with a past, as commands find them. Budgets last for ever: no test sees midnight."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import jsonschema
+import pytest
+import yaml
+
+from proxy.app import new_reservation_id
+from proxy.cli.books.opened import open_beside
+from proxy.config.convert import budget_lines, ledger_file
+from proxy.config.load import load
+from proxy.domain.clock import SystemClock
+from proxy.domain.money import Unit
+from proxy.domain.subject import Subject
+from proxy.ledger.journal import Entry
+from proxy.ledger.protocol import ReserveRequest, Rung
+from proxy.ledger.sqlite.ledger import SqliteLedger
+from tests.cli.commands import write_config
+
+LASTING: Final = """
+  - {scope: "tenant:dev", allocated: $10.00}
+  - {scope: "tenant:dev/agent:*", allocated: $1.00}
+"""
+CENT: Final = 1_000_000
+SPEC: Final = Path(__file__).parents[4] / "shared" / "spec" / "cycles-protocol-v0.yaml"
+
+Result = TypeVar("Result")
+
+
+def make_ledger(folder: Path, *, budgets: str = LASTING) -> Path:
+    """A configuration, and beside it the ledger that its first start makes."""
+    config_file = write_config(folder, budgets=budgets)
+    config = load(config_file, {})
+
+    async def declare() -> None:
+        ledger = SqliteLedger.open(
+            ledger_file(config), clock=SystemClock(), new_id=new_reservation_id
+        )
+        await ledger.declare(budget_lines(config), templates_max=10)
+        await ledger.close()
+
+    asyncio.run(declare())
+    return config_file
+
+
+def on_ledger(config_file: Path, work: Callable[[SqliteLedger], Awaitable[Result]]) -> Result:
+    """What the ledger of a configuration answers."""
+
+    async def run() -> Result:
+        ledger = open_beside(ledger_file(load(config_file, {})))
+        try:
+            return await work(ledger)
+        finally:
+            await ledger.close()
+
+    return asyncio.run(run())
+
+
+def hold(config_file: Path, amount: int, *, key: str = "1", uncertain: bool = False) -> str:
+    """Hold money for a call of agent bot; perhaps nobody knows what became of it."""
+
+    async def work(ledger: SqliteLedger) -> str:
+        request = ReserveRequest(
+            key=key,
+            payload_hash=key,
+            subject=Subject(tenant="dev", agent="bot", dimensions={"run": "7"}),
+            unit=Unit.USD_MICROCENTS,
+            plan=(Rung(amount, amount),),
+            ttl_ms=60_000,
+            action_name="gpt-4o",
+            metadata={"model": "gpt-4o", "trace_id": "ab"},
+        )
+        grant = await ledger.reserve(request)
+        if uncertain:
+            await ledger.dispatch(grant.reservation_id)
+            await ledger.mark_uncertain(grant.reservation_id)
+        return grant.reservation_id
+
+    return on_ledger(config_file, work)
+
+
+def last_entry(config_file: Path) -> Entry:
+    """The newest entry of the tenant's journal."""
+    return on_ledger(config_file, lambda ledger: ledger.journal("dev", after_seq=0, limit=-1))[-1]
+
+
+def is_valid(name: str, value: Any) -> None:
+    """Hold a value against a schema of the protocol."""
+    if not SPEC.exists():
+        pytest.skip(f"the protocol is not at {SPEC}: JSON was not held against its schemas")
+    schemas = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["components"]
+    document = {"$ref": f"#/components/schemas/{name}", "components": schemas}
+    jsonschema.Draft202012Validator(document).validate(json.loads(json.dumps(value)))
