@@ -14,11 +14,14 @@ class Granted(NamedTuple):
     amount: int
 
 
-def grant(balances: Sequence[Balance], plan: Sequence[Rung], *, max_share_pct: int) -> Granted:
+def grant(
+    balances: Sequence[Balance], plan: Sequence[Rung], *, max_share_pct: int, own: int = 0
+) -> Granted:
     """The first rung that every balance can hold.
 
     `balances` go root to leaf. A shortened rung gets at most `max_share_pct` of what the
-    tightest balance has left, unless its minimum is more.
+    tightest balance has left, unless its minimum is more. `own` is what the asker holds
+    already: it cannot wait for itself.
 
     Raises:
         BudgetRefused: for the first balance that cannot hold the smallest rung. It is
@@ -26,15 +29,20 @@ def grant(balances: Sequence[Balance], plan: Sequence[Rung], *, max_share_pct: i
             whose outcome is known to come have settled.
     """
     required = min(rung.minimum for rung in plan)
-    _check_each(balances, required)
+    _check_each(balances, required, own)
     tightest = min(balance.remaining for balance in balances)
     share = tightest * max_share_pct // 100
-    for number, rung in enumerate(plan):
-        shortened = max(rung.minimum, share)
-        amount = rung.want if rung.minimum == rung.want else min(rung.want, shortened)
-        if amount <= tightest:
-            return Granted(number, amount)
-    raise AssertionError("the smallest rung fits: every balance was checked for it")
+    return next(
+        Granted(number, amount)
+        for number, rung in enumerate(plan)
+        if (amount := _wanted(rung, share)) <= tightest
+    )
+
+
+def _wanted(rung: Rung, share: int) -> int:
+    if rung.minimum == rung.want:
+        return rung.want
+    return min(rung.want, max(rung.minimum, share))
 
 
 def check_free(balances: Iterable[Balance]) -> None:
@@ -49,7 +57,7 @@ def check_free(balances: Iterable[Balance]) -> None:
             raise BudgetRefused(reason, shortage(balance, 0))
 
 
-def _check_each(balances: Sequence[Balance], required: int) -> None:
+def _check_each(balances: Sequence[Balance], required: int, own: int) -> None:
     """Root to leaf, the first balance that fails names the reason."""
     failing = [
         (balance, reason)
@@ -60,7 +68,7 @@ def _check_each(balances: Sequence[Balance], required: int) -> None:
         return
     balance, reason = failing[0]
     if all(
-        other is Reason.BUDGET_EXCEEDED and _has_room_once_settled(held, required)
+        other is Reason.BUDGET_EXCEEDED and _has_room_once_settled(held, required, own)
         for held, other in failing
     ):
         reason = Reason.BUDGET_BUSY
@@ -89,8 +97,9 @@ def _stopped(balance: Balance) -> Reason | None:
     return None
 
 
-def _has_room_once_settled(balance: Balance, required: int) -> bool:
-    return balance.remaining + (balance.reserved - balance.uncertain) >= required
+def _has_room_once_settled(balance: Balance, required: int, own: int) -> bool:
+    in_flight = balance.reserved - balance.uncertain - own
+    return balance.remaining + in_flight >= required
 
 
 def shortage(balance: Balance, required: int) -> Shortage:

@@ -41,12 +41,14 @@ def fund(balance: Balance, amount: int) -> Amounts:
 def adjust(balance: Balance, *, by: int, overdraft_limit: int) -> Amounts:
     """Move an allocation, perhaps below what is spent, under a new overdraft limit.
 
-    Giving more ends being over the limit, unless the debt itself is above it; taking
-    away never does.
+    A limit lowered below the debt is exceeded. Giving more ends being over the limit,
+    unless the debt is still above it; taking away never does.
     """
     repaid = min(balance.debt, max(by, 0))
+    is_above = balance.debt - repaid > overdraft_limit
     gives = by > 0 or overdraft_limit > balance.overdraft_limit
-    is_over_limit = balance.debt - repaid > overdraft_limit or (balance.is_over_limit and not gives)
+    falls_over = is_above and overdraft_limit < balance.overdraft_limit
+    is_over_limit = falls_over or (balance.is_over_limit and (is_above or not gives))
     return Amounts(
         allocated=by,
         spent=repaid,

@@ -177,10 +177,10 @@ def grow(transaction: Transaction, reservation_id: str, *, by: int, key: str) ->
     _check_lease(hold, Kind.GROW, transaction.now_ms, until_ms=hold.lapses_at_ms)
     accounts = transaction.accounts.of_windows(hold.window_ids)
     if accounts:
-        plan = (Rung(by, by),)
-        rules.grant([account.balance for account in accounts], plan, max_share_pct=100)
+        balances = [account.balance for account in accounts]
+        rules.grant(balances, (Rung(by, by),), max_share_pct=100, own=hold.amount)
     change = Amounts(reserved=by)
-    balances = transaction.post(
+    raised = transaction.post(
         Kind.GROW,
         [(account, change) for account in accounts],
         tenant=hold.tenant,
@@ -190,7 +190,7 @@ def grow(transaction: Transaction, reservation_id: str, *, by: int, key: str) ->
     transaction.execute(
         "UPDATE reservations SET amount = ? WHERE number = ?", (amount, hold.number)
     )
-    answer = answers.encode((amount, hold.expires_at_ms), accounts, balances)
+    answer = answers.encode((amount, hold.expires_at_ms), accounts, raised)
     holds.keep_reply(transaction, hold, Kind.GROW, key, payload=str(by), answer=answer)
     return _grant(transaction, hold, answer)
 

@@ -1,0 +1,145 @@
+"""What a home of the ledger brings to be tested: how to open it, and how to hurt it.
+
+Every test of the contract runs once for each home in BACKENDS. A home that cannot do what
+a capability says declares so here, in one place, instead of skipping test by test.
+"""
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Literal, Protocol
+
+from proxy.ledger.protocol import Books, Housekeeping, Ledger
+from proxy.ledger.sqlite.file.connection import Connect, connect
+from proxy.ledger.sqlite.ledger import SqliteLedger
+
+NOON_MS = 1_795_262_400_000
+"""2026-11-21T12:00:00Z: no window starts or ends near it."""
+
+SECOND_MS = 1_000
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+
+
+class Home(Ledger, Housekeeping, Books, Protocol):
+    """A home does all three."""
+
+
+@dataclass
+class ManualClock:
+    """Time that only a test moves."""
+
+    at_ms: int = NOON_MS
+    monotonic_at_ns: int = 0
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+    def monotonic_ns(self) -> int:
+        return self.monotonic_at_ns
+
+
+class Harness(Protocol):
+    """One open home."""
+
+    @property
+    def ledger(self) -> Home:
+        """The home as it is open now."""
+        ...
+
+    def advance_ms(self, by_ms: int) -> None:
+        """Move the clock that the home reads."""
+        ...
+
+    async def restart(self) -> None:
+        """End the process in order and start another."""
+        ...
+
+    async def crash(self) -> None:
+        """End the process as `kill -9` does and start another."""
+        ...
+
+
+@dataclass
+class SqliteHarness:
+    """The SQLite home on a file of its own."""
+
+    directory: Path
+    clock: ManualClock = field(default_factory=ManualClock)
+    settle_uncertain: Literal["commit", "hold"] = "commit"
+    connect: Connect = connect
+
+    def __post_init__(self) -> None:
+        self._numbers = count(1)
+        self._generations = count(1)
+        self.path = self._next_path()
+        self._ledger = self.open()
+
+    @property
+    def ledger(self) -> SqliteLedger:
+        return self._ledger
+
+    def open(self, *, serves: bool = True) -> SqliteLedger:
+        """Open the file, once more if it is open already."""
+        return SqliteLedger.open(
+            self.path,
+            clock=self.clock,
+            new_id=self.new_id,
+            settle_uncertain=self.settle_uncertain,
+            serves=serves,
+            connect=self.connect,
+        )
+
+    def new_id(self) -> str:
+        """Ids that are the same in every run."""
+        return f"rsv_{next(self._numbers):032x}"
+
+    def advance_ms(self, by_ms: int) -> None:
+        self.clock.at_ms += by_ms
+        self.clock.monotonic_at_ns += max(0, by_ms) * 1_000_000
+
+    async def restart(self) -> None:
+        await self._ledger.close()
+        self._ledger = self.open()
+
+    async def crash(self) -> None:
+        """What a killed process leaves is what its files hold at that moment."""
+        left = self.path
+        self.path = self._next_path()
+        copy_ledger(left, self.path)
+        await self._ledger.close()
+        self._ledger = self.open()
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await self._ledger.close()
+
+    def _next_path(self) -> Path:
+        return self.directory / f"ledger-{next(self._generations)}.db"
+
+
+def copy_ledger(source: Path, target: Path) -> None:
+    """The file and its log. The index of the log is rebuilt from it, as after a crash."""
+    shutil.copyfile(source, target)
+    log = source.with_name(f"{source.name}-wal")
+    if log.exists():
+        shutil.copyfile(log, target.with_name(f"{target.name}-wal"))
+
+
+@asynccontextmanager
+async def open_sqlite(directory: Path) -> AsyncIterator[Harness]:
+    """A fresh SQLite home."""
+    harness = SqliteHarness(directory)
+    try:
+        yield harness
+    finally:
+        await harness.close()
+
+
+Open = Callable[[Path], AbstractAsyncContextManager[Harness]]
+
+BACKENDS: dict[str, Open] = {"sqlite": open_sqlite}

@@ -1,0 +1,39 @@
+"""Balances as rules are shown them."""
+
+from proxy.domain.money import Unit
+from proxy.domain.period import Period
+from proxy.domain.scope import Scope
+from proxy.ledger.protocol import Balance, BudgetStatus
+
+
+def balance(
+    scope: str = "tenant:dev",
+    *,
+    allocated: int = 100,
+    reserved: int = 0,
+    spent: int = 0,
+    debt: int = 0,
+    uncertain: int = 0,
+    uncovered: int = 0,
+    overdraft_limit: int = 0,
+    is_over_limit: bool = False,
+    status: BudgetStatus = BudgetStatus.ACTIVE,
+    window_end_ms: int | None = None,
+) -> Balance:
+    """100 microcents for ever, none of it used, unless said otherwise."""
+    return Balance(
+        scope=Scope(scope),
+        unit=Unit.USD_MICROCENTS,
+        period=Period.LIFETIME if window_end_ms is None else Period.DAY,
+        window_start_ms=0,
+        window_end_ms=window_end_ms,
+        allocated=allocated,
+        reserved=reserved,
+        spent=spent,
+        debt=debt,
+        uncertain=uncertain,
+        uncovered=uncovered,
+        overdraft_limit=overdraft_limit,
+        is_over_limit=is_over_limit,
+        status=status,
+    )
