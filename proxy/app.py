@@ -29,7 +29,7 @@ from proxy.gateway.forward import (
     UpstreamTimeouts,
 )
 from proxy.gateway.identify import Guard, Identifier, Key
-from proxy.gateway.meter import Disconnects
+from proxy.gateway.meter import Disconnects, Meter
 from proxy.gateway.pipeline import Pipeline, Steps
 from proxy.gateway.policy import Policies
 from proxy.gateway.reserve import HoldRules, Reserver
@@ -87,7 +87,10 @@ class Gateway:
             drain_ms=config.settle.drain_ms,
             drain_microcents=config.settle.drain_usd,
         )
-        self.estimator = Estimator(catalogue, counter, _degrade(config), rates)
+        pricer = Pricer(
+            catalogue, counter, rates, base.clock, missing_usage=config.settle.missing_usage
+        )
+        self.estimator = estimator_of(config, catalogue, counter)
         self.settler = Settler(base.ledger, leases, base.settlements, base.log)
         self.pipeline = Pipeline(
             Steps(
@@ -98,12 +101,12 @@ class Gateway:
                 ),
                 ledger=base.ledger,
                 forwarder=forwarder,
-                disconnects=disconnects,
-                pricer=Pricer(catalogue, counter, rates),
+                meter=Meter(
+                    disconnects, pricer, exposes_cost=config.responses.expose_cost == "usage"
+                ),
+                pricer=pricer,
                 settler=self.settler,
                 clock=base.clock,
-                missing_usage=config.settle.missing_usage,
-                exposes_cost=config.responses.expose_cost == "usage",
             )
         )
         self.front = Front(
@@ -121,6 +124,11 @@ class Gateway:
             new_trace_id=base.new_id,
             deny_status=config.responses.deny_status,
         )
+
+
+def estimator_of(config: Config, catalogue: Catalogue, counter: Counter) -> Estimator:
+    """What plans the calls of a configuration."""
+    return Estimator(catalogue, counter, _degrade(config), _rates(config, config.upstreams[0]))
 
 
 def open_upstream(config: Config, session: aiohttp.ClientSession) -> Upstream:

@@ -5,16 +5,18 @@ Source: docs/semantics.md, "Settlement by outcome"; field-report 45-54.
 
 import re
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from pricing.card import Unpriced
 from pricing.catalogue import Catalogue, Model, UnknownModel
 from pricing.cost import Terms, cost, hold
 from pricing.usage import Usage
 from proxy.dialects.chat_answer import Answer
-from proxy.gateway.ending import Charge, Commit
+from proxy.domain.clock import Clock
+from proxy.domain.money import usd
+from proxy.gateway.ending import Charge, Ending, KeepUncertain, Release, judge
 from proxy.gateway.estimate import Counter, Rates, Way
-from proxy.gateway.settle import Charged
+from proxy.gateway.settle import Charged, GivenBack, LeftUncertain, Sentence
 
 _SNAPSHOT: Final = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
 """What a provider adds to a model's name when it names the version that served."""
@@ -26,50 +28,57 @@ _TOKENS_PER_CHOICE: Final = 4
 class Pricer:
     """Prices what was used or delivered."""
 
-    def __init__(self, catalogue: Catalogue, counter: Counter, rates: Rates) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        counter: Counter,
+        rates: Rates,
+        clock: Clock,
+        *,
+        missing_usage: Literal["counted", "hold"],
+    ) -> None:
         self._catalogue = catalogue
         self._counter = counter
         self._rates = rates
+        self._clock = clock
+        self._missing_usage = missing_usage
 
-    async def price(
-        self, commit: Commit, *, held: int, way: Way, answer: Answer | None, at_ms: int
-    ) -> Charged:
-        """What the call cost, for the kind of charge its ending calls for.
+    async def sentence(
+        self, ending: Ending, answer: Answer | None, *, way: Way, held: int
+    ) -> Sentence:
+        """What the ending of a call does to its hold of `held`, in numbers.
 
         Usage that has no price (a kind of token the rate card does not know) charges the
         hold, marked estimated: never less than was held, never an error at the end of a
         call that has already been billed.
         """
-        model = self.served_model(way, answer, at_ms)
+        verdict = judge(
+            ending,
+            hidden_output=way.model.profile.hidden_output,
+            missing_usage=self._missing_usage,
+        )
+        if isinstance(verdict, Release):
+            return GivenBack()
+        if isinstance(verdict, KeepUncertain):
+            return LeftUncertain()
+        model = self.served_model(way, answer)
         try:
-            amount = await self._amount(commit.charge, held, way, model, answer)
+            amount = await self._amount(verdict.charge, held, way, model, answer)
         except Unpriced:
             return Charged(held, estimated=True, model=model.name)
-        return Charged(amount, estimated=commit.estimated, model=model.name)
+        return Charged(amount, estimated=verdict.estimated, model=model.name)
 
-    def reported(self, way: Way, answer: Answer, *, at_ms: int) -> int | None:
+    def reported_usd(self, way: Way, answer: Answer) -> str | None:
         """What the usage that an answer reports costs; None without one that has a price."""
         if answer.usage is None:
             return None
-        model = self.served_model(way, answer, at_ms)
+        model = self.served_model(way, answer)
         try:
-            return self._by_usage(answer.usage, way, model, answer.service_tier)
+            return usd(self._by_usage(answer.usage, way, model, answer.service_tier))
         except Unpriced:
             return None
 
-    async def _amount(
-        self, charge: Charge, held: int, way: Way, model: Model, answer: Answer | None
-    ) -> int:
-        if charge is Charge.HOLD or answer is None:
-            return held
-        reported = 0
-        if answer.usage is not None:
-            reported = self._by_usage(answer.usage, way, model, answer.service_tier)
-        if charge is Charge.USAGE:
-            return reported
-        return max(reported, await self._by_count(way, model, answer))
-
-    def served_model(self, way: Way, answer: Answer | None, at_ms: int) -> Model:
+    def served_model(self, way: Way, answer: Answer | None) -> Model:
         """The model that did the work: the one the answer names, where it has a price.
 
         A dated snapshot of an overridden model keeps the override.
@@ -82,12 +91,25 @@ class Pricer:
         )
         if is_snapshot and way.model.card.is_override:
             return way.model
+        at_ms = self._clock.now_ms()
         try:
             return self._catalogue.model(
                 named, provider=self._rates.provider, from_ms=at_ms, until_ms=at_ms
             )
         except UnknownModel:
             return way.model
+
+    async def _amount(
+        self, charge: Charge, held: int, way: Way, model: Model, answer: Answer | None
+    ) -> int:
+        if charge is Charge.HOLD or answer is None:
+            return held
+        reported = 0
+        if answer.usage is not None:
+            reported = self._by_usage(answer.usage, way, model, answer.service_tier)
+        if charge is Charge.USAGE:
+            return reported
+        return max(reported, await self._by_count(way, model, answer))
 
     def _by_usage(self, usage: Usage, way: Way, model: Model, service_tier: str | None) -> int:
         """By what the upstream counted. Fees of built-in tools are not in its report."""

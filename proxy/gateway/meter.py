@@ -8,12 +8,18 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
+from multidict import CIMultiDict
+
+from pricing.cost import hold
 from proxy.dialects.chat_answer import Answer, read_answer
 from proxy.dialects.chat_stream import AnswerStream
 from proxy.dialects.decoding import Undecodable, decoder_for
+from proxy.gateway.charge import Pricer
 from proxy.gateway.ending import Ending, Outcome
+from proxy.gateway.estimate import Way
 from proxy.gateway.forward import BrokenOff, UpstreamAnswer
 from proxy.gateway.runtime.door import ClientGone, Door
 
@@ -43,8 +49,50 @@ class Disconnects:
     drain_microcents: int | None
 
 
-def is_event_stream(answer: UpstreamAnswer) -> bool:
-    """Whether an answer comes as events."""
+class Meter:
+    """Takes answers in: passes a stream on as it comes, keeps any other for its end.
+
+    `exposes_cost`: the usage that a caller gets also says what the call cost.
+    """
+
+    def __init__(self, disconnects: Disconnects, pricer: Pricer, *, exposes_cost: bool) -> None:
+        self._disconnects = disconnects
+        self._pricer = pricer
+        self.exposes_cost = exposes_cost
+
+    async def read(
+        self,
+        answer: UpstreamAnswer,
+        door: Door,
+        headers: CIMultiDict[str],
+        way: Way,
+        *,
+        strips_usage: bool,
+        on_first_byte: Callable[[], None],
+    ) -> Metered:
+        """Read an answer to its end. `headers` are what the caller of a stream gets.
+
+        `strips_usage`: the usage of a stream was asked for by us, so it is taken out again.
+        """
+        if not _is_event_stream(answer):
+            metered = await read_whole(answer, door, self._disconnects)
+            on_first_byte()
+            return metered
+        cost_of = partial(self._pricer.reported_usd, way) if self.exposes_cost else None
+        stream = AnswerStream(strip_usage=strips_usage, cost_of=cost_of)
+        relay = StreamRelay(
+            answer,
+            door,
+            stream,
+            self._disconnects,
+            lambda tokens: hold(way.model.card, way.bound, output_tokens=tokens, **way.terms),
+        )
+        if relay.sends_decoded:
+            headers.popall("Content-Encoding", None)
+        return await relay.run(headers, on_first_byte)
+
+
+def _is_event_stream(answer: UpstreamAnswer) -> bool:
     content_type = answer.headers.get("Content-Type", "")
     return answer.status < 400 and content_type.lower().startswith("text/event-stream")
 

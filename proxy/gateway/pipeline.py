@@ -7,33 +7,29 @@ to the server: a caller who hangs up is something the call is told, not somethin
 stops it between two lines. (`identify` comes before, in `front.py`, for every path alike.)
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from multidict import CIMultiDict
 
-from pricing.cost import hold
-from proxy.dialects.chat_answer import Answer, add_cost
+from proxy.dialects.chat_answer import add_cost
 from proxy.dialects.chat_request import ChatRequest, read_request
-from proxy.dialects.chat_stream import AnswerStream
 from proxy.domain.clock import Clock
 from proxy.domain.errors import BudgetRefused, LedgerError, Reason, Refused
 from proxy.domain.money import Unit, usd
 from proxy.domain.scope import derive
 from proxy.gateway.charge import Pricer
-from proxy.gateway.ending import Commit, Ending, Outcome, Release, judge
+from proxy.gateway.ending import Ending, Outcome
 from proxy.gateway.estimate import Estimator, Way
 from proxy.gateway.forward import Forwarder, NoStatus, NotSent, UpstreamAnswer
 from proxy.gateway.identify import Caller
-from proxy.gateway.meter import Disconnects, Metered, StreamRelay, is_event_stream, read_whole
+from proxy.gateway.meter import Meter, Metered
 from proxy.gateway.policy import Policies, Wish
 from proxy.gateway.reserve import Reserver
 from proxy.gateway.respond import budget_headers
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.headers import client_headers
 from proxy.gateway.runtime.record import CallRecord
-from proxy.gateway.settle import GivenBack, LeftUncertain, Sentence, Settler
+from proxy.gateway.settle import Settler
 from proxy.gateway.shape import Shaped, shape
 from proxy.ledger.protocol import Grant, Ledger
 
@@ -60,13 +56,10 @@ class Steps:
     reserver: Reserver
     ledger: Ledger
     forwarder: Forwarder
-    disconnects: Disconnects
+    meter: Meter
     pricer: Pricer
     settler: Settler
     clock: Clock
-    missing_usage: Literal["counted", "hold"]
-    exposes_cost: bool
-    """Whether the usage object that a caller gets also says what the call cost."""
 
 
 class Pipeline:
@@ -109,7 +102,14 @@ class Pipeline:
                     trace_id=record.trace_id,
                 )
             )
-            attempt.metered = await self._meter(door, answer, headers, shaped, attempt, record)
+            attempt.metered = await steps.meter.read(
+                answer,
+                door,
+                headers,
+                attempt.way,
+                strips_usage=shaped.strips_usage,
+                on_first_byte=lambda: record.first_byte(steps.clock.monotonic_ns()),
+            )
         finally:
             await self._settle(attempt, record)
         if not attempt.metered.ending.streamed:
@@ -142,7 +142,7 @@ class Pipeline:
                 door,
                 caller,
                 body=shaped.body,
-                reads_plain=shaped.strips_usage or self._steps.exposes_cost,
+                reads_plain=shaped.strips_usage or self._steps.meter.exposes_cost,
             )
         except NotSent as failure:
             attempt.metered = Metered(Ending(Outcome.NOT_SENT))
@@ -157,77 +157,17 @@ class Pipeline:
             raise Refused(
                 Reason.UPSTREAM_UNREACHABLE, "The connection to the upstream was lost."
             ) from None
-        record.answered_ns = self._steps.clock.monotonic_ns()
+        record.answered(answer.status, self._steps.clock.monotonic_ns())
         return answer
-
-    async def _meter(
-        self,
-        door: Door,
-        answer: UpstreamAnswer,
-        headers: CIMultiDict[str],
-        shaped: Shaped,
-        attempt: Attempt,
-        record: CallRecord,
-    ) -> Metered:
-        """Take the answer in, passing a stream on as it comes."""
-        steps = self._steps
-        record.status = answer.status
-        if not is_event_stream(answer):
-            metered = await read_whole(answer, door, steps.disconnects)
-            record.answered_ns = steps.clock.monotonic_ns()
-            return metered
-        way = attempt.way
-        stream = AnswerStream(
-            strip_usage=shaped.strips_usage,
-            cost_of=self._cost_of(way) if steps.exposes_cost else None,
-        )
-        relay = StreamRelay(
-            answer,
-            door,
-            stream,
-            steps.disconnects,
-            lambda tokens: hold(way.model.card, way.bound, output_tokens=tokens, **way.terms),
-        )
-        if relay.sends_decoded:
-            headers.popall("Content-Encoding", None)
-        return await relay.run(headers, lambda: record.first_byte(steps.clock.monotonic_ns()))
-
-    def _cost_of(self, way: Way) -> Callable[[Answer], str | None]:
-        """Prices the usage of a stream as it passes."""
-
-        def cost_usd(answer: Answer) -> str | None:
-            cost = self._steps.pricer.reported(way, answer, at_ms=self._steps.clock.now_ms())
-            return None if cost is None else usd(cost)
-
-        return cost_usd
 
     async def _settle(self, attempt: Attempt, record: CallRecord) -> None:
         """End the hold as the ending of the call demands."""
-        steps = self._steps
-        sentence = await self._sentence(attempt)
-        settlement = await steps.settler.settle(attempt.grant.reservation_id, sentence)
-        record.settled(attempt.metered.ending, sentence, settlement)
-
-    async def _sentence(self, attempt: Attempt) -> Sentence:
-        metered, way = attempt.metered, attempt.way
-        verdict = judge(
-            metered.ending,
-            hidden_output=way.model.profile.hidden_output,
-            missing_usage=self._steps.missing_usage,
+        metered, steps = attempt.metered, self._steps
+        sentence = await steps.pricer.sentence(
+            metered.ending, metered.answer, way=attempt.way, held=attempt.grant.amount
         )
-        match verdict:
-            case Release():
-                return GivenBack()
-            case Commit():
-                return await self._steps.pricer.price(
-                    verdict,
-                    held=attempt.grant.amount,
-                    way=way,
-                    answer=metered.answer,
-                    at_ms=self._steps.clock.now_ms(),
-                )
-            case _:
-                return LeftUncertain()
+        settlement = await steps.settler.settle(attempt.grant.reservation_id, sentence)
+        record.settled(metered.ending, sentence, settlement)
 
     def _answer(
         self, door: Door, headers: CIMultiDict[str], attempt: Attempt, record: CallRecord
@@ -240,7 +180,7 @@ class Pipeline:
         if record.charged is not None:
             cost_usd = usd(record.charged + (record.uncovered or 0))
             headers["X-Budget-Cost-Usd"] = cost_usd
-            if self._steps.exposes_cost and "Content-Encoding" not in headers:
+            if self._steps.meter.exposes_cost and "Content-Encoding" not in headers:
                 body = add_cost(body, cost_usd)
         door.answer(record.status, headers, body)
 

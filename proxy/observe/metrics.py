@@ -90,6 +90,10 @@ class Metrics:
             "Calls that cost more than their estimate.",
             registry=self.registry,
         )
+        self._add_gauges()
+
+    def _add_gauges(self) -> None:
+        """What stands at the moment somebody asks."""
         self.open_holds = Gauge(
             "spendgate_reservations_open",
             "Holds of calls in flight.",

@@ -79,9 +79,14 @@ class CallRecord:
         self.reservation_id = grant.reservation_id
         self.held = grant.amount
 
+    def answered(self, status: int, at_ns: int) -> None:
+        """The upstream has sent a status."""
+        self.status = status
+        self.answered_ns = at_ns
+
     def first_byte(self, at_ns: int) -> None:
-        """The answer has begun."""
-        self.first_byte_at_ns = at_ns
+        """The answer has begun; one that is no stream has also ended."""
+        self.first_byte_at_ns = self.answered_ns = at_ns
 
     def settled(self, ending: Ending, sentence: Sentence, settlement: Settlement | None) -> None:
         """The hold has ended, or waits to."""
