@@ -89,6 +89,7 @@ class _Door:
     method = "POST"
     path = "/v1/chat/completions"
     query = ""
+    gone = False
     headers: tuple[tuple[str, str], ...] = (("Host", "localhost"),)
     status = 0
     answered = b""

@@ -5,7 +5,8 @@ that the connection pool can be replaced by measurement.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -93,6 +94,26 @@ class Upstream(Protocol):
         ...
 
 
+@asynccontextmanager
+async def _patience(door: Door, patience_ms: int) -> AsyncIterator[None]:
+    """Give up on a status `patience_ms` after the caller has gone. Raises NoStatus."""
+    loop = asyncio.get_running_loop()
+    waiting = True
+    try:
+        async with asyncio.timeout(None) as deadline:
+
+            def start() -> None:
+                if waiting:
+                    deadline.reschedule(loop.time() + patience_ms / 1000)
+
+            door.when_gone(start)
+            yield
+    except TimeoutError:
+        raise NoStatus(timed_out=True) from None
+    finally:
+        waiting = False
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamTimeouts:
     """How long to wait: for a connection, for the status, between two reads."""
@@ -123,9 +144,11 @@ class Forwarder:
             )
 
     async def send(
-        self, door: Door, caller: Caller, *, body: bytes, reads_plain: bool
+        self, door: Door, caller: Caller, *, body: bytes, reads_plain: bool, patience_ms: int
     ) -> UpstreamAnswer:
         """Send a request on. `reads_plain` asks for an answer that is not compressed.
+
+        `patience_ms` is how long to go on waiting for a status once the caller has gone.
 
         Raises:
             NotSent, NoStatus: as `Upstream.send`.
@@ -143,7 +166,8 @@ class Forwarder:
                 headers["Authorization"] = f"Bearer {caller.foreign_credential}"
         path = caller.path.removeprefix(API_PREFIX)
         target = f"{path}?{door.query}" if door.query else path
-        return await self._upstream.send(door.method, target, headers, body)
+        async with _patience(door, patience_ms):
+            return await self._upstream.send(door.method, target, headers, body)
 
 
 class HttpUpstream:

@@ -48,6 +48,10 @@ class Disconnects:
     drain_ms: int
     drain_microcents: int | None
 
+    def patience_ms(self, *, streamed: bool) -> int:
+        """How long to wait for a status after the caller has gone."""
+        return 0 if streamed and self.on_disconnect == "abort" else self.drain_ms
+
 
 class Meter:
     """Takes answers in: passes a stream on as it comes, keeps any other for its end.
@@ -56,7 +60,7 @@ class Meter:
     """
 
     def __init__(self, disconnects: Disconnects, pricer: Pricer, *, exposes_cost: bool) -> None:
-        self._disconnects = disconnects
+        self.disconnects = disconnects
         self._pricer = pricer
         self.exposes_cost = exposes_cost
 
@@ -75,7 +79,7 @@ class Meter:
         `strips_usage`: the usage of a stream was asked for by us, so it is taken out again.
         """
         if not _is_event_stream(answer):
-            metered = await read_whole(answer, door, self._disconnects)
+            metered = await read_whole(answer, door, self.disconnects)
             on_first_byte()
             return metered
         cost_of = partial(self._pricer.reported_usd, way) if self.exposes_cost else None
@@ -84,7 +88,7 @@ class Meter:
             answer,
             door,
             stream,
-            self._disconnects,
+            self.disconnects,
             lambda tokens: hold(way.model.card, way.bound, output_tokens=tokens, **way.terms),
         )
         if relay.sends_decoded:

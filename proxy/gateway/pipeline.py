@@ -26,10 +26,10 @@ from proxy.gateway.meter import Meter, Metered
 from proxy.gateway.policy import Policies, Wish
 from proxy.gateway.reserve import Reserver
 from proxy.gateway.respond import budget_headers
-from proxy.gateway.runtime.door import Door
+from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.headers import client_headers
 from proxy.gateway.runtime.record import CallRecord
-from proxy.gateway.settle import Settler
+from proxy.gateway.settle import LeftUncertain, Sentence, Settler
 from proxy.gateway.shape import Shaped, shape
 from proxy.ledger.protocol import Grant, Ledger
 
@@ -73,6 +73,7 @@ class Pipeline:
 
         Raises:
             Refused: the call did not leave, or its upstream could not be reached.
+            ClientGone: the caller left before the call did.
         """
         steps = self._steps
         steps.forwarder.check_ready()
@@ -102,14 +103,17 @@ class Pipeline:
                     trace_id=record.trace_id,
                 )
             )
-            attempt.metered = await steps.meter.read(
-                answer,
-                door,
-                headers,
-                attempt.way,
-                strips_usage=shaped.strips_usage,
-                on_first_byte=lambda: record.first_byte(steps.clock.monotonic_ns()),
-            )
+            try:
+                attempt.metered = await steps.meter.read(
+                    answer,
+                    door,
+                    headers,
+                    attempt.way,
+                    strips_usage=shaped.strips_usage,
+                    on_first_byte=lambda: record.first_byte(steps.clock.monotonic_ns()),
+                )
+            finally:
+                answer.abort()
         finally:
             await self._settle(attempt, record)
         if not attempt.metered.ending.streamed:
@@ -131,10 +135,13 @@ class Pipeline:
         self, door: Door, caller: Caller, shaped: Shaped, attempt: Attempt, record: CallRecord
     ) -> UpstreamAnswer:
         """Send the call, recorded as dispatched before its first byte leaves."""
+        if door.gone:
+            raise ClientGone
         try:
             await self._steps.ledger.dispatch(attempt.grant.reservation_id)
         except LedgerError:
             raise _ledger_away() from None
+        meter = self._steps.meter
         attempt.metered = Metered(Ending(Outcome.NO_STATUS))
         record.sent_ns = self._steps.clock.monotonic_ns()
         try:
@@ -142,7 +149,8 @@ class Pipeline:
                 door,
                 caller,
                 body=shaped.body,
-                reads_plain=shaped.strips_usage or self._steps.meter.exposes_cost,
+                reads_plain=shaped.strips_usage or meter.exposes_cost,
+                patience_ms=meter.disconnects.patience_ms(streamed=record.streamed),
             )
         except NotSent as failure:
             attempt.metered = Metered(Ending(Outcome.NOT_SENT))
@@ -163,11 +171,14 @@ class Pipeline:
     async def _settle(self, attempt: Attempt, record: CallRecord) -> None:
         """End the hold as the ending of the call demands."""
         metered, steps = attempt.metered, self._steps
-        sentence = await steps.pricer.sentence(
-            metered.ending, metered.answer, way=attempt.way, held=attempt.grant.amount
-        )
-        settlement = await steps.settler.settle(attempt.grant.reservation_id, sentence)
-        record.settled(metered.ending, sentence, settlement)
+        sentence: Sentence = LeftUncertain()  # for good, should pricing fail
+        try:
+            sentence = await steps.pricer.sentence(
+                metered.ending, metered.answer, way=attempt.way, held=attempt.grant.amount
+            )
+        finally:
+            settlement = await steps.settler.settle(attempt.grant.reservation_id, sentence)
+            record.settled(metered.ending, sentence, settlement)
 
     def _answer(
         self, door: Door, headers: CIMultiDict[str], attempt: Attempt, record: CallRecord

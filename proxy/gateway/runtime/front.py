@@ -16,7 +16,7 @@ from proxy.gateway.meter import Disconnects, read_whole
 from proxy.gateway.pipeline import Pipeline
 from proxy.gateway.respond import refusal_answer
 from proxy.gateway.runtime.admin import Checks, health_answer
-from proxy.gateway.runtime.door import Door
+from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.headers import client_headers
 from proxy.gateway.runtime.record import CallRecord, Recorder
 from proxy.gateway.runtime.trace import trace_id_of
@@ -73,10 +73,13 @@ class Front:
             await self._route(door, record)
         except Refused as refused:
             self._refuse(door, refused, record)
+        except ClientGone:
+            door.break_off()
         except Exception as error:  # noqa: BLE001 - a bug must end in an answer and a line
             self._log.line("internal_error", trace_id=record.trace_id, error=type(error).__name__)
             self._refuse(door, _bug(), record)
         finally:
+            record.client_left = door.gone
             self._recorder.close(record)
 
     async def _route(self, door: Door, record: CallRecord) -> None:
@@ -106,7 +109,9 @@ class Front:
         self._forwarder.check_ready()
         record.free()
         try:
-            answer = await self._forwarder.send(door, caller, body=b"", reads_plain=False)
+            answer = await self._forwarder.send(
+                door, caller, body=b"", reads_plain=False, patience_ms=0
+            )
         except NotSent as failure:
             raise Refused(
                 Reason.UPSTREAM_UNREACHABLE, f"The upstream cannot be reached: {failure}."

@@ -37,7 +37,7 @@ class SocketDoor:
         self.headers = tuple(request.headers.items())
         self.response: web.StreamResponse | None = None
         self._stream: web.StreamResponse | None = None
-        self._gone = False
+        self.gone = False
         self._react: Callable[[], None] | None = None
 
     def header(self, name: str) -> str | None:
@@ -94,7 +94,7 @@ class SocketDoor:
         await self._sending(self._stream.write(data))
 
     async def _sending(self, sending: Awaitable[object]) -> None:
-        if self._gone:
+        if self.gone:
             if asyncio.iscoroutine(sending):
                 sending.close()
             raise ClientGone
@@ -109,12 +109,12 @@ class SocketDoor:
 
     def when_gone(self, react: Callable[[], None]) -> None:
         self._react = react
-        if self._gone:
+        if self.gone:
             react()
 
     def hang_up(self) -> None:
         """The caller is gone: told by the server, once."""
-        self._gone = True
+        self.gone = True
         if self._react is not None:
             self._react()
 
@@ -136,7 +136,8 @@ class Reception:
         except asyncio.CancelledError:
             door.hang_up()
             raise
-        assert door.response is not None
+        if door.response is None:
+            raise ConnectionResetError("broken off before an answer began")
         return door.response
 
     def hang_up(self) -> None:
