@@ -22,10 +22,11 @@ from proxy.domain.clock import Clock
 from proxy.domain.errors import LedgerError
 from proxy.domain.reservation import State
 from proxy.gateway.forward import open_session
+from proxy.gateway.respond import Answer
 from proxy.gateway.runtime.admin import Check, health_answer, metrics_answer
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.leases import Leases
-from proxy.gateway.runtime.server import BodyLimits, Reception, open_server
+from proxy.gateway.runtime.server import BodyLimits, MeteredServer, Reception
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Log
@@ -161,8 +162,9 @@ class Server:
             ("proxy", listen.proxy, self._reception),
             ("admin", listen.admin, Reception(self._handle_admin, TaskSet(), bodies)),
         ):
-            server = open_server(
+            server = MeteredServer(
                 reception,
+                self._refuse_unreadable,
                 max_header_bytes=limits.max_header_bytes,
                 max_headers=limits.max_headers,
             )
@@ -176,6 +178,9 @@ class Server:
 
     async def _handle(self, door: Door) -> None:
         await self._gateway.front.handle(door)
+
+    def _refuse_unreadable(self) -> Answer:
+        return self._gateway.front.refuse_unreadable()
 
     async def _handle_admin(self, door: Door) -> None:
         answer = await health_answer(door.path, self.checks)

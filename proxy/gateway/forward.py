@@ -5,6 +5,9 @@ that the connection pool can be replaced by measurement.
 """
 
 import asyncio
+import os
+import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -183,11 +186,7 @@ class HttpUpstream:
         self._base = base_url.rstrip("/")
         self._session = session
         self._timeouts = timeouts
-        self._timeout = aiohttp.ClientTimeout(
-            total=None,
-            sock_connect=timeouts.connect_ms / 1000,
-            sock_read=timeouts.idle_ms / 1000,
-        )
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect_ms / 1000)
         self._urls: dict[str, URL] = {}
 
     async def send(
@@ -205,15 +204,21 @@ class HttpUpstream:
                 )
         except aiohttp.ClientConnectorError as failure:
             raise NotSent(_outline(failure)) from None
-        except aiohttp.ServerTimeoutError as failure:
-            if isinstance(failure, aiohttp.ConnectionTimeoutError):
-                raise NotSent("connecting took too long") from None
-            raise NoStatus(timed_out=True) from None
+        except aiohttp.ConnectionTimeoutError:
+            raise NotSent("connecting took too long") from None
         except TimeoutError:
             raise NoStatus(timed_out=True) from None
         except (aiohttp.ClientError, OSError, ValueError):
             raise NoStatus(timed_out=False) from None
+        self._watch_silence(response)
         return HttpAnswer(response)
+
+    def _watch_silence(self, response: aiohttp.ClientResponse) -> None:
+        """From the status on a silence has a limit of its own: before it, models may think."""
+        connection = response.connection
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.read_timeout = self._timeouts.idle_ms / 1000
+            connection.protocol.start_timeout()
 
     def _url(self, path: str) -> URL:
         """The address of a path and query, as they came; parsed once for each."""
@@ -256,4 +261,9 @@ def open_session(*, max_connections: int) -> aiohttp.ClientSession:
 
 def _outline(failure: aiohttp.ClientConnectorError) -> str:
     """Why no connection came about, without addresses that a caller need not know."""
-    return failure.strerror or type(failure).__name__
+    cause = failure.os_error
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS failed ({cause.reason})"
+    if isinstance(cause, socket.gaierror):
+        return "its name was not found"
+    return os.strerror(cause.errno) if cause.errno else "no address answered"

@@ -14,7 +14,7 @@ from proxy.gateway.forward import API_PREFIX, Forwarder, NoStatus, NotSent
 from proxy.gateway.identify import Caller, Guard, Identifier
 from proxy.gateway.meter import Disconnects, read_whole
 from proxy.gateway.pipeline import Pipeline
-from proxy.gateway.respond import refusal_answer
+from proxy.gateway.respond import Answer, refusal_answer
 from proxy.gateway.runtime.admin import Checks, health_answer
 from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.headers import client_headers
@@ -62,12 +62,10 @@ class Front:
         if health is not None:
             door.answer(health.status, health.headers, health.body)
             return
-        record = CallRecord(
-            trace_id=trace_id_of(
+        record = self._record(
+            trace_id_of(
                 door.header("traceparent"), door.header("X-Cycles-Trace-Id"), self._new_trace_id
-            ),
-            api="none",
-            started_ns=self._clock.monotonic_ns(),
+            )
         )
         try:
             await self._route(door, record)
@@ -82,11 +80,30 @@ class Front:
             record.client_left = door.gone
             self._recorder.close(record)
 
+    def refuse_unreadable(self) -> Answer:
+        """The answer to what is not a request. Nothing of it is known, and nothing repeated."""
+        record = self._record(self._new_trace_id())
+        answer = self._refusal(
+            Refused(
+                Reason.INVALID_REQUEST,
+                "This is not an HTTP/1.1 request: a header stands twice (Host, Content-Length), "
+                "contradicts another, has characters that none may have, or there is too much of "
+                "it (limits.max_header_bytes, limits.max_headers).",
+            ),
+            record,
+        )
+        self._recorder.close(record)
+        return answer
+
+    def _record(self, trace_id: str) -> CallRecord:
+        return CallRecord(trace_id=trace_id, api="none", started_ns=self._clock.monotonic_ns())
+
     async def _route(self, door: Door, record: CallRecord) -> None:
         self._guard.check(door.header("Host"), door.header("Origin"))
         caller = self._identifier.identify(door.path, door.headers)
         record.caller(caller.subject.tenant, derive(caller.subject)[-1])
-        if door.header("Upgrade") is not None:
+        # Another upgrade that is offered (h2c, as some HTTP clients do) may be ignored.
+        if "websocket" in (door.header("Upgrade") or "").lower():
             raise Refused(
                 Reason.UPGRADE_REQUIRED,
                 "WebSockets are not metered in this version: use HTTP.",
@@ -125,6 +142,10 @@ class Front:
         door.answer(answer.status, headers, metered.body)
 
     def _refuse(self, door: Door, refused: Refused, record: CallRecord) -> None:
+        answer = self._refusal(refused, record)
+        door.answer(answer.status, answer.headers, answer.body)
+
+    def _refusal(self, refused: Refused, record: CallRecord) -> Answer:
         answer = refusal_answer(
             refused,
             deny_status=self._deny_status,
@@ -132,7 +153,7 @@ class Front:
             affordable_max_tokens=record.affordable_max_tokens,
         )
         record.refused(refused.reason, answer.status)
-        door.answer(answer.status, answer.headers, answer.body)
+        return answer
 
 
 def is_models_path(path: str) -> bool:

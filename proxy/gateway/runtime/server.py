@@ -1,16 +1,19 @@
 """Sockets to calls: reads a request whole, hands it to the pipeline, writes what comes back.
 
 Each call runs in a task of the server's own, so that a caller who hangs up cancels
-nothing in the middle; the call hears of it (`Reply.when_gone`) and decides what to do.
+nothing in the middle; the call hears of it (`Door.when_gone`) and decides what to do.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from proxy.domain.errors import Reason, Refused
+from proxy.gateway.respond import Answer
 from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.tasks import TaskSet
 
@@ -153,16 +156,61 @@ class Reception:
             self._doors.discard(door)
 
 
-def open_server(reception: Reception, *, max_header_bytes: int, max_headers: int) -> web.Server:
-    """A server that calls `reception` once for each request."""
-    return web.Server(
-        reception,
-        handler_cancellation=True,
-        access_log=None,
-        auto_decompress=False,
-        max_line_size=max_header_bytes,
-        max_field_size=max_header_bytes,
-        max_headers=max_headers,
-        lingering_time=1.0,
-        keepalive_timeout=75.0,
-    )
+class _Connection(web.RequestHandler):
+    """One connection.
+
+    What cannot be read as a request is refused in our own words. The library's would quote
+    it, to the caller and to the log, and what is malformed may be a credential.
+    """
+
+    def __init__(
+        self, server: web.Server, refuse_unreadable: Callable[[], Answer], **options: Any
+    ) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        self._refuse_unreadable = refuse_unreadable
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if isinstance(exc, ConnectionError):
+            raise exc
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        answer = self._refuse_unreadable()
+        response = web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        response.force_close()
+        return response
+
+
+class MeteredServer(web.Server):
+    """A server that calls `reception` once for each request.
+
+    `refuse_unreadable` answers what is not HTTP.
+    """
+
+    def __init__(
+        self,
+        reception: Reception,
+        refuse_unreadable: Callable[[], Answer],
+        *,
+        max_header_bytes: int,
+        max_headers: int,
+    ) -> None:
+        super().__init__(reception, handler_cancellation=True)
+        self._refuse_unreadable = refuse_unreadable
+        self._options = {
+            "access_log": None,
+            "auto_decompress": False,
+            "max_line_size": max_header_bytes,
+            "max_field_size": max_header_bytes,
+            "max_headers": max_headers,
+            "lingering_time": 1.0,
+            "keepalive_timeout": 75.0,
+        }
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, self._refuse_unreadable, **self._options)
