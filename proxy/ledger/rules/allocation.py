@@ -14,15 +14,28 @@ class Opening(NamedTuple):
     closing: Amounts
     opening: Amounts
 
+    @property
+    def carried(self) -> int:
+        """The debt that the new window takes over."""
+        return -self.closing.debt - self.closing.spent
 
-def open_window(allocation: int, *, debt: int) -> Opening:
+
+def open_window(allocation: int, *, debt: int, skipped: int = 0) -> Opening:
     """A new window takes over the debt and pays it from its allocation first.
 
-    Holds stay with the window they were made in; being over the limit ends there too.
+    `skipped`: how many windows passed in between that nobody opened. Their allocations
+    were nobody's to spend, but they pay debt too: else a debt above one allocation would
+    block until someone funds it. Holds stay with the window they were made in; being over
+    the limit ends there as well.
     """
-    repaid = min(debt, max(allocation, 0))
-    opening = Amounts(allocated=allocation, spent=repaid, debt=debt - repaid)
-    return Opening(Amounts(debt=-debt), opening)
+    per_window = max(allocation, 0)
+    paid_between = min(debt, per_window * skipped)
+    carried = debt - paid_between
+    paid = min(carried, per_window)
+    return Opening(
+        closing=Amounts(allocated=paid_between, spent=paid_between, debt=-debt),
+        opening=Amounts(allocated=allocation, spent=paid, debt=carried - paid),
+    )
 
 
 def fund(balance: Balance, amount: int) -> Amounts:

@@ -67,8 +67,11 @@ class Account:
     @property
     def opening(self) -> Opening:
         """What the window begins with."""
-        debt = self.before.balance.debt if self.before is not None else 0
-        return rules.open_window(self.allocation, debt=debt)
+        before = self.before.balance if self.before is not None else None
+        if before is None or not before.debt:
+            return rules.open_window(self.allocation, debt=0)
+        skipped = _windows_between(before, self.balance.window_start_ms)
+        return rules.open_window(self.allocation, debt=before.debt, skipped=skipped)
 
 
 class Accounts:
@@ -211,20 +214,20 @@ class Accounts:
         if end_ms is None or self._now_ms < end_ms:
             return account
         window = window_at(balance.period, self._now_ms)
-        follower = Account(account.budget_id, account.allocation, 0, balance, before=account)
-        amounts = follower.opening.opening
-        follower.balance = replace(
+        empty = replace(
             balance,
             window_start_ms=window.start_ms,
             window_end_ms=window.end_ms,
-            allocated=amounts.allocated,
+            allocated=0,
             reserved=0,
-            spent=amounts.spent,
-            debt=amounts.debt,
+            spent=0,
+            debt=0,
             uncertain=0,
             uncovered=0,
             is_over_limit=False,
         )
+        follower = Account(account.budget_id, account.allocation, 0, empty, before=account)
+        follower.balance = rules.post(empty, follower.opening.opening)
         return follower
 
     def _add_from_templates(self, scope: Scope, unit: Unit, accounts: list[Account]) -> None:
@@ -283,3 +286,13 @@ class Accounts:
 
 def _by_period(account: Account) -> int:
     return _LONGEST_FIRST[account.balance.period]
+
+
+def _windows_between(before: Balance, start_ms: int) -> int:
+    """How many whole windows passed between the end of this one and the start of another."""
+    count = 0
+    end_ms = before.window_end_ms
+    while end_ms is not None and end_ms < start_ms:
+        end_ms = window_at(before.period, end_ms).end_ms
+        count += 1
+    return count

@@ -10,6 +10,7 @@ from proxy.domain.scope import Scope
 from proxy.ledger import rules
 from proxy.ledger.journal import Amounts, Kind
 from proxy.ledger.protocol import Balance
+from proxy.ledger.rules import Opening
 from proxy.ledger.sqlite.accounts import Account, Accounts, Undo
 
 _UPDATE_WINDOW: Final = (
@@ -75,15 +76,15 @@ class Transaction:
     def open_window(self, account: Account) -> None:
         """Give the account its rows: a window's and, where there is none, a budget's."""
         tenant = tenant_of(account.balance.scope)
-        closing, opening = account.opening
+        begins = account.opening
         budget_id = account.budget_id or self._insert_budget(account, tenant)
-        window_id = self._insert_window(budget_id, account.balance, opening, carried=-closing.debt)
+        window_id = self._insert_window(budget_id, account.balance, begins)
         self.execute("UPDATE budgets SET window_id = ? WHERE id = ?", (window_id, budget_id))
-        postings = [(window_id, *opening)]
-        if account.before is not None and closing.debt:
-            balance = rules.post(account.before.balance, closing)
+        postings = [(window_id, *begins.opening)]
+        if account.before is not None and begins.closing.debt:
+            balance = rules.post(account.before.balance, begins.closing)
             self._undo.append(self.accounts.set_balance(account.before, balance))
-            postings.insert(0, (account.before.window_id, *closing))
+            postings.insert(0, (account.before.window_id, *begins.closing))
         self._undo.append(self.accounts.opened(account, budget_id=budget_id, window_id=window_id))
         self._entries.append((tenant, Kind.OPEN, None, _encode(postings).decode(), ""))
 
@@ -105,19 +106,17 @@ class Transaction:
             ),
         )
 
-    def _insert_window(
-        self, budget_id: int, balance: Balance, opening: Amounts, *, carried: int
-    ) -> int:
+    def _insert_window(self, budget_id: int, balance: Balance, begins: Opening) -> int:
         return self._inserted(
             _NEW_WINDOW,
             (
                 budget_id,
                 balance.window_start_ms,
                 balance.window_end_ms,
-                carried,
-                opening.allocated,
-                opening.spent,
-                opening.debt,
+                begins.carried,
+                begins.opening.allocated,
+                begins.opening.spent,
+                begins.opening.debt,
             ),
         )
 

@@ -16,10 +16,24 @@ from tests.ledger.rules.balances import balance
 def test_a_new_window_pays_the_debt_of_the_last_one_first(
     allocation: int, debt: int, spent: int, left: int
 ) -> None:
-    closing, opening = open_window(allocation, debt=debt)
-    assert closing == Amounts(debt=-debt)
-    assert opening == Amounts(allocated=allocation, spent=spent, debt=left)
-    assert opening.remaining == allocation - debt
+    begins = open_window(allocation, debt=debt)
+    assert begins.closing == Amounts(debt=-debt)
+    assert begins.opening == Amounts(allocated=allocation, spent=spent, debt=left)
+    assert begins.opening.remaining == allocation - debt
+    assert begins.carried == debt
+
+
+@pytest.mark.parametrize(
+    ("skipped", "paid_between", "spent", "left"),
+    [(0, 0, 20, 30), (1, 20, 20, 10), (2, 40, 10, 0), (3, 50, 0, 0), (9, 50, 0, 0)],
+)
+def test_windows_that_nobody_opened_pay_debt_too(
+    skipped: int, paid_between: int, spent: int, left: int
+) -> None:
+    begins = open_window(20, debt=50, skipped=skipped)
+    assert begins.closing == Amounts(allocated=paid_between, spent=paid_between, debt=-50)
+    assert begins.opening == Amounts(allocated=20, spent=spent, debt=left)
+    assert begins.carried == 50 - paid_between == spent + left
 
 
 def test_an_allocation_below_zero_pays_nothing() -> None:
