@@ -6,6 +6,7 @@ from proxy.cli.books.budgets import budgets_group
 from proxy.cli.books.reservations import reservations_group
 from proxy.cli.books.verify import verify_command
 from proxy.cli.check import check_command
+from proxy.cli.estimate.command import estimate_command
 from proxy.cli.health import health_command
 from proxy.cli.price import price_command
 from proxy.cli.serve import serve_command
@@ -31,6 +32,7 @@ for command in (
     check_command,
     health_command,
     price_command,
+    estimate_command,
     budgets_group,
     reservations_group,
     verify_command,

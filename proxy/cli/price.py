@@ -112,9 +112,15 @@ def _show(model: "Model", facts: _Facts) -> None:
     for line in model.card.breakdown():
         above = "" if line.above_tokens < 0 else f"above {line.above_tokens:,} tokens"
         rates.add_row(
-            line.what.replace("_", " "), line.service_tier, above, f"{line.usd:f}", line.per
+            line.what.replace("_", " "), line.service_tier, above, _cents(line.usd), line.per
         )
     console.print(rates)
+
+
+def _cents(usd: Decimal) -> str:
+    """With two decimals at least, as prices are read."""
+    whole, _, decimals = f"{usd:f}".partition(".")
+    return f"{whole}.{decimals.ljust(2, '0')}"
 
 
 def _words(value: _Fact) -> str:

@@ -1,0 +1,7 @@
+"""`spendgate estimate`: what a call would hold, why, and whether it would leave now.
+
+command   the command, for people and for programs
+forecast  the steps of a call up to its hold, without the hold
+taken     the prices that a hold takes, and why these
+show      all of it as tables
+"""

@@ -1,0 +1,71 @@
+"""The command `estimate`."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from proxy.cli.configured import budget_option, config_option, read_config
+from proxy.cli.output import json_option, print_json, say_no
+
+
+class LevelType(click.ParamType[tuple[str, str]]):
+    """One level of a subject, as `agent=bot`."""
+
+    name = "level=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        from proxy.domain.subject import LEVELS, RUN
+
+        level, equals, named = str(value).partition("=")
+        nameable = (*LEVELS, RUN)
+        if not equals or level not in nameable:
+            self.fail(f"write level=value; levels are {', '.join(nameable)}", param, ctx)
+        return level, named
+
+
+@click.command("estimate")
+@click.argument("body", type=click.File("rb"), metavar="BODY.json")
+@click.option(
+    "--as", "named", type=LevelType(), multiple=True, help="Who calls, as agent=bot. Repeatable."
+)
+@config_option
+@budget_option
+@json_option
+def estimate_command(
+    body: BinaryIO,
+    named: tuple[tuple[str, str], ...],
+    config_file: Path | None,
+    budget_usd: str | None,
+    as_json: bool,
+) -> None:
+    """Say what a chat completion would hold, why, and whether it would leave now.
+
+    BODY.json is the body of the request, - is standard input. Nothing is held and nothing is
+    sent. Balances are the ledger's; without a ledger, what the configuration declares. Exit
+    code 1 when the call would be refused.
+
+    \b
+    spendgate estimate body.json -c config.yaml
+    spendgate estimate body.json -c config.yaml --as agent=bot --as run=7
+    echo '{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}' |
+      spendgate estimate - --budget 5.00
+    """
+    from proxy.cli.estimate.forecast import forecast
+    from proxy.cli.estimate.show import forecast_object, show_forecast
+    from proxy.domain.errors import LedgerError, Refused
+
+    config = read_config(config_file, budget_usd)
+    try:
+        found = asyncio.run(forecast(config, body.read(), named))
+    except (Refused, LedgerError) as refusal:
+        say_no(str(refusal))
+    if as_json:
+        print_json(forecast_object(found))
+    else:
+        show_forecast(found)
+    if found.refused is not None:
+        raise SystemExit(1)

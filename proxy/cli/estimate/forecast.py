@@ -1,0 +1,155 @@
+"""The way of a call up to its hold, without the hold: nothing is written anywhere."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from pricing.catalogue import Catalogue
+from pricing.tokens import Tokenizers
+from proxy.app import estimator_of, new_reservation_id
+from proxy.cli.books.opened import open_beside
+from proxy.config.convert import budget_lines, ledger_file, policies, price_overrides
+from proxy.config.model import Config
+from proxy.dialects.chat_request import ChatRequest, read_request
+from proxy.domain.clock import SystemClock
+from proxy.domain.decision import Decision
+from proxy.domain.errors import Reason, Refused
+from proxy.domain.money import Unit
+from proxy.domain.scope import Scope, derive
+from proxy.domain.subject import LEVELS, RUN, Subject
+from proxy.gateway.estimate import Counter, Plan
+from proxy.gateway.identify import Identifier
+from proxy.gateway.policy import Policies, Wish
+from proxy.gateway.shape import Shaped, shape
+from proxy.ledger import rules
+from proxy.ledger.protocol import Balance
+from proxy.ledger.rules import Granted
+from proxy.ledger.sqlite.ledger import SqliteLedger
+
+NAMEABLE: Final = (*LEVELS, RUN)
+"""What `--as` may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeForecast:
+    """What one budget alone would say: what it grants, or why it grants nothing."""
+
+    balance: Balance
+    granted: Granted | None
+    refused: Refused | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What would happen now. `granted` and `shaped` are None for a refusal.
+
+    `is_free`: no budget has to have room. `from_ledger`: balances are those of the ledger,
+    not just what the configuration declares.
+    """
+
+    request: ChatRequest
+    scopes: tuple[Scope, ...]
+    from_ledger: bool
+    wish: Wish
+    plan: Plan
+    by_scope: tuple[ScopeForecast, ...]
+    granted: Granted | None
+    shaped: Shaped | None
+    refused: Refused | None
+
+    @property
+    def decision(self) -> Decision:
+        """What the call would be told."""
+        if self.shaped is None or self.granted is None:
+            return Decision.DENY
+        is_capped = bool(self.shaped.caps) or self.granted.rung > 0
+        return Decision.ALLOW_WITH_CAPS if is_capped else Decision.ALLOW
+
+
+async def forecast(config: Config, body: bytes, named: Sequence[tuple[str, str]]) -> Forecast:
+    """What would become of a call with this body, by whom `named` says.
+
+    Raises:
+        Refused: the call has no plan: it is malformed, unpriced, unbounded or too dear.
+        LedgerUnavailable: the ledger is there and cannot be read.
+    """
+    request = read_request(body)
+    scopes = derive(_subject(config, named))
+    from_ledger = ledger_file(config).exists()
+    async with _ledger(config, exists=from_ledger) as ledger:
+        balances = await ledger.balances(scopes, Unit.USD_MICROCENTS)
+    wish = Policies(policies(config)).wish(request.model, scopes=scopes, balances=balances)
+    tokenizers = Tokenizers()
+    tokenizers.load()
+    estimator = estimator_of(config, Catalogue(price_overrides(config)), Counter(tokenizers))
+    plan = await estimator.plan(request, wish, at_ms=SystemClock().now_ms())
+
+    share_pct = config.degrade.max_share_pct
+    granted: Granted | None = None
+    shaped: Shaped | None = None
+    refused: Refused | None = None
+    try:
+        granted = _grant(balances, plan, share_pct, scopes[-1])
+        way = plan.ways[granted.rung]
+        shaped = shape(request, wish, way, rung=granted.rung, amount=granted.amount)
+    except Refused as refusal:
+        refused = refusal
+    by_scope = tuple(_alone(balance, plan, share_pct) for balance in balances)
+    return Forecast(request, scopes, from_ledger, wish, plan, by_scope, granted, shaped, refused)
+
+
+def _subject(config: Config, named: Sequence[tuple[str, str]]) -> Subject:
+    """Who calls. What a call may not name itself counts as named by a key."""
+    identifier = Identifier(
+        default=config.identity.default.given(),
+        accept=frozenset(NAMEABLE),
+        trust_headers=True,
+        require_key=False,
+        keys={},
+    )
+    headers = [(f"X-Cycles-{level}", value) for level, value in named]
+    return identifier.identify("/v1/chat/completions", headers).subject
+
+
+@asynccontextmanager
+async def _ledger(config: Config, *, exists: bool) -> AsyncIterator[SqliteLedger]:
+    """The ledger as it stands, or one in which every declared budget is new."""
+    if exists:
+        ledger = open_beside(ledger_file(config))
+        try:
+            yield ledger
+        finally:
+            await ledger.close()
+        return
+    with TemporaryDirectory(prefix="spendgate-") as folder:
+        ledger = SqliteLedger.open(
+            Path(folder) / "new.db", clock=SystemClock(), new_id=new_reservation_id
+        )
+        try:
+            await ledger.declare(budget_lines(config), templates_max=config.templates_max)
+            yield ledger
+        finally:
+            await ledger.close()
+
+
+def _grant(balances: Sequence[Balance], plan: Plan, share_pct: int, scope_path: Scope) -> Granted:
+    if plan.is_free:
+        rules.check_free(balances)
+        return Granted(0, 0)
+    if not balances:
+        raise Refused(
+            Reason.BUDGET_NOT_FOUND,
+            f"No budget covers {scope_path}. Declare one for it, or for a scope above it.",
+        )
+    return rules.grant(balances, plan.rungs, max_share_pct=share_pct)
+
+
+def _alone(balance: Balance, plan: Plan, share_pct: int) -> ScopeForecast:
+    try:
+        granted = _grant([balance], plan, share_pct, balance.scope)
+    except Refused as refusal:
+        return ScopeForecast(balance, None, refusal)
+    return ScopeForecast(balance, granted, None)

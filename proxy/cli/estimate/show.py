@@ -1,0 +1,210 @@
+"""A forecast as tables for people, and as one object for programs."""
+
+from decimal import Decimal
+
+from rich.console import Console
+
+from proxy.cli.estimate.forecast import Forecast, ScopeForecast
+from proxy.cli.estimate.taken import Taken, taken
+from proxy.cli.output import new_table, open_console
+from proxy.domain.decision import Decision
+from proxy.domain.money import Unit, usd, written
+from proxy.gateway.estimate import Way
+
+_STYLES = {
+    Decision.ALLOW: "bold green",
+    Decision.ALLOW_WITH_CAPS: "bold yellow",
+    Decision.DENY: "bold red",
+}
+
+
+def show_forecast(found: Forecast) -> None:
+    """Tokens, rates, plan, scopes, decision: in the order in which a call meets them."""
+    console = open_console()
+    first = found.plan.ways[0]
+    console.print(f"{found.request.model}, called by {found.scopes[-1]}")
+    if found.wish.policy is not None:
+        console.print(f"policy {found.wish.policy} applies: {_wish(found)}")
+    _show_tokens(console, first)
+    _show_rates(console, taken(first))
+    _show_plan(console, found)
+    _show_scopes(console, found)
+    _show_decision(console, found)
+
+
+def _show_tokens(console: Console, way: Way) -> None:
+    table = new_table("part", ">count", ">tokens", "bound", "why", title="\nTokens, at most")
+    for line in way.bound.lines:
+        table.add_row(line.what, f"{line.count:,}", f"{line.tokens:,}", line.bound_class, line.why)
+    answers = way.terms["n"]
+    each = f"{answers} x {way.output_tokens:,}" if answers > 1 else "the limit of the answer"
+    table.add_row("answer", f"{answers:,}", f"{answers * way.output_tokens:,}", "limit", each)
+    console.print(table)
+
+
+def _show_rates(console: Console, rates: Taken) -> None:
+    above = f", input above {rates.above_tokens:,} tokens" if rates.above_tokens >= 0 else ""
+    tiers = f" (dearest of {', '.join(rates.tiers)})" if len(rates.tiers) > 1 else ""
+    title = f"\nRates taken, tier {rates.service_tier}{tiers}{above}"
+    table = new_table("what", ">tokens", ">USD per million", "why", title=title)
+    for rate in rates.rates:
+        table.add_row(rate.what, f"{rate.tokens:,}", usd(rate.microcents_per_mtok), rate.why)
+    if rates.fees_microcents:
+        table.add_row("fees", "", f"${usd(rates.fees_microcents)}", "the request and its tools")
+    if rates.multiplier != 1:
+        table.add_row("all of it", "", f"x {_decimal(rates)}", "upstreams[0].price_multiplier")
+    if rates.rates:
+        console.print(table)
+    else:
+        console.print("\nRates taken: none, the model is free")
+
+
+def _show_plan(console: Console, found: Forecast) -> None:
+    table = new_table(
+        "rung", "model", ">answer up to", ">holds at least", ">at most", "bound", "", title="\nPlan"
+    )
+    for number, way in enumerate(found.plan.ways):
+        taken_now = ""
+        if found.granted is not None and found.granted.rung == number:
+            length = way.output_tokens_for(found.granted.amount)
+            taken_now = f"<- now: {_money(found.granted.amount)}, {length:,} tokens"
+        table.add_row(
+            str(number + 1),
+            way.model.name,
+            f"{way.output_tokens:,}",
+            _money(way.rung.minimum),
+            _money(way.rung.want),
+            way.bound.bound_class,
+            taken_now,
+        )
+    console.print(table)
+
+
+def _show_scopes(console: Console, found: Forecast) -> None:
+    source = "from the ledger" if found.from_ledger else "as declared: there is no ledger yet"
+    table = new_table("scope", "period", ">remaining", "says", title=f"\nBudgets, {source}")
+    for each in found.by_scope:
+        balance = each.balance
+        remaining = written(balance.remaining, balance.unit)
+        table.add_row(balance.scope, balance.period, remaining, _says(each))
+    if found.by_scope:
+        console.print(table)
+
+
+def _show_decision(console: Console, found: Forecast) -> None:
+    console.print()
+    console.print(found.decision, style=_STYLES[found.decision], end="  ")
+    if found.refused is not None:
+        console.print(str(found.refused))
+    elif found.shaped is not None and found.granted is not None:
+        changed = f"; changes {', '.join(found.shaped.caps)}" if found.shaped.caps else ""
+        console.print(f"holds {_money(found.granted.amount)} in every scope{changed}")
+
+
+def _says(each: ScopeForecast) -> str:
+    if each.refused is not None:
+        return f"no: {each.refused.reason}"
+    assert each.granted is not None
+    return f"rung {each.granted.rung + 1}, {_money(each.granted.amount)}"
+
+
+def _wish(found: Forecast) -> str:
+    """What policy changed before any budget was asked."""
+    wish, caps = found.wish, found.wish.caps
+    changes = [
+        f"model {wish.model}" if wish.model else "",
+        f"at most {caps.max_tokens:,} tokens" if caps.max_tokens is not None else "",
+        f"only tools {', '.join(caps.tool_allowlist)}" if caps.tool_allowlist else "",
+        f"no tools {', '.join(caps.tool_denylist)}" if caps.tool_denylist else "",
+    ]
+    return ", ".join(change for change in changes if change)
+
+
+def _money(microcents: int) -> str:
+    return written(microcents, Unit.USD_MICROCENTS)
+
+
+def _decimal(rates: Taken) -> str:
+    multiplier = rates.multiplier
+    return f"{Decimal(multiplier.numerator) / multiplier.denominator:f}"
+
+
+def forecast_object(found: Forecast) -> dict[str, object]:
+    """The forecast for programs. Amounts are decimal strings of US dollars."""
+    first = found.plan.ways[0]
+    answer: dict[str, object] = {
+        "decision": found.decision,
+        "model": found.request.model,
+        "scope": found.scopes[-1],
+        "estimate_usd": usd(found.plan.estimate),
+        "bound": first.bound.bound_class,
+        "from_ledger": found.from_ledger,
+        "tokens": [
+            {
+                "what": line.what,
+                "count": line.count,
+                "tokens": line.tokens,
+                "bound": line.bound_class,
+                "why": line.why,
+            }
+            for line in first.bound.lines
+        ],
+        "rates": _rates_object(taken(first)),
+        "plan": [_way_object(way) for way in found.plan.ways],
+        "budgets": [_scope_object(each) for each in found.by_scope],
+    }
+    if found.wish.policy is not None:
+        answer["policy"] = found.wish.policy
+    if found.refused is not None:
+        answer |= {"reason": found.refused.reason, "message": str(found.refused)}
+    elif found.granted is not None and found.shaped is not None:
+        way = found.plan.ways[found.granted.rung]
+        answer |= {
+            "rung": found.granted.rung + 1,
+            "held_usd": usd(found.granted.amount),
+            "max_output_tokens": way.output_tokens_for(found.granted.amount),
+            "caps": list(found.shaped.caps),
+        }
+    return answer
+
+
+def _rates_object(rates: Taken) -> dict[str, object]:
+    return {
+        "service_tier": rates.service_tier,
+        "fees_usd": usd(rates.fees_microcents),
+        "price_multiplier": _decimal(rates),
+        "taken": [
+            {
+                "what": rate.what,
+                "tokens": rate.tokens,
+                "usd_per_mtok": usd(rate.microcents_per_mtok),
+                "why": rate.why,
+            }
+            for rate in rates.rates
+        ],
+    }
+
+
+def _way_object(way: Way) -> dict[str, object]:
+    return {
+        "model": way.model.name,
+        "source": way.model.card.source,
+        "output_tokens": way.output_tokens,
+        "minimum_usd": usd(way.rung.minimum),
+        "want_usd": usd(way.rung.want),
+        "bound": way.bound.bound_class,
+    }
+
+
+def _scope_object(each: ScopeForecast) -> dict[str, object]:
+    says: dict[str, object] = {}
+    if each.refused is not None:
+        says["reason"] = each.refused.reason
+    elif each.granted is not None:
+        says = {"rung": each.granted.rung + 1, "would_hold_usd": usd(each.granted.amount)}
+    return {
+        "scope": each.balance.scope,
+        "period": each.balance.period,
+        "remaining_usd": usd(each.balance.remaining),
+        **says,
+    }
