@@ -11,7 +11,8 @@ from pricing.bound import InputBound
 from pricing.card import RateCard, Unpriced
 from pricing.catalogue import Override
 from pricing.cost import Terms, affordable_output, cost, hold
-from pricing.published.quote import Quote, card_of
+from pricing.published.quote import RATES, Quote, card_of
+from pricing.usage import Usage
 from tests.pricing.make import (
     BOUNDS,
     CARDS,
@@ -77,6 +78,39 @@ def test_a_hold_affords_the_length_it_was_made_for(
 
     assert length is not None
     assert length >= output_tokens
+
+
+DEAR_KINDS = [
+    # the one dear rate, what bounds the call, and a bill that is all of that kind
+    ("cache_read", bound_of(10), Usage(10, 0, 10)),
+    ("cache_write", bound_of(10), Usage(10, 0, cache_write_tokens=10)),
+    ("cache_write_1h", bound_of(10), Usage(10, 0, 0, 10, cache_write_1h_tokens=10)),
+    ("input_image", bound_of(image=10), Usage(10, 0, input_image_tokens=10)),
+    ("input_image", bound_of(unseen=10), Usage(10, 0, input_image_tokens=10)),
+    ("cache_write", bound_of(image=10), Usage(10, 0, cache_write_tokens=10)),
+    ("input_audio", bound_of(audio=10), Usage(10, 0, input_audio_tokens=10)),
+    ("input_audio", bound_of(unseen=10), Usage(10, 0, input_audio_tokens=10)),
+    (
+        "cache_read_audio",
+        bound_of(audio=10),
+        Usage(10, 0, 10, input_audio_tokens=10, cache_read_audio_tokens=10),
+    ),
+    ("reasoning", bound_of(), Usage(0, 10, reasoning_tokens=10)),
+    ("output_audio", bound_of(), Usage(0, 10, output_audio_tokens=10)),
+]
+
+
+@pytest.mark.parametrize(("dear", "bound", "usage"), DEAR_KINDS)
+def test_a_hold_covers_a_bill_of_nothing_but_the_dearest_kind(
+    dear: str, bound: InputBound, usage: Usage
+) -> None:
+    usd = {name: "900" if name == dear else "1" for name in RATES}
+    card = simple_card(usd.pop("input"), usd.pop("output"), **usd)
+    everything: Terms = {**STANDARD, "cache_write_1h": True, "audio_output": True}
+
+    held = hold(card, bound, output_tokens=usage.output_tokens, **everything)
+
+    assert held == cost(card, usage, cached_in_input=True, service_tier=None) == 900_000
 
 
 GPT_4O = "gpt-4o"  # 2.50 in, 1.25 cached, 10 out; priority 4.25 and 17
