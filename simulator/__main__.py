@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import signal
 import sys
-import time
 
 from simulator import Behaviour, run
 from simulator.behaviour import read_behaviour
@@ -56,16 +55,9 @@ async def _serve(options: argparse.Namespace) -> None:
             key=options.key,
             seed=options.seed,
             behaviour=options.behaviour,
-            now_s=lambda: time.time_ns() // 1_000_000_000,
-            announce=_announce,
         )
     except asyncio.CancelledError:
         return
-
-
-def _announce(base_url: str) -> None:
-    sys.stdout.write(f"the simulated upstream answers at {base_url}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -78,6 +78,7 @@ class Tab:
 
     @property
     def is_running(self) -> bool:
+        """Whether nothing has ended the call yet."""
         return self._outcome == "running"
 
     def line(self) -> BillLine:
@@ -110,6 +111,8 @@ class Records:
     def __init__(self, *, keep_bodies: bool) -> None:
         self._keep_bodies = keep_bodies
         self._waiting: set[asyncio.Event] = set()
+        self._gates: dict[str, asyncio.Event] = {}
+        self.in_flight = 0
         self.reset()
 
     def reset(self) -> None:
@@ -117,14 +120,14 @@ class Records:
         self.requests: list[RequestSeen] = []
         self.tabs: list[Tab] = []
         self.script: deque[Behaviour] = deque()
-        self.gates: dict[str, asyncio.Event] = {}
         self.arrived = 0
-        self.in_flight = getattr(self, "in_flight", 0)
         self.max_in_flight = self.in_flight
+        for gate in self._gates.values():
+            gate.clear()
 
     def gate(self, name: str) -> asyncio.Event:
         """The gate of that name, closed when first named."""
-        return self.gates.setdefault(name, asyncio.Event())
+        return self._gates.setdefault(name, asyncio.Event())
 
     def saw(self, method: str, path: str, headers: CIMultiDictProxy[str], body: bytes) -> int:
         """Keep a request; its number, from 1."""

@@ -14,6 +14,7 @@ from simulator.errors import ApiError, invalid
 from simulator.models import Model, find_model
 
 MOST_CHOICES = 128
+MOST_RIVALS = 20
 _Kind = TypeVar("_Kind")
 _ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
 _TIERS = frozenset({"auto", "default", "flex", "priority", "fast", "scale"})
@@ -58,22 +59,25 @@ def read_request(body: bytes, models: Mapping[str, Model]) -> ChatRequest:
     options = _optional(fields, "stream_options", dict) or {}
     if options and not stream:
         raise invalid("stream_options", "stream_options is only allowed when stream is true.")
-    request = ChatRequest(
+    choices = _integer(fields, "n", 1, MOST_CHOICES) or 1
+    _integer(fields, "top_logprobs", 0, MOST_RIVALS)
+    _optional(fields, "modalities", list)
+    _check_choice_of_tool(fields)
+    _check_format(fields)
+    _check_prediction(fields)
+    return ChatRequest(
         body=fields,
         model=model,
         messages=_messages(fields),
         stream=stream,
         include_usage=_boolean(options, "include_usage"),
         include_obfuscation=options.get("include_obfuscation") is not False,
-        choices=_integer(fields, "n", 1, MOST_CHOICES) or 1,
+        choices=choices,
         max_output_tokens=_limit(fields, model),
         tools=_definitions(fields, "tools"),
         functions=_definitions(fields, "functions"),
         service_tier=_service_tier(fields, model),
     )
-    _check_format(fields)
-    _check_prediction(request)
-    return request
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -101,15 +105,22 @@ def _messages(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(messages, list) or not messages:
         raise invalid("messages", "messages has to be a list with at least one message.")
     for place, message in enumerate(messages):
-        if not isinstance(message, dict):
-            raise invalid(f"messages[{place}]", "A message has to be an object.")
-        if message.get("role") not in _ROLES:
-            raise invalid(f"messages[{place}].role", "A message has one of the known roles.")
-        if not isinstance(message.get("content"), str | list | None):
-            raise invalid(
-                f"messages[{place}].content", "Content is a string, a list of parts or null."
-            )
+        _check_message(message, f"messages[{place}]")
     return tuple(messages)
+
+
+def _check_message(message: object, where: str) -> None:
+    if not isinstance(message, dict):
+        raise invalid(where, "A message has to be an object.")
+    if not isinstance(message.get("role"), str) or message["role"] not in _ROLES:
+        raise invalid(f"{where}.role", "A message has one of the known roles.")
+    if not isinstance(message.get("content"), str | list | None):
+        raise invalid(f"{where}.content", "Content is a string, a list of parts or null.")
+    _optional(message, "function_call", dict)
+    for call in _optional(message, "tool_calls", list) or ():
+        kind = call.get("type", "function") if isinstance(call, dict) else None
+        if not isinstance(kind, str) or not isinstance(call.get(kind), dict):
+            raise invalid(f"{where}.tool_calls", "A call has a type, and under it what it is.")
 
 
 def _limit(fields: Mapping[str, Any], model: Model) -> int | None:
@@ -128,7 +139,7 @@ def _limit(fields: Mapping[str, Any], model: Model) -> int | None:
 
 
 def _service_tier(fields: Mapping[str, Any], model: Model) -> str:
-    tier = fields.get("service_tier") or "auto"
+    tier = _optional(fields, "service_tier", str) or "auto"
     if tier not in _TIERS:
         raise invalid("service_tier", f"service_tier is one of {', '.join(sorted(_TIERS))}.")
     if tier == "flex" and model.prices.flex is None:
@@ -144,7 +155,17 @@ def _definitions(fields: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any
             named = definition.get(str(definition.get("type")))
         if not isinstance(named, dict) or not isinstance(named.get("name"), str):
             raise invalid(f"{name}[{place}]", "A tool has a type, and under it a name.")
+        _optional(named, "parameters", dict)
     return tuple(definitions)
+
+
+def _check_choice_of_tool(fields: Mapping[str, Any]) -> None:
+    for name in ("tool_choice", "function_call"):
+        chosen = fields.get(name)
+        if isinstance(chosen, dict):
+            _optional(chosen, str(chosen.get("type")), dict)
+        elif not isinstance(chosen, str | None):
+            raise invalid(name, f"{name} is a word or an object.", "invalid_type")
 
 
 def _check_format(fields: Mapping[str, Any]) -> None:
@@ -153,14 +174,22 @@ def _check_format(fields: Mapping[str, Any]) -> None:
         return
     if wanted.get("type") not in ("text", "json_object", "json_schema"):
         raise invalid("response_format.type", "The format is text, json_object or json_schema.")
-    if wanted["type"] == "json_schema" and not isinstance(wanted.get("json_schema"), dict):
-        raise invalid("response_format.json_schema", "A json_schema format carries its schema.")
+    if wanted["type"] == "json_schema":
+        named = wanted.get("json_schema")
+        if not isinstance(named, dict):
+            raise invalid("response_format.json_schema", "A json_schema format has its schema.")
+        _optional(named, "schema", dict)
 
 
-def _check_prediction(request: ChatRequest) -> None:
-    if request.body.get("prediction") is None:
+def _check_prediction(fields: Mapping[str, Any]) -> None:
+    prediction = _optional(fields, "prediction", dict)
+    if prediction is None:
         return
-    if request.choices > 1 or request.body.get("max_completion_tokens") is not None:
+    content = prediction.get("content")
+    parts = content if isinstance(content, list) else [{"text": content}]
+    if not all(isinstance(each, dict) and isinstance(each.get("text"), str) for each in parts):
+        raise invalid("prediction.content", "A prediction is a string or a list of text parts.")
+    if (fields.get("n") or 1) > 1 or fields.get("max_completion_tokens") is not None:
         raise invalid("prediction", "A prediction excludes n and max_completion_tokens.")
 
 

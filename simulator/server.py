@@ -1,10 +1,11 @@
 """The upstream as a server: in process for tests, or on a port of its own.
 
-async with Simulator() as simulator:
-    client = AsyncOpenAI(base_url=simulator.base_url, api_key="any")
+For tests, `async with Simulator() as simulator` and `simulator.base_url`; alone, `run`.
 """
 
 import asyncio
+import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -105,8 +106,7 @@ class Simulator:
         """Scheme, host and port. Raises RuntimeError: it does not listen."""
         if self._runner is None:
             raise RuntimeError("the simulator is not running")
-        port = self._runner.addresses[0][1]
-        return f"http://{self._host}:{port}"
+        return f"http://{self._host}:{self._runner.addresses[0][1]}"
 
     @property
     def base_url(self) -> str:
@@ -168,6 +168,15 @@ class Simulator:
             self._handlers.discard(task)
 
 
+def _machine_now_s() -> int:
+    return time.time_ns() // 1_000_000_000
+
+
+def _say(base_url: str) -> None:
+    sys.stdout.write(f"the simulated upstream answers at {base_url}\n")
+    sys.stdout.flush()
+
+
 async def run(
     *,
     host: str = "127.0.0.1",
@@ -175,15 +184,14 @@ async def run(
     key: str | None = None,
     seed: int = 0,
     behaviour: Behaviour = Behaviour(),  # noqa: B008 - it is frozen
-    now_s: Callable[[], int] = lambda: FIXED_NOW_S,
-    announce: Callable[[str], object],
+    announce: Callable[[str], object] = _say,
 ) -> None:
-    """Serve until cancelled; `announce` is told the base URL once it answers.
+    """Serve by the machine's clock until cancelled; `announce` is told the base URL at once.
 
     Raises OSError: the port is taken.
     """
     simulator = Simulator(
-        host=host, port=port, key=key, seed=seed, behaviour=behaviour, now_s=now_s
+        host=host, port=port, key=key, seed=seed, behaviour=behaviour, now_s=_machine_now_s
     )
     async with simulator:
         announce(simulator.base_url)

@@ -17,6 +17,7 @@ from simulator.answer.schema import make_value
 from simulator.answer.words import choose_words
 from simulator.behaviour import Behaviour
 from simulator.bill import Output
+from simulator.errors import invalid
 from simulator.prompt.vocabulary import Vocabulary
 from simulator.request import ChatRequest
 
@@ -48,6 +49,7 @@ class Choice:
     """What is generated and never shown: reasoning, and predictions that were wrong."""
 
     def text(self) -> str:
+        """All that it says."""
         return "".join(self.pieces)
 
     def shown(self) -> Output:
@@ -72,7 +74,10 @@ def generate(
     prompt_tokens: int,
     vocabulary: Vocabulary,
 ) -> tuple[Choice, ...]:
-    """The choices that answer a request, each within its limit unless that is ignored."""
+    """The choices that answer a request, each within its limit unless that is ignored.
+
+    Raises ApiError: a schema cannot be followed.
+    """
     room = request.model.context_window - prompt_tokens
     limit = min(request.max_output_tokens or request.model.max_output_tokens, max(room, 1))
     if behaviour.ignore_limit:
@@ -133,7 +138,7 @@ class _Writer:
     def _text(self, room: int) -> tuple[str, ...]:
         content, schema = self._behaviour.content, self._request.schema()
         if content is None and schema is not None:
-            content = json.dumps(make_value(schema, self._random), separators=(",", ":"))
+            content = self._json(schema, "response_format")
         if content is not None:
             return self._split(content)
         count = self._behaviour.output_tokens
@@ -143,19 +148,14 @@ class _Writer:
         return choose_words(self._random, min(count, room + 1))
 
     def _calling(self, calls: tuple[ToolCall, ...], room: int) -> Choice:
-        finish: FinishReason = "function_call" if calls[0].kind == "legacy" else "tool_calls"
         kept = []
         for call in calls:
             room -= call.name_tokens
-            if room < 0:
-                finish = "length"
-                break
-            kept.append(replace(call, pieces=call.pieces[:room]))
+            if room >= 0:
+                kept.append(replace(call, pieces=call.pieces[:room]))
             room -= len(call.pieces)
-            if room < 0:
-                finish = "length"
-                break
-        return Choice(tool_calls=tuple(kept), finish_reason=finish)
+        finish: FinishReason = "function_call" if calls[0].kind == "legacy" else "tool_calls"
+        return Choice(tool_calls=tuple(kept), finish_reason="length" if room < 0 else finish)
 
     def _tool_calls(self) -> tuple[ToolCall, ...]:
         offered = self._offered()
@@ -191,8 +191,7 @@ class _Writer:
         if tool["type"] == "custom":
             pieces = choose_words(self._random, self._random.randint(1, 8))
         else:
-            value = make_value(definition.get("parameters") or {}, self._random)
-            pieces = self._split(json.dumps(value, separators=(",", ":")))
+            pieces = self._split(self._json(definition.get("parameters") or {}, "tools"))
         name = definition["name"]
         return ToolCall(tool["type"], name, len(self._split(name)), pieces)
 
@@ -208,6 +207,13 @@ class _Writer:
             accepted_prediction_tokens=accepted,
             rejected_prediction_tokens=min(tokens - accepted, max(room - shown, 0)),
         )
+
+    def _json(self, schema: Mapping[str, Any], param: str) -> str:
+        try:
+            value = make_value(schema, self._random)
+        except ValueError as error:
+            raise invalid(param, f"{param}: {error}.", "invalid_json_schema") from error
+        return json.dumps(value, separators=(",", ":"))
 
     def _split(self, text: str) -> tuple[str, ...]:
         return self._vocabulary.split(self._request.model.encoding, text)

@@ -12,6 +12,9 @@ from simulator.answer.words import WORDS
 
 # A schema may refer to itself; below this depth lists are empty and choices take null.
 _DEEPEST = 6
+# A schema may ask for more than anybody wants to read.
+_MOST_VALUES = 5_000
+_LONGEST_STRING = 10_000
 
 _FORMATS = {
     "date-time": "2026-01-02T03:04:05Z",
@@ -27,14 +30,22 @@ _FORMATS = {
 
 
 def make_value(schema: Mapping[str, Any], random: Random) -> Any:
-    """A value that `schema` accepts, chosen with `random`; `{}` is taken as an object."""
-    return _Maker(schema, random).value(schema, 0)
+    """A value that `schema` accepts, chosen with `random`; `{}` is taken as an object.
+
+    Raises ValueError: it is no schema, or one that no value of bearable size can satisfy.
+    """
+    try:
+        return _Maker(schema, random).value(schema, 0)
+    # A schema is whatever somebody wrote: all the ways in which it can be none end here.
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise ValueError("the schema cannot be followed") from error
 
 
 class _Maker:
     def __init__(self, root: Mapping[str, Any], random: Random) -> None:
         self._root = root
         self._random = random
+        self._steps = 0
 
     def value(self, schema: Mapping[str, Any], depth: int) -> Any:
         schema = self._resolved(schema)
@@ -48,11 +59,18 @@ class _Maker:
         return self._typed(schema, depth)
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._step()
         while isinstance(reference := schema.get("$ref"), str):
+            self._step()
             schema = self._root
             for step in reference.removeprefix("#").strip("/").split("/"):
                 schema = schema[step] if step else schema
         return schema
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > _MOST_VALUES:
+            raise ValueError("the schema asks for too many values")
 
     def _branch(self, branches: list[Mapping[str, Any]], depth: int) -> Mapping[str, Any]:
         plain = [branch for branch in branches if branch.get("type") not in (None, "object")]
@@ -90,6 +108,8 @@ class _Maker:
     def _string(self, schema: Mapping[str, Any]) -> str:
         if schema.get("format") in _FORMATS:
             return _FORMATS[schema["format"]]
+        if schema.get("minLength", 0) > _LONGEST_STRING:
+            raise ValueError("the schema asks for too long a string")
         text = self._random.choice(WORDS)
         while len(text) < schema.get("minLength", 0):
             text += " " + self._random.choice(WORDS)

@@ -130,7 +130,8 @@ class _Counter:
         for name, value in properties:
             description = str(value.get("description") or "").removesuffix(".")
             tokens += PER_PROPERTY + self._text(f"{name}:{value.get('type', '')}:{description}")
-            if items := value.get("enum"):
+            items = value.get("enum")
+            if isinstance(items, list) and items:
                 tokens += ENUM_START
                 tokens += sum(PER_ENUM_ITEM + self._text(str(item)) for item in items)
             tokens += self._properties(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import Behaviour
@@ -48,6 +48,7 @@ def test_every_word_is_one_token_alone_and_after_a_space(encoding: str) -> None:
         assert VOCABULARY.count(encoding, lead + word) == 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2000), st.integers())
 def test_a_text_of_words_has_as_many_tokens_as_words(count: int, seed: int) -> None:
     pieces = choose_words(Random(seed), count)
@@ -55,6 +56,7 @@ def test_a_text_of_words_has_as_many_tokens_as_words(count: int, seed: int) -> N
     assert len(pieces) == VOCABULARY.count("o200k_base", "".join(pieces)) == count
 
 
+@settings(deadline=None)
 @given(
     limit=st.integers(1, 60),
     output=st.none() | st.integers(0, 80),
@@ -233,6 +235,7 @@ def schemas() -> st.SearchStrategy[dict[str, Any]]:
     return st.recursive(leaves, grown, max_leaves=8)
 
 
+@settings(deadline=None)
 @given(schemas(), st.integers())
 def test_a_value_made_for_a_schema_is_accepted_by_it(schema: dict[str, Any], seed: int) -> None:
     jsonschema.validate(make_value(schema, Random(seed)), schema)
@@ -256,6 +259,7 @@ def test_a_schema_that_refers_to_itself_comes_to_an_end() -> None:
     jsonschema.validate(make_value(schema, Random(1)), schema)
 
 
+@settings(deadline=None)
 @given(schemas(), st.integers(1, 40))
 def test_a_structured_answer_is_valid_unless_it_was_cut(schema: dict[str, Any], n: int) -> None:
     wrapped = {"type": "object", "properties": {"it": schema}, "required": ["it"]}
