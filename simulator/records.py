@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from multidict import CIMultiDictProxy
-
 from simulator.behaviour import Behaviour
 from simulator.bill import BillLine, Input, Outcome, Output, amount_microcents
 from simulator.rates import PriceList
@@ -19,12 +17,15 @@ from simulator.rates import PriceList
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSeen:
-    """One request, whatever became of it. `body` is None unless bodies are kept."""
+    """One request, whatever became of it. `body` is None unless bodies are kept.
+
+    Names of `headers` are looked up in any case.
+    """
 
     number: int
     method: str
     path: str
-    headers: CIMultiDictProxy[str] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
     body_bytes: int
     body_sha256: str
     body: bytes | None = field(repr=False, default=None)
@@ -129,7 +130,7 @@ class Records:
         """The gate of that name, closed when first named."""
         return self._gates.setdefault(name, asyncio.Event())
 
-    def saw(self, method: str, path: str, headers: CIMultiDictProxy[str], body: bytes) -> int:
+    def saw(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> int:
         """Keep a request; its number, from 1."""
         seen = RequestSeen(
             number=len(self.requests) + 1,
