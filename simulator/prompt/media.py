@@ -32,21 +32,31 @@ class Tiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Patches:
-    """A price for each 32 px patch of an image that was shrunk to a number of patches.
+class Budget:
+    """How much of an image is looked at: no side above `side_px`, no more than `patches`."""
 
-    `most_patches` by the detail asked for; a detail that is not named counts as "high".
+    patches: int
+    side_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Patches:
+    """A price for each 32 px patch of an image that was shrunk to a budget.
+
+    `budgets` by the detail asked for; a detail that is not named counts as "high".
     """
 
-    most_patches: Mapping[str, int]
+    budgets: Mapping[str, Budget]
     factor: Fraction
 
     def tokens(self, width: int, height: int, detail: str) -> int:
         """Tokens of one image of `width` x `height` pixels."""
-        most = self.most_patches.get(detail, self.most_patches["high"])
-        across, down = math.ceil(width / 32), math.ceil(height / 32)
-        if across * down > most:
-            across, down = _shrunk(width / 32, height / 32, most)
+        budget = self.budgets.get(detail, self.budgets["high"])
+        shrink = min(Fraction(1), Fraction(budget.side_px, max(width, height)))
+        across, down = math.ceil(width * shrink / 32), math.ceil(height * shrink / 32)
+        if across * down > budget.patches:
+            sides = float(width * shrink / 32), float(height * shrink / 32)
+            across, down = _shrunk(*sides, budget.patches)
         return math.ceil(across * down * self.factor)
 
 
@@ -71,8 +81,10 @@ TILES: Mapping[str, Tiles] = MappingProxyType(
         "o3": Tiles(75, 150),
     }
 )
-_SMALL = MappingProxyType({"high": 1536})
-_LARGE = MappingProxyType({"low": 256, "high": 2500, "original": 10_000})
+_SMALL = MappingProxyType({"high": Budget(1536, 2048)})
+_LARGE = MappingProxyType(
+    {"low": Budget(256, 512), "high": Budget(2500, 2048), "original": Budget(10_000, 6000)}
+)
 
 PATCHES: Mapping[str, Patches] = MappingProxyType(
     {
@@ -80,7 +92,9 @@ PATCHES: Mapping[str, Patches] = MappingProxyType(
         "gpt-4.1-nano": Patches(_SMALL, Fraction("2.46")),
         "gpt-5-mini": Patches(_SMALL, Fraction("1.62")),
         "gpt-5-nano": Patches(_SMALL, Fraction("2.46")),
-        "gpt-5.4": Patches(_LARGE, Fraction(1)),
+        # The guide names no factor; this one was measured:
+        # https://community.openai.com/t/introducing-gpt-5-4-mini-and-nano-our-most-capable-small-models-yet/1377015
+        "gpt-5.4": Patches(_LARGE, Fraction("1.2")),
         "o4-mini": Patches(_SMALL, Fraction("1.72")),
     }
 )

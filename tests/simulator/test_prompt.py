@@ -168,12 +168,17 @@ def test_a_tiled_image_costs_what_the_guide_says(
         ("gpt-4.1-mini", 1800, 2400, "high", 2353),
         ("gpt-4.1-nano", 1800, 2400, "low", 3572),
         ("o4-mini", 1, 1, "auto", 2),
-        ("gpt-4.1-mini", 100_000, 10, "high", 2489),
-        ("gpt-4.1-mini", 10, 100_000, "high", 2489),
-        ("gpt-5.4", 1600, 1600, "high", 2500),
-        ("gpt-5.4", 1600, 1600, "original", 2500),
-        ("gpt-5.4", 512, 512, "low", 256),
-        ("gpt-5.4", 4000, 4000, "low", 256),
+        # A long strip is first shrunk to 2048 px, 64 patches; a big square to 39 x 39;
+        # 9000 x 3000 to 6000 x 2000 and then to 171 x 57.
+        ("gpt-4.1-mini", 100_000, 10, "high", 104),
+        ("gpt-4.1-mini", 10, 100_000, "high", 104),
+        ("gpt-4.1-mini", 3000, 3000, "high", 2465),
+        ("gpt-5.4", 1600, 1600, "high", 3000),
+        ("gpt-5.4", 2400, 2400, "high", 3000),
+        ("gpt-5.4", 2400, 2400, "original", 6750),
+        ("gpt-5.4", 9000, 3000, "original", 11_697),
+        ("gpt-5.4", 512, 512, "low", 308),
+        ("gpt-5.4", 4000, 4000, "low", 308),
     ],
 )
 def test_a_patched_image_costs_what_the_guide_says(
