@@ -6,10 +6,12 @@ from proxy.cli.books.budgets import budgets_group
 from proxy.cli.books.reservations import reservations_group
 from proxy.cli.books.verify import verify_command
 from proxy.cli.check import check_command
+from proxy.cli.docs import docs_command
 from proxy.cli.estimate.command import estimate_command
 from proxy.cli.health import health_command
 from proxy.cli.price import price_command
 from proxy.cli.serve import serve_command
+from proxy.cli.simulate import simulate_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -36,5 +38,7 @@ for command in (
     budgets_group,
     reservations_group,
     verify_command,
+    simulate_command,
+    docs_command,
 ):
     main.add_command(command)
