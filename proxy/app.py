@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-import aiohttp
-
 from pricing.catalogue import Catalogue, provider_of
 from pricing.tokens import Tokenizers
 from proxy.config.convert import policies, price_overrides
@@ -24,9 +22,7 @@ from proxy.gateway.forward import (
     Credential,
     CredentialMode,
     Forwarder,
-    HttpUpstream,
     Upstream,
-    UpstreamTimeouts,
 )
 from proxy.gateway.identify import Guard, Identifier, Key
 from proxy.gateway.meter import Disconnects, Meter
@@ -39,6 +35,7 @@ from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.record import Recorder
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.settle import Settler
+from proxy.gateway.upstream.pool import HttpUpstream, UpstreamTimeouts
 from proxy.ledger.protocol import Ledger
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
@@ -131,8 +128,8 @@ def estimator_of(config: Config, catalogue: Catalogue, counter: Counter) -> Esti
     return Estimator(catalogue, counter, _degrade(config), _rates(config, config.upstreams[0]))
 
 
-def open_upstream(config: Config, session: aiohttp.ClientSession) -> Upstream:
-    """The upstream of a configuration, over this session."""
+def open_upstream(config: Config) -> HttpUpstream:
+    """The upstream of a configuration."""
     upstream = config.upstreams[0]
     return HttpUpstream(
         upstream.base_url,
@@ -141,7 +138,7 @@ def open_upstream(config: Config, session: aiohttp.ClientSession) -> Upstream:
             response_ms=upstream.response_timeout_ms,
             idle_ms=upstream.idle_timeout_ms,
         ),
-        session=session,
+        max_connections=config.limits.max_connections,
     )
 
 

@@ -10,14 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from multidict import CIMultiDict
-
 from pricing.tokens import Tokenizers
 from proxy.app import Foundation, Gateway, new_id, new_reservation_id
 from proxy.config.convert import budget_lines
 from proxy.config.load import parse
 from proxy.domain.clock import Clock
-from proxy.gateway.forward import NotSent, UpstreamAnswer
+from proxy.gateway.forward import Line, NotSent
 from proxy.gateway.runtime.admin import Check
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.tasks import TaskSet
@@ -76,9 +74,7 @@ class _Unreachable:
 
     reached = False
 
-    async def send(
-        self, method: str, path: str, headers: CIMultiDict[str], body: bytes
-    ) -> UpstreamAnswer:
+    async def connect(self) -> Line:
         self.reached = True
         raise NotSent("the self-test sends nothing")
 

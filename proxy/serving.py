@@ -9,7 +9,6 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-import aiohttp
 from aiohttp import web
 
 from pricing.tokens import Tokenizers
@@ -21,13 +20,13 @@ from proxy.config.sections.values import Address
 from proxy.domain.clock import Clock
 from proxy.domain.errors import LedgerError
 from proxy.domain.reservation import State
-from proxy.gateway.forward import open_session
 from proxy.gateway.respond import Answer
 from proxy.gateway.runtime.admin import Check, health_answer, metrics_answer
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.server import BodyLimits, MeteredServer, Reception
 from proxy.gateway.runtime.tasks import TaskSet
+from proxy.gateway.upstream.pool import HttpUpstream
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
@@ -47,14 +46,16 @@ _LAST_WORDS_MS: Final = 2_000
 
 
 class Server:
-    """A running proxy."""
+    """A running proxy. `tokenizers` may come loaded."""
 
-    def __init__(self, config: Config, clock: Clock, log: Log) -> None:
+    def __init__(
+        self, config: Config, clock: Clock, log: Log, *, tokenizers: Tokenizers | None = None
+    ) -> None:
         self._config = config
         self._clock = clock
         self._log = log
         self._metrics = Metrics()
-        self._tokenizers = Tokenizers()
+        self._tokenizers = tokenizers or Tokenizers()
         self._calls = TaskSet()
         self._settlements = TaskSet()
         self._timers = TaskSet()
@@ -64,7 +65,7 @@ class Server:
         self._ledger_check = Check("ledger", ok=False)
         self._stopping = False
         self._ledger: SqliteLedger
-        self._session: aiohttp.ClientSession
+        self._upstream: HttpUpstream
         self._leases: Leases
         self._gateway: Gateway
         self._reception: Reception
@@ -93,7 +94,7 @@ class Server:
             self._log.line(
                 "recovered", released=len(swept.released), uncertain=len(swept.uncertain)
             )
-        self._session = open_session(max_connections=config.limits.max_connections)
+        self._upstream = open_upstream(config)
         self._leases = Leases(self._ledger, self._log, ttl_ms=config.ledger.reservation_ttl_ms)
         self._gateway = self._assemble(config)
         self._start_timers()
@@ -106,7 +107,7 @@ class Server:
     def _assemble(self, config: Config) -> Gateway:
         foundation = Foundation(
             ledger=self._ledger,
-            upstream=open_upstream(config, self._session),
+            upstream=self._upstream,
             tokenizers=self._tokenizers,
             metrics=self._metrics,
             log=self._log,
@@ -122,6 +123,9 @@ class Server:
         Listeners and the ledger stay as they are until the next start.
         """
         await self._ledger.declare(budget_lines(config), templates_max=config.templates_max)
+        if config.upstreams != self._config.upstreams:
+            # The old one ends with the calls that still use it.
+            self._upstream = open_upstream(config)
         self._gateway = self._assemble(config)
         self._config = config
 
@@ -140,7 +144,7 @@ class Server:
         await self._timers.drain(0)
         for runner in self._runners:
             await runner.cleanup()
-        await self._session.close()
+        await self._upstream.close()
         await self._ledger.close()
         self._log.line("stopped")
 

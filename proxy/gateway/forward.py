@@ -1,30 +1,21 @@
 """Step 5. One upstream call: with our credential, to the configured address, never further.
 
-`Upstream` is the whole interface to the network; `HttpUpstream` is aiohttp behind it, so
-that the connection pool can be replaced by measurement.
+`Upstream` is the whole interface to the network; what is behind it is in `upstream/`.
 """
 
 import asyncio
-import os
-import socket
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-import aiohttp
 from multidict import CIMultiDict
-from yarl import URL
 
 from proxy.domain.errors import Reason, Refused
 from proxy.gateway.identify import Caller
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.headers import readable_encodings, upstream_headers
-
-_CHUNK_BYTES: Final = 65_536
-
 
 API_PREFIX: Final = "/v1"
 """What stands in front of every path here, and in the base URL of the upstream."""
@@ -82,8 +73,8 @@ class UpstreamAnswer(Protocol):
         ...
 
 
-class Upstream(Protocol):
-    """Somewhere a request can be sent."""
+class Line(Protocol):
+    """A connection to the upstream, free for one request."""
 
     async def send(
         self, method: str, path: str, headers: CIMultiDict[str], body: bytes
@@ -91,8 +82,23 @@ class Upstream(Protocol):
         """Send one request and wait for its status. `path` is below the base URL.
 
         Raises:
-            NotSent: nothing left this machine.
             NoStatus: it left, and nobody knows what became of it.
+        """
+        ...
+
+    def release(self) -> None:
+        """Nothing will be sent on it after all."""
+        ...
+
+
+class Upstream(Protocol):
+    """Somewhere a request can be sent."""
+
+    async def connect(self) -> Line:
+        """A connection, waiting for one while too many are in use.
+
+        Raises:
+            NotSent: there is none to be had.
         """
         ...
 
@@ -117,15 +123,6 @@ async def _patience(door: Door, patience_ms: int) -> AsyncIterator[None]:
         waiting = False
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamTimeouts:
-    """How long to wait: for a connection, for the status, between two reads."""
-
-    connect_ms: int
-    response_ms: int
-    idle_ms: int
-
-
 class Forwarder:
     """Sends calls on, with the credential that the upstream is to see."""
 
@@ -146,15 +143,35 @@ class Forwarder:
                 "(upstreams[0].api_key) or its environment.",
             )
 
+    async def connect(self) -> Line:
+        """A connection to send a request on. No byte of it has left.
+
+        Raises:
+            Refused: UPSTREAM_UNREACHABLE.
+        """
+        try:
+            return await self._upstream.connect()
+        except NotSent as failure:
+            raise Refused(
+                Reason.UPSTREAM_UNREACHABLE, f"The upstream cannot be reached: {failure}."
+            ) from None
+
     async def send(
-        self, door: Door, caller: Caller, *, body: bytes, reads_plain: bool, patience_ms: int
+        self,
+        line: Line,
+        door: Door,
+        caller: Caller,
+        *,
+        body: bytes,
+        reads_plain: bool,
+        patience_ms: int,
     ) -> UpstreamAnswer:
         """Send a request on. `reads_plain` asks for an answer that is not compressed.
 
         `patience_ms` is how long to go on waiting for a status once the caller has gone.
 
         Raises:
-            NotSent, NoStatus: as `Upstream.send`.
+            Refused: UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE: nobody knows what became of it.
         """
         accepted = "" if reads_plain else door.header("Accept-Encoding") or ""
         headers = upstream_headers(
@@ -169,101 +186,14 @@ class Forwarder:
                 headers["Authorization"] = f"Bearer {caller.foreign_credential}"
         path = caller.path.removeprefix(API_PREFIX)
         target = f"{path}?{door.query}" if door.query else path
-        async with _patience(door, patience_ms):
-            return await self._upstream.send(door.method, target, headers, body)
-
-
-class HttpUpstream:
-    """An upstream over HTTP/1.1. Redirects are answers like others: never followed."""
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        timeouts: UpstreamTimeouts,
-        session: aiohttp.ClientSession,
-    ) -> None:
-        self._base = base_url.rstrip("/")
-        self._session = session
-        self._timeouts = timeouts
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect_ms / 1000)
-        self._urls: dict[str, URL] = {}
-
-    async def send(
-        self, method: str, path: str, headers: CIMultiDict[str], body: bytes
-    ) -> UpstreamAnswer:
         try:
-            async with asyncio.timeout(self._timeouts.response_ms / 1000):
-                response = await self._session.request(
-                    method,
-                    self._url(path),
-                    data=body or None,
-                    headers=headers,
-                    allow_redirects=False,
-                    timeout=self._timeout,
-                )
-        except aiohttp.ClientConnectorError as failure:
-            raise NotSent(_outline(failure)) from None
-        except aiohttp.ConnectionTimeoutError:
-            raise NotSent("connecting took too long") from None
-        except TimeoutError:
-            raise NoStatus(timed_out=True) from None
-        except (aiohttp.ClientError, OSError, ValueError):
-            raise NoStatus(timed_out=False) from None
-        self._watch_silence(response)
-        return HttpAnswer(response)
-
-    def _watch_silence(self, response: aiohttp.ClientResponse) -> None:
-        """From the status on a silence has a limit of its own: before it, models may think."""
-        connection = response.connection
-        if connection is not None and connection.protocol is not None:
-            connection.protocol.read_timeout = self._timeouts.idle_ms / 1000
-            connection.protocol.start_timeout()
-
-    def _url(self, path: str) -> URL:
-        """The address of a path and query, as they came; parsed once for each."""
-        url = self._urls.get(path)
-        if url is None:
-            url = URL(self._base + path, encoded=True)
-            if len(self._urls) < 64:
-                self._urls[path] = url
-        return url
-
-
-class HttpAnswer:
-    """An answer of `HttpUpstream`."""
-
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
-        self._response = response
-
-    async def read(self) -> bytes:
-        try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            raise BrokenOff from None
-
-    def abort(self) -> None:
-        self._response.close()
-
-
-def open_session(*, max_connections: int) -> aiohttp.ClientSession:
-    """A session that touches nothing: no cookies, no decompression, no headers of its own."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=60),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
-        read_bufsize=_CHUNK_BYTES,
-    )
-
-
-def _outline(failure: aiohttp.ClientConnectorError) -> str:
-    """Why no connection came about, without addresses that a caller need not know."""
-    cause = failure.os_error
-    if isinstance(cause, ssl.SSLError):
-        return f"TLS failed ({cause.reason})"
-    if isinstance(cause, socket.gaierror):
-        return "its name was not found"
-    return os.strerror(cause.errno) if cause.errno else "no address answered"
+            async with _patience(door, patience_ms):
+                return await line.send(door.method, target, headers, body)
+        except NoStatus as failure:
+            if failure.timed_out:
+                raise Refused(
+                    Reason.UPSTREAM_TIMEOUT, "The upstream did not answer in time."
+                ) from None
+            raise Refused(
+                Reason.UPSTREAM_UNREACHABLE, "The connection to the upstream was lost."
+            ) from None

@@ -20,7 +20,7 @@ from proxy.domain.scope import derive
 from proxy.gateway.charge import Pricer
 from proxy.gateway.ending import Ending, Outcome
 from proxy.gateway.estimate import Estimator, Way
-from proxy.gateway.forward import Forwarder, NoStatus, NotSent, UpstreamAnswer
+from proxy.gateway.forward import Forwarder, UpstreamAnswer
 from proxy.gateway.identify import Caller
 from proxy.gateway.meter import Meter, Metered
 from proxy.gateway.policy import Policies, Wish
@@ -135,36 +135,28 @@ class Pipeline:
         self, door: Door, caller: Caller, shaped: Shaped, attempt: Attempt, record: CallRecord
     ) -> UpstreamAnswer:
         """Send the call, recorded as dispatched before its first byte leaves."""
-        if door.gone:
-            raise ClientGone
+        steps = self._steps
+        line = await steps.forwarder.connect()
         try:
-            await self._steps.ledger.dispatch(attempt.grant.reservation_id)
+            if door.gone:
+                raise ClientGone
+            await steps.ledger.dispatch(attempt.grant.reservation_id)
         except LedgerError:
+            line.release()
             raise _ledger_away() from None
-        meter = self._steps.meter
+        except ClientGone:
+            line.release()
+            raise
         attempt.metered = Metered(Ending(Outcome.NO_STATUS))
-        record.sent_ns = self._steps.clock.monotonic_ns()
-        try:
-            answer = await self._steps.forwarder.send(
-                door,
-                caller,
-                body=shaped.body,
-                reads_plain=shaped.strips_usage or meter.exposes_cost,
-                patience_ms=meter.disconnects.patience_ms(streamed=record.streamed),
-            )
-        except NotSent as failure:
-            attempt.metered = Metered(Ending(Outcome.NOT_SENT))
-            raise Refused(
-                Reason.UPSTREAM_UNREACHABLE, f"The upstream cannot be reached: {failure}."
-            ) from None
-        except NoStatus as failure:
-            if failure.timed_out:
-                raise Refused(
-                    Reason.UPSTREAM_TIMEOUT, "The upstream did not answer in time."
-                ) from None
-            raise Refused(
-                Reason.UPSTREAM_UNREACHABLE, "The connection to the upstream was lost."
-            ) from None
+        record.sent_ns = steps.clock.monotonic_ns()
+        answer = await steps.forwarder.send(
+            line,
+            door,
+            caller,
+            body=shaped.body,
+            reads_plain=shaped.strips_usage or steps.meter.exposes_cost,
+            patience_ms=steps.meter.disconnects.patience_ms(streamed=record.streamed),
+        )
         record.answered(answer.status, self._steps.clock.monotonic_ns())
         return answer
 

@@ -10,7 +10,7 @@ from typing import Final
 from proxy.domain.clock import Clock
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.scope import derive
-from proxy.gateway.forward import API_PREFIX, Forwarder, NoStatus, NotSent
+from proxy.gateway.forward import API_PREFIX, Forwarder
 from proxy.gateway.identify import Caller, Guard, Identifier
 from proxy.gateway.meter import Disconnects, read_whole
 from proxy.gateway.pipeline import Pipeline
@@ -125,16 +125,10 @@ class Front:
         """A request that costs nothing: no hold, no body."""
         self._forwarder.check_ready()
         record.free()
-        try:
-            answer = await self._forwarder.send(
-                door, caller, body=b"", reads_plain=False, patience_ms=0
-            )
-        except NotSent as failure:
-            raise Refused(
-                Reason.UPSTREAM_UNREACHABLE, f"The upstream cannot be reached: {failure}."
-            ) from None
-        except NoStatus:
-            raise Refused(Reason.UPSTREAM_TIMEOUT, "The upstream did not answer in time.") from None
+        line = await self._forwarder.connect()
+        answer = await self._forwarder.send(
+            line, door, caller, body=b"", reads_plain=False, patience_ms=0
+        )
         metered = await read_whole(answer, door, self._disconnects)
         headers = client_headers(answer.headers)
         headers["X-Cycles-Trace-Id"] = record.trace_id

@@ -1,0 +1,191 @@
+"""Connections to one upstream, opened when needed and kept while they are of use."""
+
+import asyncio
+import os
+import socket
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from multidict import CIMultiDict
+
+from proxy.gateway.forward import BrokenOff, NoStatus, NotSent
+from proxy.gateway.upstream.connection import Connection
+
+_IDLE_S: Final = 30.0
+"""A connection that was idle for longer is more likely closed at the other end than of use."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTimeouts:
+    """How long to wait: for a connection, for the status, between two reads."""
+
+    connect_ms: int
+    response_ms: int
+    idle_ms: int
+
+
+class HttpUpstream:
+    """An upstream over HTTP/1.1, plain or TLS. Redirects are answers like others."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeouts: UpstreamTimeouts,
+        max_connections: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`tls` replaces the context that trusts what the system trusts."""
+        parts = urlsplit(base_url)
+        assert parts.hostname is not None
+        is_tls = parts.scheme == "https"
+        self._host = parts.hostname
+        self._port = parts.port or (443 if is_tls else 80)
+        self._tls = (tls or ssl.create_default_context()) if is_tls else None
+        self._prefix = parts.path.rstrip("/").encode()
+        self._authority = parts.netloc.rpartition("@")[2].encode()
+        self._timeouts = timeouts
+        self._idle: deque[tuple[float, Connection]] = deque()
+        self._open: set[Connection] = set()
+        self._room = asyncio.Semaphore(max_connections)
+
+    async def connect(self) -> "HttpLine":
+        """A connection for one request: one that is idle, or a new one.
+
+        Raises:
+            NotSent: there is none to be had.
+        """
+        await self._room.acquire()
+        try:
+            connection = self._take_idle() or await self._open_one()
+        except BaseException:
+            self._room.release()
+            raise
+        return HttpLine(self, connection, self._timeouts)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        for connection in list(self._open):
+            connection.close()
+        self._idle.clear()
+
+    def _take_idle(self) -> Connection | None:
+        """The connection that was used last, for it is the least likely to be stale."""
+        oldest = asyncio.get_running_loop().time() - _IDLE_S
+        while self._idle:
+            since, connection = self._idle.pop()
+            if since >= oldest and connection.is_idle:
+                return connection
+            connection.close()
+        return None
+
+    async def _open_one(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timeouts.connect_ms / 1000):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self._open.discard),
+                    self._host,
+                    self._port,
+                    ssl=self._tls,
+                    happy_eyeballs_delay=0.25,
+                )
+        except TimeoutError:
+            raise NotSent("connecting took too long") from None
+        except OSError as failure:
+            raise NotSent(_outline(failure)) from None
+        self._open.add(connection)
+        return connection
+
+    def head(self, method: str, path: str, headers: CIMultiDict[str], body: bytes) -> bytes:
+        """The head of a request to a path below the base URL."""
+        lines = [
+            b"%b %b%b HTTP/1.1" % (method.encode(), self._prefix, _as_sent(path)),
+            b"Host: " + self._authority,
+        ]
+        lines += [_as_sent(f"{name}: {value}") for name, value in headers.items()]
+        if body:
+            lines.append(b"Content-Length: %d" % len(body))
+        return b"\r\n".join((*lines, b"", b""))
+
+    def take_back(self, connection: Connection) -> None:
+        """The request on this connection is over, however it ended."""
+        self._room.release()
+        if connection.is_idle:
+            self._idle.append((asyncio.get_running_loop().time(), connection))
+
+
+class HttpLine:
+    """A connection for one request, and its answer: a `Line` and an `UpstreamAnswer`."""
+
+    def __init__(
+        self, upstream: HttpUpstream, connection: Connection, timeouts: UpstreamTimeouts
+    ) -> None:
+        self._upstream = upstream
+        self._connection: Connection | None = connection
+        self._timeouts = timeouts
+        self._is_whole = False
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+
+    async def send(
+        self, method: str, path: str, headers: CIMultiDict[str], body: bytes
+    ) -> "HttpLine":
+        connection = self._connection
+        assert connection is not None
+        connection.send(self._upstream.head(method, path, headers, body), body)
+        try:
+            async with asyncio.timeout(self._timeouts.response_ms / 1000):
+                await connection.wait_for_status()
+        except TimeoutError:
+            self.abort()
+            raise NoStatus(timed_out=True) from None
+        except BaseException:
+            self.abort()
+            raise
+        self.status = connection.status
+        self.headers = connection.headers
+        return self
+
+    async def read(self) -> bytes:
+        if self._connection is None:
+            if self._is_whole:
+                return b""
+            raise BrokenOff
+        data = await self._connection.read(self._timeouts.idle_ms)
+        if not data:
+            self._is_whole = True
+            self._connection.finish()
+            self._let_go()
+        return data
+
+    def abort(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._let_go()
+
+    def release(self) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            self._upstream.take_back(connection)
+
+
+def _as_sent(text: str) -> bytes:
+    """The bytes that a header or a path came as."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _outline(failure: OSError) -> str:
+    """Why no connection came about, without addresses that a caller need not know."""
+    if isinstance(failure, ssl.SSLError):
+        return f"TLS failed ({failure.reason})"
+    if isinstance(failure, socket.gaierror):
+        return "its name was not found"
+    return os.strerror(failure.errno) if failure.errno else "no address answered"
