@@ -1,21 +1,26 @@
 """A whole proxy on sockets of its own, with a simulated upstream behind it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import yaml
 
+from pricing.tokens import Tokenizers
 from proxy.config.load import parse
 from proxy.domain.clock import SystemClock
+from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Entry
-from proxy.ledger.protocol import Balance
+from proxy.ledger.protocol import Balance, Reservation
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Field
 from proxy.serving import Server
 from simulator.server import Simulator
+from tests.e2e.wire import PATIENCE_S
 
 TENANT = Scope("tenant:dev")
 EVERYTHING = 10**6
@@ -26,12 +31,22 @@ class ListLog:
     """Keeps every line."""
 
     lines: list[dict[str, Field]] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def line(self, event: str, **fields: Field) -> None:
         self.lines.append({"event": event, **fields})
+        self._changed.set()
 
     def events(self, name: str) -> list[dict[str, Field]]:
         return [line for line in self.lines if line["event"] == name]
+
+    async def until(self, name: str, count: int = 1) -> list[dict[str, Field]]:
+        """The lines of an event, once there are so many."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.events(name)) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.events(name)
 
 
 @dataclass
@@ -49,6 +64,16 @@ class Stack:
         """The budget of a scope, as it stands in the file."""
         return next(b for b in await self.books.all_balances() if b.scope == scope)
 
+    async def rows(self) -> tuple[Reservation, ...]:
+        """Every hold there ever was, the oldest first."""
+        found = await self.books.reservations(states=frozenset(State), limit=EVERYTHING)
+        return tuple(reversed(found))
+
+    async def row(self) -> Reservation:
+        """The only hold there ever was."""
+        (row,) = await self.rows()
+        return row
+
     async def journal(self, tenant: str = "dev") -> tuple[Entry, ...]:
         """Every entry of a tenant."""
         return await self.books.journal(tenant, after_seq=0, limit=EVERYTHING)
@@ -58,6 +83,14 @@ class Stack:
         audit = await self.books.verify()
         assert audit.differences == ()
         return audit.charged, audit.uncovered
+
+
+@cache
+def loaded_tokenizers() -> Tokenizers:
+    """Tokenizers that count exactly from the first call on, loaded once for all stacks."""
+    tokenizers = Tokenizers()
+    tokenizers.load()
+    return tokenizers
 
 
 def config_text(folder: Path, upstream: str, changes: Mapping[str, object]) -> str:
@@ -79,7 +112,7 @@ async def running(folder: Path, simulator: Simulator, **changes: object) -> Asyn
     config = parse(text, file="test", env={})
     log = ListLog()
     clock = SystemClock()
-    server = Server(config, clock, log)
+    server = Server(config, clock, log, tokenizers=loaded_tokenizers())
     await server.start()
     books = SqliteLedger.open(folder / "ledger.db", clock=clock, new_id=str, serves=False)
     try:
