@@ -1,7 +1,6 @@
 """One fixture, every home."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -9,10 +8,10 @@ from tests.ledger.harness import BACKENDS, Harness, Home
 
 
 @pytest.fixture(params=BACKENDS)
-async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
+async def harness(request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
     """A fresh home, its clock and its process."""
     backend: str = request.param
-    async with BACKENDS[backend](tmp_path) as harness:
+    async with BACKENDS[backend]() as harness:
         yield harness
 
 

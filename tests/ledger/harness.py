@@ -5,11 +5,12 @@ a capability says declares so here, in one place, instead of skipping test by te
 """
 
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, Protocol
 
 from proxy.ledger.protocol import Books, Housekeeping, Ledger
@@ -130,16 +131,28 @@ def copy_ledger(source: Path, target: Path) -> None:
         shutil.copyfile(log, target.with_name(f"{target.name}-wal"))
 
 
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory that is gone afterwards, in memory where there is such a place.
+
+    A process that dies loses nothing there either, and no test waits for a disk.
+    """
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as directory:
+        yield Path(directory)
+
+
 @asynccontextmanager
-async def open_sqlite(directory: Path) -> AsyncIterator[Harness]:
+async def open_sqlite() -> AsyncIterator[Harness]:
     """A fresh SQLite home."""
-    harness = SqliteHarness(directory)
-    try:
-        yield harness
-    finally:
-        await harness.close()
+    with scratch() as directory:
+        harness = SqliteHarness(directory)
+        try:
+            yield harness
+        finally:
+            await harness.close()
 
 
-Open = Callable[[Path], AbstractAsyncContextManager[Harness]]
+Open = Callable[[], AbstractAsyncContextManager[Harness]]
 
 BACKENDS: dict[str, Open] = {"sqlite": open_sqlite}
