@@ -6,6 +6,7 @@ from proxy.cli.books.budgets import budgets_group
 from proxy.cli.books.reservations import reservations_group
 from proxy.cli.books.verify import verify_command
 from proxy.cli.check import check_command
+from proxy.cli.demo.command import demo_command
 from proxy.cli.docs import docs_command
 from proxy.cli.estimate.command import estimate_command
 from proxy.cli.health import health_command
@@ -38,6 +39,7 @@ for command in (
     budgets_group,
     reservations_group,
     verify_command,
+    demo_command,
     simulate_command,
     docs_command,
 ):
