@@ -71,29 +71,6 @@ class Profile:
     audio_tokens_per_second: int | None
     audio_as_text: bool
 
-    @property
-    def tools(self) -> bool:
-        """Whether the model may be given tools; as far as nobody says otherwise."""
-        return self._can(Capability.TOOLS)
-
-    @property
-    def images(self) -> bool:
-        """Whether the model may be given images; as far as nobody says otherwise."""
-        return self._can(Capability.IMAGES)
-
-    @property
-    def audio(self) -> bool:
-        """Whether the model may hear and speak; as far as nobody says otherwise."""
-        return self._can(Capability.AUDIO)
-
-    @property
-    def json_schema(self) -> bool:
-        """Whether the model keeps to a schema; as far as nobody says otherwise."""
-        return self._can(Capability.JSON_SCHEMA)
-
-    def _can(self, capability: Capability) -> bool:
-        return self.capabilities is None or capability in self.capabilities
-
 
 @dataclass(frozen=True, slots=True)
 class Profiles:

@@ -103,6 +103,12 @@ def test_what_only_the_provider_sees_counts_as_what_is_left_of_the_window(part: 
     assert bound.lines[-1].tokens == 9_900
 
 
+def test_audio_of_a_format_without_a_lowest_rate_is_unseen() -> None:
+    bound = count(Audio("flac", 10), profile=profile_of("gpt-audio"))
+
+    assert (bound.audio_tokens, bound.bound_class) == (0, BoundClass.WINDOW)
+
+
 def test_several_unseen_parts_share_the_window() -> None:
     bound = count(Unseen("file id"), File("a.pdf", 1), Unseen("stored prompt"))
 

@@ -28,6 +28,7 @@ def test_a_listed_model_comes_with_its_price_its_source_and_its_profile() -> Non
 
 def test_a_model_is_looked_up_once() -> None:
     catalogue = Catalogue()
+    catalogue.load()
 
     assert look_up(catalogue, "gpt-4o") is look_up(catalogue, "gpt-4o")
 
@@ -147,6 +148,7 @@ def test_a_hold_that_spans_the_start_of_peak_hours_takes_the_peak_price() -> Non
     off_peak, peak = Decimal("0.135"), Decimal("0.27")
     assert usd("2026-03-01T17:00:00", "2026-03-01T18:00:00") == off_peak
     assert usd("2026-03-01T00:00:00", "2026-03-01T01:00:00") == peak
+    assert usd("2026-03-01T00:00:00", "2026-03-01T00:30:00") == peak
     assert usd("2026-03-01T16:00:00", "2026-03-01T17:00:00") == peak
     assert usd("2026-03-01T23:00:00", "2026-03-02T00:29:59") == off_peak
     assert usd("2026-03-01T17:00:00", "2026-03-05T17:00:00") == peak

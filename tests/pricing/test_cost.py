@@ -13,7 +13,7 @@ from pricing.card import RateCard, Unpriced
 from pricing.catalogue import Override
 from pricing.cost import cost
 from pricing.usage import Usage
-from tests.pricing.make import listed_card, simple_card
+from tests.pricing.make import listed_card, simple_card, unhurried
 
 APART = simple_card(
     "1",
@@ -55,6 +55,7 @@ def test_every_kind_of_token_has_its_rate(usage: Usage, microcents: int) -> None
     assert price(APART, usage) == microcents
 
 
+@unhurried
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_cached_tokens_are_priced_once_wherever_they_are_counted(
     plain: int, read: int, write: int
@@ -134,6 +135,7 @@ def test_an_unpriced_dearer_tier_is_an_error() -> None:
         cost(listed_card("gpt-4-turbo"), Usage(1, 1), cached_in_input=True, service_tier="priority")
 
 
+@unhurried
 @given(st.integers(0, 10**7), st.integers(0, 10**7), st.fractions(0, 3, max_denominator=1_000))
 def test_rounding_happens_once_and_up(input_tokens: int, output: int, multiplier: Fraction) -> None:
     card = simple_card("0.0375", "0.111111")

@@ -14,7 +14,7 @@ from pricing.profile import Profile
 from pricing.tokens import Count, Tokenizers, counting, vocabulary
 from pricing.tokens.counting import PIECE_CHARACTERS, PIECE_CHARACTERS_MAX
 from pricing.tokens.vocabulary import VocabularyDamaged, check_vocabulary
-from tests.pricing.make import loaded_tokenizers, profile_of
+from tests.pricing.make import loaded_tokenizers, profile_of, unhurried
 
 O200K, CL100K = profile_of("gpt-4o"), profile_of("gpt-4")
 BYTES, UNKNOWN = profile_of("llama-3.1-8b"), profile_of("claude-sonnet-4-5")
@@ -98,6 +98,7 @@ FRAGMENTS = st.sampled_from(
 TEXTS = st.lists(FRAGMENTS, max_size=60).map("".join)
 
 
+@unhurried
 @given(TEXTS, st.sampled_from(["o200k_base", "cl100k_base"]))
 @example("a b\n/c d", "o200k_base")
 @example("x \n \n y", "cl100k_base")
@@ -150,6 +151,7 @@ def test_a_megabyte_without_a_place_to_cut_counts_as_its_bytes(unit: str) -> Non
     assert loaded_tokenizers().count(text, O200K) == Count(most, exact=False)
 
 
+@unhurried
 @given(st.sampled_from(sorted(HOSTILE.values())), st.integers(0, 300), TEXTS)
 def test_no_encoder_is_ever_given_a_long_text(unit: str, thousands: int, tail: str) -> None:
     spy = Spy()
@@ -159,6 +161,7 @@ def test_no_encoder_is_ever_given_a_long_text(unit: str, thousands: int, tail: s
     assert spy.longest <= PIECE_CHARACTERS_MAX
 
 
+@unhurried
 @given(st.text(max_size=400) | TEXTS, st.sampled_from([O200K, CL100K]))
 def test_no_text_has_more_tokens_than_bytes(text: str, profile: Profile) -> None:
     tokens = loaded_tokenizers().count(text, profile).tokens
@@ -219,6 +222,7 @@ NORMALISED = [
     ("\U0001d160", 13),
     ("\u0958", 7),
     ("\ufb01", 4),
+    ("\u0958\ufb01", 10),
     ("\u6c49\u5b57", 7),
     ("\ufdfa" * 1_000, 33_001),
 ]

@@ -22,6 +22,7 @@ from tests.pricing.make import (
     served_within,
     simple_card,
     terms,
+    unhurried,
 )
 
 OUTPUTS = st.integers(0, 400_000)
@@ -35,6 +36,7 @@ def hold_or_reject(card: RateCard, bound: InputBound, output_tokens: int, terms:
         raise
 
 
+@unhurried
 @given(st.data(), CARDS, BOUNDS, OUTPUTS, terms())
 def test_no_bill_within_the_bound_exceeds_the_hold(
     data: st.DataObject, card: RateCard, bound: InputBound, output_tokens: int, terms: Terms
@@ -53,6 +55,7 @@ def test_no_bill_within_the_bound_exceeds_the_hold(
     assert 0 <= billed <= held
 
 
+@unhurried
 @given(CARDS, BOUNDS, terms(), st.integers(0, 10**13))
 def test_the_affordable_length_is_the_longest_that_fits(
     card: RateCard, bound: InputBound, terms: Terms, amount: int
@@ -69,6 +72,7 @@ def test_the_affordable_length_is_the_longest_that_fits(
         assert length == most or hold(card, bound, output_tokens=length + 1, **terms) > amount
 
 
+@unhurried
 @given(CARDS, BOUNDS, terms(), OUTPUTS)
 def test_a_hold_affords_the_length_it_was_made_for(
     card: RateCard, bound: InputBound, terms: Terms, output_tokens: int

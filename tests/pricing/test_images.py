@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pricing.images import ImageRule, PatchRule, TileRule, count_image, read_image_rule
 from pricing.prompt import Image
-from tests.pricing.make import profile_of
+from tests.pricing.make import profile_of, unhurried
 
 Detail = Literal["auto", "low", "high", "original"]
 DETAILS: tuple[Detail, ...] = ("auto", "low", "high", "original")
@@ -89,6 +89,7 @@ def test_a_size_that_cannot_be_is_unseen(size: tuple[int | None, int | None]) ->
 SIDES = st.integers(1, 100_000)
 
 
+@unhurried
 @given(SIDES, SIDES, st.sampled_from(DETAILS), st.sampled_from(("gpt-4o", "o3", "gpt-4o-mini")))
 def test_no_image_has_more_tiles_than_the_largest(
     width: int, height: int, detail: Detail, model: str
@@ -103,6 +104,7 @@ def test_no_image_has_more_tiles_than_the_largest(
     assert rule.base <= tokens <= largest
 
 
+@unhurried
 @given(SIDES, SIDES, st.sampled_from(DETAILS), st.sampled_from(("gpt-4.1-mini", "gpt-5.4")))
 def test_no_image_has_more_patches_than_the_budget(
     width: int, height: int, detail: Detail, model: str
@@ -117,6 +119,7 @@ def test_no_image_has_more_patches_than_the_budget(
     assert rule.overhead < tokens <= largest
 
 
+@unhurried
 @given(SIDES, SIDES, st.sampled_from(("gpt-4o", "gpt-5.4", "gpt-6-sol")))
 def test_turning_an_image_changes_nothing(width: int, height: int, model: str) -> None:
     rule = rule_of(model)

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import cast
 
 import genai_prices
 import pytest
-from genai_prices.types import ModelInfo, ModelPrice
+from genai_prices.types import ClauseAnd, ClauseRegex, ClauseStartsWith, ModelInfo, ModelPrice
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,9 +18,10 @@ from pricing.card import RateCard, RateLine, Unpriced
 from pricing.cost import cost
 from pricing.published import listing
 from pricing.published.listing import NotListed, find_listing, near_names, provider_at
+from pricing.published.matching import fit
 from pricing.published.quote import Quote, card_of, flat
 from pricing.usage import Usage
-from tests.pricing.make import NOW, USD, listed_card, simple_card
+from tests.pricing.make import NOW, USD, listed_card, ms, simple_card, unhurried
 
 
 def card_from(*quotes: Quote, audio_as_text: bool = False) -> RateCard:
@@ -30,6 +32,7 @@ def prices(**usd: str) -> dict[str, tuple[tuple[int, Decimal], ...]]:
     return {name: flat(Decimal(price)) for name, price in usd.items()}
 
 
+@unhurried
 @given(USD, USD)
 def test_a_card_keeps_every_digit_of_a_price(input_usd: Decimal, output_usd: Decimal) -> None:
     card = simple_card(str(input_usd), str(output_usd))
@@ -114,6 +117,15 @@ def test_a_dearer_tier_without_a_price_is_refused_and_a_cheaper_one_is_not(tier:
         card.brackets(tier)
 
 
+def test_a_tier_has_no_price_before_the_date_it_was_listed_for() -> None:
+    before = listed_card("gpt-4o", at_ms=ms("2026-10-11T23:59:59"))
+    after = listed_card("gpt-4o", at_ms=ms("2026-10-12T00:00:00"))
+
+    assert after.brackets("priority") != after.standard
+    with pytest.raises(Unpriced, match="service tier priority"):
+        before.brackets("priority")
+
+
 def test_a_breakdown_shows_each_telling_rate_once() -> None:
     quote = Quote(
         prices(input="2.5", cache_read="1.25", output="10"),
@@ -176,6 +188,13 @@ def test_a_name_that_would_have_to_be_guessed_is_not_listed(name: str, provider:
         find_listing(name, provider)
 
 
+def test_every_condition_of_a_listing_has_to_hold() -> None:
+    clause = ClauseAnd([ClauseStartsWith("model-a"), ClauseRegex("^(?!.*-preview)")])
+
+    assert fit(clause, "model-a-2026-01-01") > 0
+    assert fit(clause, "model-a-preview") == 0
+
+
 UNMETERED = [
     ("text-embedding-3-small", "openai", "text that goes in and comes out"),
     ("gpt-image-1", "openai", "cannot be metered"),
@@ -211,6 +230,15 @@ def test_a_listed_price_that_would_make_calls_free_is_none(
         find_listing("gpt-4o", "openai")
 
 
+def test_a_listed_price_of_another_kind_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = find_listing("gpt-4o", "openai")
+    odd = ModelPrice(input_mtok=cast(Decimal, "2.50"), output_mtok=Decimal(10))
+    monkeypatch.setattr(found.info, "prices", odd)
+
+    with pytest.raises(NotListed, match=r"not a number: 2\.50"):
+        found.quote(NOW)
+
+
 def test_a_model_is_free_only_when_its_name_says_so() -> None:
     assert find_listing("deepseek/deepseek-r1:free", "openrouter").free
     assert not find_listing("deepseek/deepseek-r1", "openrouter").free
@@ -239,6 +267,7 @@ def usable_models() -> Iterator[tuple[str, str]]:
                 yield info.id, provider
 
 
+@unhurried
 @given(
     st.sampled_from(sorted(usable_models())),
     st.integers(0, 2_000_000),
