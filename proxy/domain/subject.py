@@ -31,6 +31,12 @@ class Subject:
 
     def levels(self) -> tuple[tuple[str, str], ...]:
         """The levels that are given, outermost first."""
-        return tuple(
-            (level, value) for level in LEVELS if (value := getattr(self, level)) is not None
+        every = (
+            ("tenant", self.tenant),
+            ("workspace", self.workspace),
+            ("app", self.app),
+            ("workflow", self.workflow),
+            ("agent", self.agent),
+            ("toolset", self.toolset),
         )
+        return tuple([(level, value) for level, value in every if value is not None])

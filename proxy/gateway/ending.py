@@ -20,7 +20,7 @@ class Outcome(StrEnum):
     COMPLETE = "complete"
     """A whole answer with a status below 400."""
     REFUSED = "refused"
-    """A status of 4xx."""
+    """A status of 4xx, or of 3xx: an answer of which nothing was generated."""
     FAILED = "failed"
     """A whole answer with a status of 5xx."""
     BROKEN = "broken"

@@ -9,6 +9,8 @@ that disagree, is refused. Rules: docs/semantics.md, "Who is calling".
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 from urllib.parse import unquote
 
 from proxy.domain.errors import Reason, Refused
@@ -18,6 +20,7 @@ from proxy.gateway.runtime.headers import BAGGAGE_PREFIX
 
 _PATH_PREFIX = "/s/"
 _OUR_KEY_PREFIX = "cyc_"
+_SUBJECTS_REMEMBERED: Final = 4_096
 _NAMEABLE = (*LEVELS, RUN)
 _HEADER_LEVELS = {f"x-cycles-{level}": level for level in _NAMEABLE}
 
@@ -65,15 +68,25 @@ class Caller:
     foreign_credential: str | None
 
 
-@dataclass(frozen=True, slots=True)
 class Identifier:
     """The rules of identity of one sidecar."""
 
-    default: Mapping[str, str]
-    accept: frozenset[str]
-    trust_headers: bool
-    require_key: bool
-    keys: Mapping[str, Key]
+    def __init__(
+        self,
+        *,
+        default: Mapping[str, str],
+        accept: frozenset[str],
+        trust_headers: bool,
+        require_key: bool,
+        keys: Mapping[str, Key],
+    ) -> None:
+        self._default = tuple(default.items())
+        self._accept = accept
+        self._trusts_headers = trust_headers
+        self._requires_key = require_key
+        self._keys = keys
+        # An agent says the same of itself with every call.
+        self._subject_of = lru_cache(_SUBJECTS_REMEMBERED)(self._merge)
 
     def identify(self, path: str, headers: Iterable[tuple[str, str]]) -> Caller:
         """Work out the subject of a call.
@@ -90,20 +103,20 @@ class Identifier:
                 credentials.append(value[7:].strip())
             elif lower == "x-api-key":
                 credentials.append(value.strip())
-            elif self.trust_headers and lower in _HEADER_LEVELS:
+            elif self._trusts_headers and lower in _HEADER_LEVELS:
                 claims.append((_HEADER_LEVELS[lower], value))
-            elif self.trust_headers and lower == "baggage":
+            elif self._trusts_headers and lower == "baggage":
                 claims.extend(_from_baggage(value))
         key, foreign = self._tell_apart(credentials)
-        layers = [*self.default.items(), *(key.subject.items() if key else ())]
-        return Caller(self._merge(layers, claims), path, foreign)
+        layers = (*self._default, *key.subject.items()) if key else self._default
+        return Caller(self._subject_of(layers, tuple(claims)), path, foreign)
 
     def _tell_apart(self, credentials: list[str]) -> tuple[Key | None, str | None]:
         """Our key among the credentials, and the first that is somebody else's."""
         ours: Key | None = None
         foreign = None
         for secret in credentials:
-            key = self.keys.get(hashlib.sha256(secret.encode()).hexdigest())
+            key = self._keys.get(hashlib.sha256(secret.encode()).hexdigest())
             if key is not None:
                 if ours is not None and ours is not key:
                     raise Refused(Reason.IDENTITY_MISMATCH, "Two of our keys came with one call.")
@@ -112,22 +125,24 @@ class Identifier:
                 raise Refused(Reason.INVALID_KEY, "This budget key is not known here.")
             else:
                 foreign = foreign or secret
-        if ours is None and self.require_key:
+        if ours is None and self._requires_key:
             raise Refused(
                 Reason.IDENTITY_REQUIRED, "A budget key is required: send it as the bearer token."
             )
         return ours, foreign
 
-    def _merge(self, layers: list[tuple[str, str]], claims: list[tuple[str, str]]) -> Subject:
+    def _merge(
+        self, layers: tuple[tuple[str, str], ...], claims: tuple[tuple[str, str], ...]
+    ) -> Subject:
         """One subject of all layers, or a refusal where they disagree."""
         merged: dict[str, str] = {}
         originals: dict[str, str] = {}
         for number, (level, value) in enumerate([*layers, *claims]):
-            if number >= len(layers) and level not in self.accept:
+            if number >= len(layers) and level not in self._accept:
                 raise Refused(
                     Reason.IDENTITY_MISMATCH,
                     f"A call may not name its {level}: accepted are "
-                    f"{', '.join(sorted(self.accept)) or 'no levels'} (identity.accept).",
+                    f"{', '.join(sorted(self._accept)) or 'no levels'} (identity.accept).",
                 )
             if not value.strip():
                 raise Refused(Reason.IDENTITY_MISMATCH, f"The {level} of the call is empty.")

@@ -119,7 +119,7 @@ async def read_whole(answer: UpstreamAnswer, door: Door, disconnects: Disconnect
     read = None
     if not broken and answer.status < 400:
         plain = _plain(answer.headers, body)
-        broken = plain is None or _is_cut(plain)
+        broken = plain is None or _is_cut(answer.headers, plain)
         read = None if plain is None else read_answer(plain)
     ending = Ending(
         _outcome(answer.status, broken=broken),
@@ -247,7 +247,7 @@ class StreamRelay:
 
 
 def _outcome(status: int, *, broken: bool) -> Outcome:
-    if 400 <= status < 500:
+    if 300 <= status < 500:
         return Outcome.REFUSED
     if broken:
         return Outcome.BROKEN
@@ -265,8 +265,10 @@ def _plain(headers: Mapping[str, str], body: bytes) -> bytes | None:
         return None
 
 
-def _is_cut(plain: bytes) -> bool:
+def _is_cut(headers: Mapping[str, str], plain: bytes) -> bool:
     """Whether a JSON body ends too early: with no length given, a cut looks like an end."""
+    if not plain.strip():
+        return "Content-Length" not in headers
     return plain.lstrip()[:1] == b"{" and plain.rstrip()[-1:] != b"}"
 
 
