@@ -5,7 +5,7 @@ Source: docs/semantics.md, "Budgets": now = max(last recorded, wall).
 
 import logging
 import sqlite3
-from typing import Final
+from typing import Final, NamedTuple
 
 _LEAP_MS: Final = 3_600_000
 
@@ -17,20 +17,30 @@ def read(connection: sqlite3.Connection, wall_ms: int) -> int:
     return max(_recorded_ms(connection), wall_ms)
 
 
-def record(connection: sqlite3.Connection, wall_ms: int) -> tuple[int, bool]:
-    """The time now, recorded in the running transaction, and whether the clock has leaped."""
+class Moment(NamedTuple):
+    """The time of one transaction. `leap_ms` is 0, or how far the clock has leaped to it."""
+
+    now_ms: int
+    leap_ms: int
+
+
+def record(connection: sqlite3.Connection, wall_ms: int) -> Moment:
+    """The time now, recorded in the running transaction."""
     recorded_ms = _recorded_ms(connection)
     if wall_ms <= recorded_ms:
-        return recorded_ms, False
+        return Moment(recorded_ms, 0)
     connection.execute("UPDATE ledger SET clock_ms = ?", (wall_ms,))
-    leap_ms = wall_ms - recorded_ms if recorded_ms else 0
-    if leap_ms <= _LEAP_MS:
-        return wall_ms, False
-    _log.warning(
-        "the clock is %d s ahead of the ledger's last change: open holds keep one more lease",
-        leap_ms // 1000,
-    )
-    return wall_ms, True
+    step_ms = wall_ms - recorded_ms if recorded_ms else 0
+    return Moment(wall_ms, step_ms if step_ms > _LEAP_MS else 0)
+
+
+def report(moment: Moment) -> None:
+    """Say it when the clock has leaped."""
+    if moment.leap_ms:
+        _log.warning(
+            "the clock is %d s ahead of the ledger's last change: open holds keep one more lease",
+            moment.leap_ms // 1000,
+        )
 
 
 def _recorded_ms(connection: sqlite3.Connection) -> int:

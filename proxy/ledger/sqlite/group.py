@@ -126,9 +126,9 @@ class Group:
     def _transact(self, connection: sqlite3.Connection, batch: list[_Asked]) -> list[object]:
         """What becomes of each operation, once the transaction has been committed."""
         try:
-            now_ms, has_leaped = ledger_clock.record(connection, self._clock.now_ms())
-            transaction = Transaction(connection, now_ms)
-            if has_leaped:
+            moment = ledger_clock.record(connection, self._clock.now_ms())
+            transaction = Transaction(connection, moment.now_ms)
+            if moment.leap_ms:
                 renew_leases(transaction)
             outcomes = [_attempt(transaction, asked.operation) for asked in batch]
             transaction.flush()
@@ -139,6 +139,7 @@ class Group:
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody may wait for ever
             self._file.drop()
             return [_Failed(error) for _ in batch]
+        ledger_clock.report(moment)
         self._checkpointer.after_commit()
         return outcomes
 

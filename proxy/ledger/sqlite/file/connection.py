@@ -20,7 +20,9 @@ _CACHE_KIB: Final = 8_192
 """The newest rows and the upper index pages of some 10**6 reservations."""
 
 
-def connect(path: Path, create: bool) -> sqlite3.Connection:
+def connect(
+    path: Path, create: bool, *, factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
     """A connection in autocommit mode that never waits for a lock."""
     mode = "rwc" if create else "rw"
     return sqlite3.connect(
@@ -29,6 +31,7 @@ def connect(path: Path, create: bool) -> sqlite3.Connection:
         isolation_level=None,
         timeout=0,
         cached_statements=_CACHED_STATEMENTS,
+        factory=factory,
     )
 
 
