@@ -160,7 +160,7 @@ def _unchunked(body: bytes) -> tuple[bytes, bool]:
     return b"".join(pieces), False
 
 
-def without_extra_chunk(stream: bytes) -> bytes:
+def without_extra_chunk(stream: bytes, line_end: bytes = b"\n") -> bytes:
     """A stream without the chunk that was sent for its usage alone: the one without choices."""
-    events = stream.split(b"\n\n")
-    return b"\n\n".join(event for event in events if b'"choices":[]' not in event)
+    events = stream.split(2 * line_end)
+    return (2 * line_end).join(event for event in events if b'"choices":[]' not in event)

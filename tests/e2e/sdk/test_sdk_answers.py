@@ -31,8 +31,18 @@ def stack(shared: Stack) -> Stack:
     return shared
 
 
-def client(base_url: str) -> AsyncOpenAI:
-    return AsyncOpenAI(base_url=base_url, api_key="any", max_retries=0)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def direct(shared: Stack) -> AsyncIterator[AsyncOpenAI]:
+    """The SDK without the proxy."""
+    async with AsyncOpenAI(base_url=shared.simulator.base_url, api_key="any") as sdk:
+        yield sdk
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def through(shared: Stack) -> AsyncIterator[AsyncOpenAI]:
+    """The SDK with nothing changed but its address."""
+    async with AsyncOpenAI(base_url=shared.base_url, api_key="any") as sdk:
+        yield sdk
 
 
 async def assert_billed_exactly(stack: Stack, before: tuple[int, int], calls: int = 1) -> None:
@@ -49,18 +59,14 @@ async def assert_billed_exactly(stack: Stack, before: tuple[int, int], calls: in
 
 @pytest.mark.parametrize("name", ASKS)
 async def test_the_answer_is_that_of_the_upstream_and_the_charge_is_its_bill(
-    stack: Stack, name: str
+    stack: Stack, direct: AsyncOpenAI, through: AsyncOpenAI, name: str
 ) -> None:
     ask: Ask = ASKS[name]
-    async with client(stack.simulator.base_url) as sdk:
-        direct = await ask(sdk)
+    expected = await ask(direct)
     stack.simulator.reset()
     before = await stack.charged_and_uncovered()
 
-    async with client(stack.base_url) as sdk:
-        through = await ask(sdk)
-
-    assert through == direct
+    assert await ask(through) == expected
     await assert_billed_exactly(stack, before)
 
 
@@ -80,43 +86,42 @@ async def test_the_synchronous_client_is_served_too(stack: Stack) -> None:
     await assert_billed_exactly(stack, before, calls=2)
 
 
-async def test_many_calls_at_once_keep_their_answers_apart(stack: Stack) -> None:
+async def test_many_calls_at_once_keep_their_answers_apart(
+    stack: Stack, through: AsyncOpenAI
+) -> None:
     before = await stack.charged_and_uncovered()
 
     async def ask(number: int) -> tuple[str, str]:
         content = f"say {number}"
-        answer = await sdk.chat.completions.create(
+        answer = await through.chat.completions.create(
             model="gpt-4o", messages=[{"role": "user", "content": content}], max_tokens=20
         )
         assert answer.usage is not None
         return answer.id, answer.choices[0].message.content or ""
 
-    async with client(stack.base_url) as sdk:
-        answers = await asyncio.gather(*map(ask, range(40)))
+    answers = await asyncio.gather(*map(ask, range(40)))
 
     assert len({completion_id for completion_id, _ in answers}) == 40
     await assert_billed_exactly(stack, before, calls=40)
 
 
-async def test_the_list_of_models_passes_and_costs_nothing(stack: Stack) -> None:
+async def test_the_list_of_models_passes_and_costs_nothing(
+    stack: Stack, direct: AsyncOpenAI, through: AsyncOpenAI
+) -> None:
     before = await stack.charged_and_uncovered()
-    async with client(stack.simulator.base_url) as sdk:
-        direct = [model.model_dump() async for model in sdk.models.list()]
-        one = (await sdk.models.retrieve("gpt-4o")).model_dump()
 
-    async with client(stack.base_url) as sdk:
-        assert [model.model_dump() async for model in sdk.models.list()] == direct
-        assert (await sdk.models.retrieve("gpt-4o")).model_dump() == one
+    models = [model.model_dump() async for model in through.models.list()]
+    one = await through.models.retrieve("gpt-4o")
 
+    assert models == [model.model_dump() async for model in direct.models.list()]
+    assert one == await direct.models.retrieve("gpt-4o")
     assert await stack.charged_and_uncovered() == before
-    assert one["id"] == "gpt-4o"
 
 
-async def test_the_headers_tell_the_hold_and_the_cost(stack: Stack) -> None:
-    async with client(stack.base_url) as sdk:
-        raw = await sdk.chat.completions.with_raw_response.create(
-            model="gpt-4o", messages=HELLO, max_tokens=10
-        )
+async def test_the_headers_tell_the_hold_and_the_cost(stack: Stack, through: AsyncOpenAI) -> None:
+    raw = await through.chat.completions.with_raw_response.create(
+        model="gpt-4o", messages=HELLO, max_tokens=10
+    )
 
     row = (await stack.rows())[-1]
     assert raw.headers["X-Budget-Decision"] == "ALLOW"

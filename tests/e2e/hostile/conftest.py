@@ -1,0 +1,18 @@
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from simulator.server import Simulator
+from tests.e2e.stack import Stack, running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """One proxy for all rows of a table. Its books must be sound when they are through."""
+    folder = tmp_path_factory.mktemp("hostile")
+    async with Simulator() as simulator, running(folder, simulator) as started:
+        yield started
+        open_amounts = sum(row.amount for row in await started.rows() if row.charged is None)
+        assert (await started.balance()).reserved == open_amounts
+        assert (await started.charged_and_uncovered())[0] == (await started.balance()).spent
