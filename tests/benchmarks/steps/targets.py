@@ -8,6 +8,7 @@ _GATEWAY = "proxy.gateway"
 _SERVER = f"{_GATEWAY}.runtime.server"
 _PIPELINE = f"{_GATEWAY}.pipeline"
 _METER = f"{_GATEWAY}.meter"
+_POOL = f"{_GATEWAY}.upstream.pool"
 _LEDGER = "proxy.ledger.sqlite.ledger:SqliteLedger"
 
 STEPS = {
@@ -22,18 +23,19 @@ STEPS = {
     f"{_GATEWAY}.reserve:Reserver.reserve": "reserve: make the request",
     f"{_LEDGER}.reserve": "ledger: reserve",
     f"{_PIPELINE}:shape": "shape",
+    f"{_POOL}:HttpUpstream.connect": "forward: find a connection",
     f"{_LEDGER}.dispatch": "ledger: dispatch",
     f"{_GATEWAY}.forward:Forwarder.send": "forward: headers",
-    f"{_GATEWAY}.forward:HttpUpstream.send": "forward: client session",
+    f"{_POOL}:HttpLine.send": "forward: send, wait for a status",
     f"{_PIPELINE}:budget_headers": "headers for the caller",
     f"{_PIPELINE}:client_headers": "headers for the caller",
-    f"{_PIPELINE}:read_whole": "meter: gather the answer",
+    f"{_METER}:read_whole": "meter: gather the answer",
     f"{_METER}:StreamRelay.run": "meter: relay the stream",
-    f"{_GATEWAY}.forward:HttpAnswer.read": "meter: take bytes off the client session",
+    f"{_POOL}:HttpLine.read": "meter: take bytes off the connection",
     f"{_METER}:read_answer": "meter: read the answer",
     f"{_METER}:AnswerStream.feed": "meter: read along a stream",
     f"{_SERVER}:SocketDoor.write": "meter: pass bytes on",
-    f"{_GATEWAY}.charge:Pricer.price": "settle: price what was used",
+    f"{_GATEWAY}.charge:Pricer.sentence": "settle: price what was used",
     f"{_GATEWAY}.settle:Settler.settle": "settle: end the hold",
     f"{_LEDGER}.commit": "ledger: commit",
     f"{_GATEWAY}.runtime.record:Recorder.close": "log line and metrics",
