@@ -159,6 +159,8 @@ class Connection(asyncio.Protocol):
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > HEADER_BYTES_MAX:
             raise httptools.HttpParserError("too many headers")
+        if self._progress is not Progress.WAITING:
+            return  # a trailer, which ends here: RFC 9110 section 6.5.1
         self.headers.add(
             name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
         )
