@@ -17,7 +17,6 @@ WEB_SEARCH: Final = "web_search"
 """The built-in that is asked for by `web_search_options`, or by the choice of model."""
 
 _SEARCH_MODELS: Final = ("-search-preview", "-search-api")
-_TOOL_FIELDS: Final = frozenset({"tools", "functions", "web_search_options"})
 _DATE: Final = re.compile(r"_(?:\d{8}|\d{4}_\d{2}_\d{2})$")
 
 
@@ -42,8 +41,6 @@ def read_tools(fields: Mapping[str, Any], model: str) -> tuple[Tool, ...]:
     Raises:
         Refused: INVALID_REQUEST when a tool has no name that a cap could know it by.
     """
-    if not (fields.keys() & _TOOL_FIELDS) and not is_search_model(model):
-        return ()
     tools = [tool for field in ("tools", "functions") for tool in _listed(fields, field)]
     options = optional(fields, "web_search_options", dict, "an object")
     if options is not None or is_search_model(model):

@@ -13,7 +13,6 @@ MAX_EVENT_BYTES: Final = 2**20
 # piece ends between its halves, the LF begins the next event: an empty line means nothing there.
 _EVENT_END: Final = re.compile(rb"\n(?>\r\n|\r|\n)|\r(?>\r\n|\r)")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
-_LONGEST_END: Final = len(b"\r\n\r\n")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -37,7 +36,8 @@ class EventSplitter:
         data = self._pending if known else chunk
         events: list[tuple[bytes | None, int]] = []
         begin = 0
-        for match in _EVENT_END.finditer(data, max(0, known - _LONGEST_END + 1)):
+        # An end that is new has at most its first byte among those that were known.
+        for match in _EVENT_END.finditer(data, max(0, known - 1)):
             event = None if self._is_oversized else bytes(data[begin : match.end()])
             self._is_oversized = False
             begin = match.end()
@@ -48,14 +48,13 @@ class EventSplitter:
             self._pending += chunk[begin:]
         if len(self._pending) > self._max_event_bytes:
             self._is_oversized = True
-            del self._pending[: 1 - _LONGEST_END]
+            del self._pending[:-1]
         return events
 
     def finish(self) -> bytes | None:
         """The event that the stream broke off in, empty for none, None for an oversized one."""
         rest = None if self._is_oversized else bytes(self._pending)
         self._pending.clear()
-        self._is_oversized = False
         return rest
 
 

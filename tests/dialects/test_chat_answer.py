@@ -95,6 +95,11 @@ def test_of_an_answer_that_breaks_off_the_texts_that_came_are_kept() -> None:
     )
 
 
+def test_text_that_breaks_off_inside_a_character_is_kept_up_to_it() -> None:
+    whole = '{"choices":[{"message":{"content":"café"'.encode()
+    assert read_answer(whole[:-2]).delivered_texts() == ("caf\ufffd",)
+
+
 def test_a_usage_that_cannot_be_is_named_and_not_taken() -> None:
     answer = read_answer(encoded(ANSWER | {"usage": {"prompt_tokens": -1}}))
     assert (answer.usage, answer.usage_fault) == (None, UsageFault.NOT_A_COUNT)

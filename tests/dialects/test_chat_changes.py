@@ -28,6 +28,7 @@ def _dropping(*names: str, **fields: Any) -> Any:
     ("fields", "changes"),
     [
         ({}, Changes()),
+        ({"stream": True}, Changes()),
         ({}, Changes(model="gpt-4.1")),
         ({"max_tokens": 5}, Changes(max_output_tokens=5)),
         ({"max_tokens": 5}, Changes(max_output_tokens=5, limit_field="max_tokens")),

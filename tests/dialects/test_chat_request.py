@@ -13,6 +13,7 @@ from tests.dialects.examples import QUESTION, TOOL_QUESTION, WEATHER_TOOL, body,
 
 _WHOLE = "must be a whole number of at least 1"
 _MODEL = "must be a string of 1 to 256 printable characters"
+_NAME = "must be a non-empty string"
 _N = "must be a whole number from 1 to 128"
 _FLAG = "must be true or false"
 _LIMITS = ("max_tokens", "max_completion_tokens")
@@ -129,15 +130,15 @@ def test_usage_of_a_stream_is_asked_for_only_by_a_stream() -> None:
         ({"web_search_options": True}, "web_search_options", "must be an object"),
         ({"tools": {}}, "tools", "must be an array"),
         ({"tools": ["x"]}, "tools[0]", "must be an object"),
-        ({"tools": [{"type": "function"}]}, "tools[0].name", "must be a non-empty string"),
-        ({"tools": [_named("custom", "")]}, "tools[0].custom.name", "must be a non-empty string"),
-        ({"tools": [_named("function", 1)]}, "tools[0].function.name", "must be a non-empty"),
-        ({"tools": [{"type": "function", "function": 1}]}, "tools[0].function.name", "must be a"),
-        ({"tools": [{"type": 3}]}, "tools[0].type", "must be a non-empty string"),
-        ({"functions": [{}]}, "functions[0].name", "must be a non-empty string"),
+        ({"tools": [{"type": "function"}]}, "tools[0].name", _NAME),
+        ({"tools": [_named("custom", "")]}, "tools[0].custom.name", _NAME),
+        ({"tools": [_named("function", 1)]}, "tools[0].function.name", _NAME),
+        ({"tools": [{"type": "function", "function": 1}]}, "tools[0].function.name", _NAME),
+        ({"tools": [{"type": 3}]}, "tools[0].type", _NAME),
+        ({"functions": [{}]}, "functions[0].name", _NAME),
         ({"tool_choice": 1}, "tool_choice", "must be a string or an object"),
-        ({"tool_choice": _named("function", None)}, "tool_choice.function.name", "must be a"),
-        ({"function_call": {}}, "function_call.name", "must be a non-empty string"),
+        ({"tool_choice": _named("function", None)}, "tool_choice.function.name", _NAME),
+        ({"function_call": {}}, "function_call.name", _NAME),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_refused_by_name(
@@ -147,9 +148,7 @@ def test_a_field_of_the_wrong_kind_is_refused_by_name(
         read_request(body(**fields))
     assert refusal.value.reason is Reason.INVALID_REQUEST
     assert refusal.value.param == param
-    assert f"{param} {rule}" in str(refusal.value)
-    assert "secret" not in str(refusal.value)
-    assert "Evil" not in str(refusal.value)
+    assert str(refusal.value) == f"{param} {rule}."
 
 
 @pytest.mark.parametrize("literal", [b"1e309", b"-1e309", b"1e2", b"12.0", b"-0", b"-0.0"])
@@ -181,6 +180,26 @@ def test_the_bounds_themselves_are_accepted() -> None:
     request = read_request(body(n=128, max_tokens=2**63 - 1))
     assert (request.n, request.max_output_tokens) == (128, 2**63 - 1)
     assert read_request(body(n=1, max_tokens=1)).max_output_tokens == 1
+
+
+def test_a_model_has_a_name_of_any_bearable_length() -> None:
+    for name in ("m", "m" * 256, "org/model:free", "modèle"):
+        assert read_request(body(model=name)).model == name
+
+
+@pytest.mark.parametrize(
+    ("content", "has_images"),
+    [
+        ("image_url", False),
+        ([{"type": "text", "text": "image_url"}, "image_url", None], False),
+        ([{"type": "text"}, {"type": "image_url"}], True),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_images_are_seen_in_the_parts_of_any_message(content: object, has_images: bool) -> None:
+    messages = [{"role": "system", "content": "x"}, {"role": "tool", "content": content}]
+    assert read_request(body(messages=messages)).has_images is has_images
 
 
 def test_what_we_do_not_know_is_none_of_our_business() -> None:
@@ -240,8 +259,7 @@ def test_a_forced_tool_is_the_one_the_model_must_call(
 
 def test_a_prompt_never_shows_in_the_representation_of_a_call() -> None:
     request = read_request(body(messages=[{"role": "user", "content": "my secret"}]))
-    assert "secret" not in repr(request)
-    assert "gpt-4.1" in repr(request)
+    assert repr(request) == f"<ChatRequest model='gpt-4.1' of {len(request.body)} bytes>"
 
 
 def test_the_documented_call_with_a_tool_is_read() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from pricing.usage import Usage
 from proxy.dialects.chat_answer import Answer, add_cost
 from proxy.dialects.chat_stream import MAX_HELD_BYTES, MAX_RAW_BYTES, AnswerStream
 from proxy.dialects.chat_usage import UsageFault
+from proxy.dialects.json_text import read_leniently
 from proxy.dialects.sse import MAX_EVENT_BYTES
 from tests.dialects.examples import (
     CONTENT_CHUNKS,
@@ -162,6 +164,7 @@ def test_usage_in_a_chunk_that_says_more_is_read_and_stays(kept: bytes) -> None:
         b"event: ping\ndata: {}\n\n",
         b'event: cost\ndata: {"usage":null,"choices":[]}\n\n',
         b"data: " + chunk(prompt_filter_results=[], usage=None) + b"\n\n",
+        b"data: " + chunk(meta={"usage": {"prompt_tokens": 1}}) + b"\n\n",
         b'data: {"choices":[],"usage":{"prompt\n\n',
         b'data: "usage": {"choices": []}\n\n',
         b"id: 7\nretry: 100\n\n",
@@ -202,7 +205,8 @@ def test_a_stream_without_usage_can_be_counted() -> None:
 
 
 def test_a_usage_that_cannot_be_is_named() -> None:
-    _, answer = _relay([events([chunk(usage={"prompt_tokens": 3}), DONE])])
+    nested = chunk({"content": "x"}, meta={"usage": {"prompt_tokens": 1}})
+    _, answer = _relay([events([chunk(usage={"prompt_tokens": 3}), nested, DONE])])
     assert (answer.usage, answer.usage_fault) == (None, UsageFault.INCOMPLETE)
 
 
@@ -312,11 +316,37 @@ def test_an_event_too_large_to_read_is_relayed_and_said_to_be_uncounted() -> Non
     assert _relay([events([*CONTENT_CHUNKS, DONE])])[1].countable
 
 
-def test_a_long_stream_is_decoded_in_parts_and_counts_the_same() -> None:
+def test_a_long_stream_is_decoded_in_parts_and_counts_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoded_bytes = 0
+
+    def read(data: bytes) -> object:
+        nonlocal decoded_bytes
+        decoded_bytes += len(data)
+        return read_leniently(data)
+
+    monkeypatch.setattr("proxy.dialects.chat_stream.read_leniently", read)
     words = [f"word{n} " for n in range(3 * MAX_RAW_BYTES // 200)]
     sent = [events([chunk({"content": word})]) for word in words]
-    _, answer = _relay([*sent, events([DONE])])
-    assert answer.delivered_texts() == ("".join(words),)
+    stream = AnswerStream(strip_usage=True)
+    fed_bytes = 0
+    for event in sent:
+        stream.feed(event)
+        fed_bytes += len(event)
+        assert fed_bytes - decoded_bytes <= MAX_RAW_BYTES + fed_bytes // 20
+    assert decoded_bytes <= fed_bytes
+    assert stream.answer.delivered_texts() == ("".join(words),)
+
+
+def test_empty_events_take_no_unbounded_room() -> None:
+    stream = AnswerStream(strip_usage=False)
+    tracemalloc.start()
+    for _ in range(20):
+        stream.feed(b"\n\n" * 2_000)
+    kept_bytes = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept_bytes < 2**20
 
 
 def test_no_chunk_is_decoded_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,7 @@ def test_no_report_is_neither_a_usage_nor_a_fault() -> None:
         (_PLAIN | {"prompt_tokens_details": {"cached_tokens": None}}, Usage(100, 20)),
         (_PLAIN | {"prompt_tokens_details": {"cached_tokens": 100}}, Usage(100, 20, 100)),
         (_PLAIN | {"total_tokens": 119}, Usage(100, 20)),
+        (_PLAIN | {"completion_tokens": 2**31 - 1}, Usage(100, 2**31 - 1)),
     ],
 )
 def test_odd_but_sound_reports_are_read(reported: dict[str, Any], usage: Usage) -> None:

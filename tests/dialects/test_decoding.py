@@ -109,6 +109,7 @@ def test_one_part_after_the_other_is_one_answer(
     assert _decoded(coding, [both]) == b"one two"
     for cut in range(len(both) + 1):
         assert _decoded(coding, [both[:cut], both[cut:]]) == b"one two"
+    assert _decoded(coding, [bytes([byte]) for byte in both]) == b"one two"
 
 
 @pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("br", _brotli)])

@@ -123,6 +123,25 @@ def test_text_that_is_no_request_is_refused_with_what_is_wrong(text: bytes, mess
     assert refusal.value.reason is Reason.INVALID_REQUEST
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b'{"a":}', "The request body is not valid JSON: invalid character (byte 5)."),
+        (b'{"a":"\xff"}', "The request body is not valid UTF-8."),
+        (b"[]", "The request body must be a JSON object."),
+        (
+            b'{"a":' + b"[" * 200 + b"]" * 200 + b"}",
+            "The request body nests deeper than 128 levels.",
+        ),
+        (b'{"a":1,"a":2}', "The request body gives a key twice in the same object."),
+    ],
+)
+def test_a_refusal_reads_like_a_sentence(text: bytes, message: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        read_object(text)
+    assert str(refusal.value) == message
+
+
 def test_nesting_is_bounded_at_the_same_depth_everywhere() -> None:
     inside = MAX_DEPTH - 1
     assert read_object(b'{"a":' + b"[" * inside + b"]" * inside + b"}")
@@ -147,6 +166,7 @@ def test_a_number_that_we_do_not_read_is_no_reason_to_refuse() -> None:
         (b'{"a":1}', {"a": 1}),
         (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
         (b'{"a":NaN,"b":1}', None),
+        (b'\xef\xbb\xbf{"a":Infinity}', {"a": float("inf")}),
         (b'{"a":-Infinity}', {"a": float("-inf")}),
         (b'{"a":"\x01\n"}', {"a": "\x01\n"}),
         (b'{"a":"\xff"}', {"a": "\ufffd"}),

@@ -65,6 +65,7 @@ def test_an_event_beyond_the_limit_is_let_go_and_the_next_is_found() -> None:
     pieces = [b"data: " + b"x" * 50, b"x" * 50, b"x\n", b"\ndata: 1\n\n"]
     assert _split(pieces, limit=80) == [None, b"data: 1\n\n", b""]
     assert _split(pieces[:3], limit=80) == [None]
+    assert _split([b"x" * 80, b"\n\ny"], limit=80) == [b"x" * 80 + b"\n\n", b"y"]
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
