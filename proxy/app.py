@@ -17,6 +17,7 @@ from proxy.config.sections.network import UpstreamConfig
 from proxy.domain.clock import Clock
 from proxy.domain.reservation import Overage
 from proxy.gateway.charge import Pricer
+from proxy.gateway.denials import Denials
 from proxy.gateway.estimate import Counter, Degrade, Estimator, Rates
 from proxy.gateway.forward import (
     Credential,
@@ -88,13 +89,20 @@ class Gateway:
             catalogue, counter, rates, base.clock, missing_usage=config.settle.missing_usage
         )
         self.estimator = estimator_of(config, catalogue, counter)
-        self.settler = Settler(base.ledger, leases, base.settlements, base.log)
+        denials = Denials(base.clock)
+        self.settler = Settler(base.ledger, leases, denials, base.settlements, base.log)
         self.pipeline = Pipeline(
             Steps(
                 policies=Policies(policies(config)),
                 estimator=self.estimator,
                 reserver=Reserver(
-                    base.ledger, leases, _hold_rules(config), base.metrics, base.clock, base.new_id
+                    base.ledger,
+                    leases,
+                    denials,
+                    _hold_rules(config),
+                    base.metrics,
+                    base.clock,
+                    base.new_id,
                 ),
                 ledger=base.ledger,
                 forwarder=forwarder,
@@ -120,6 +128,7 @@ class Gateway:
             clock=base.clock,
             new_trace_id=base.new_id,
             deny_status=config.responses.deny_status,
+            calls_max=config.limits.max_connections,
         )
 
 

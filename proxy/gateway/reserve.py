@@ -4,10 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from proxy.domain.clock import Clock
-from proxy.domain.errors import LedgerError, LedgerUnavailable, Reason, Refused, UnitMismatch
+from proxy.domain.errors import (
+    BudgetRefused,
+    LedgerError,
+    LedgerUnavailable,
+    Reason,
+    Refused,
+    UnitMismatch,
+)
 from proxy.domain.money import Unit
 from proxy.domain.reservation import OnExpiry, Overage
+from proxy.domain.scope import derive
 from proxy.domain.subject import Subject
+from proxy.gateway.denials import Denials
 from proxy.gateway.estimate import Plan
 from proxy.gateway.runtime.leases import Leases
 from proxy.ledger.protocol import Grant, Ledger, ReserveRequest
@@ -30,6 +39,7 @@ class Reserver:
         self,
         ledger: Ledger,
         leases: Leases,
+        denials: Denials,
         rules: HoldRules,
         metrics: Metrics,
         clock: Clock,
@@ -37,6 +47,7 @@ class Reserver:
     ) -> None:
         self._ledger = ledger
         self._leases = leases
+        self._denials = denials
         self._rules = rules
         self._metrics = metrics
         self._clock = clock
@@ -50,6 +61,8 @@ class Reserver:
         Raises:
             Refused: what the budgets say, or AUTHORITY_UNAVAILABLE.
         """
+        question = (derive(subject), plan.rungs)
+        self._denials.check(question)
         key = f"{self._new_id()}/1"
         first = plan.ways[0]
         request = ReserveRequest(
@@ -57,7 +70,7 @@ class Reserver:
             payload_hash=key,
             subject=subject,
             unit=Unit.USD_MICROCENTS,
-            plan=plan.rungs,
+            plan=question[1],
             ttl_ms=self._rules.ttl_ms,
             max_share_pct=self._rules.max_share_pct,
             overage=self._rules.overage,
@@ -75,6 +88,9 @@ class Reserver:
         started_ns = self._clock.monotonic_ns()
         try:
             grant = await self._ledger.reserve(request)
+        except BudgetRefused as refusal:
+            self._denials.remember(question, refusal)
+            raise
         except LedgerUnavailable:
             raise Refused(
                 Reason.AUTHORITY_UNAVAILABLE,

@@ -16,6 +16,7 @@ from proxy.domain.errors import (
     ReservationExpired,
     ReservationFinalized,
 )
+from proxy.gateway.denials import Denials
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.ledger.protocol import Ledger, Settlement
@@ -50,9 +51,12 @@ Sentence = Charged | GivenBack | LeftUncertain
 class Settler:
     """Ends holds, and keeps trying while the ledger is away."""
 
-    def __init__(self, ledger: Ledger, leases: Leases, tasks: TaskSet, log: Log) -> None:
+    def __init__(
+        self, ledger: Ledger, leases: Leases, denials: Denials, tasks: TaskSet, log: Log
+    ) -> None:
         self._ledger = ledger
         self._leases = leases
+        self._denials = denials
         self._tasks = tasks
         self._log = log
         self.pending = 0
@@ -70,8 +74,13 @@ class Settler:
                 self._try_again(reservation_id, sentence), name=f"settle {reservation_id}"
             )
             return None
-        self._leases.drop(reservation_id)
+        self._ended(reservation_id, settlement)
         return settlement
+
+    def _ended(self, reservation_id: str, settlement: Settlement | None) -> None:
+        self._leases.drop(reservation_id)
+        if settlement is not None:
+            self._denials.forget(balance.scope for balance in settlement.balances)
 
     async def _try_again(self, reservation_id: str, sentence: Sentence) -> None:
         self.pending += 1
@@ -81,10 +90,10 @@ class Settler:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 try:
-                    await self._carry_out(reservation_id, sentence)
+                    settlement = await self._carry_out(reservation_id, sentence)
                 except LedgerUnavailable:
                     continue
-                self._leases.drop(reservation_id)
+                self._ended(reservation_id, settlement)
                 self._log.line("settlement_landed", reservation_id=reservation_id)
                 return
         finally:

@@ -43,6 +43,7 @@ class Front:
         clock: Clock,
         new_trace_id: Callable[[], str],
         deny_status: int,
+        calls_max: int,
     ) -> None:
         self._guard = guard
         self._identifier = identifier
@@ -55,6 +56,8 @@ class Front:
         self._clock = clock
         self._new_trace_id = new_trace_id
         self._deny_status = deny_status
+        self._calls_max = calls_max
+        self._calls = 0
 
     async def handle(self, door: Door) -> None:
         """Answer one request, whatever it is."""
@@ -67,6 +70,7 @@ class Front:
                 door.header("traceparent"), door.header("X-Cycles-Trace-Id"), self._new_trace_id
             )
         )
+        self._calls += 1
         try:
             await self._route(door, record)
         except Refused as refused:
@@ -77,6 +81,7 @@ class Front:
             self._log.line("internal_error", trace_id=record.trace_id, error=type(error).__name__)
             self._refuse(door, _bug(), record)
         finally:
+            self._calls -= 1
             record.client_left = door.gone
             self._recorder.close(record)
 
@@ -99,6 +104,12 @@ class Front:
         return CallRecord(trace_id=trace_id, api="none", started_ns=self._clock.monotonic_ns())
 
     async def _route(self, door: Door, record: CallRecord) -> None:
+        if self._calls > self._calls_max:
+            raise Refused(
+                Reason.OVERLOADED,
+                f"More than {self._calls_max} calls are in flight (limits.max_connections). "
+                "Retry shortly.",
+            )
         self._guard.check(door.header("Host"), door.header("Origin"))
         caller = self._identifier.identify(door.path, door.headers)
         record.caller(caller.subject.tenant, derive(caller.subject)[-1])
