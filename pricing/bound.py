@@ -61,6 +61,7 @@ class InputBound:
 
     @property
     def total_tokens(self) -> int:
+        """The most input tokens a bill can show."""
         return self.text_tokens + self.image_tokens + self.audio_tokens + self.unseen_tokens
 
 

@@ -39,6 +39,7 @@ class Override:
 
     @property
     def states_price(self) -> bool:
+        """Whether it replaces the price, not only the limits."""
         return self.free or bool(_prices(self))
 
     def card(self, model: str) -> RateCard:

@@ -78,6 +78,7 @@ class Listing:
 
     @property
     def source(self) -> str:
+        """Name and version of the data."""
         return SOURCE
 
     @property
@@ -87,6 +88,7 @@ class Listing:
 
     @property
     def context_window(self) -> int | None:
+        """Tokens of input and output together, where the data knows it."""
         return self.info.context_window
 
     def quote(self, at_ms: int) -> Quote:

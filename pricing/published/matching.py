@@ -58,6 +58,7 @@ def _prefix_fit(literal: str, name: str) -> int:
 
 
 def literals(clause: MatchLogic) -> Iterator[str]:
+    """Every name that `clause` spells out."""
     match clause:
         case ClauseEquals(equals=literal):
             yield literal
