@@ -13,7 +13,16 @@ from proxy.domain.reservation import OnExpiry, Overage, State
 from proxy.ledger.journal import Kind
 from proxy.ledger.protocol import Rung, Swept
 from tests.ledger.builders import BOT, CLI, DEV, USD, ask, balance_of, declare, hold, line
-from tests.ledger.harness import HOUR_MS, MINUTE_MS, NOON_MS, SECOND_MS, Harness, Home
+from tests.ledger.harness import (
+    HOUR_MS,
+    MINUTE_MS,
+    NOON_MS,
+    SECOND_MS,
+    Harness,
+    Home,
+    SqliteHarness,
+    scratch,
+)
 
 QUARTER_MS = 15 * MINUTE_MS
 
@@ -258,6 +267,18 @@ async def test_one_sweep_does_not_end_a_hold_that_it_has_just_found_lost(
     assert await harness.ledger.expire(limit=10) == Swept()
 
 
+async def test_what_stays_uncertain_stays_held_where_that_is_the_rule() -> None:
+    with scratch() as directory:
+        harness = SqliteHarness(directory, settle_uncertain="hold")
+        await declare(harness.ledger, line(DEV, 1000))
+        reservation_id = await hold(harness.ledger, 100)
+        await harness.ledger.mark_uncertain(reservation_id)
+        harness.advance_ms(30 * HOUR_MS)
+        assert await harness.ledger.expire(limit=10) == Swept()
+        assert await state_of(harness.ledger, reservation_id) is State.UNCERTAIN
+        await harness.close()
+
+
 # Growing
 
 
@@ -278,6 +299,12 @@ async def test_a_hold_grows_in_none_if_one_has_no_room(ledger: Home) -> None:
     assert refusal.value.reason is Reason.BUDGET_EXCEEDED
     assert (await balance_of(ledger, DEV)).reserved == 100
     assert (await ledger.grow(reservation_id, by=400, key="more")).amount == 500
+
+
+async def test_a_free_hold_that_grows_holds_nothing(ledger: Home) -> None:
+    grant = await ledger.reserve(ask(0, free=True))
+    assert (await ledger.grow(grant.reservation_id, by=5, key="more")).balances == ()
+    assert (await balance_of(ledger, BOT)).reserved == 0
 
 
 async def test_other_calls_in_flight_make_growing_busy(ledger: Home) -> None:

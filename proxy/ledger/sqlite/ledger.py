@@ -90,10 +90,11 @@ class SqliteLedger:
         return cls(file, lock, clock=clock, new_id=new_id, uncertain_rule=rule)
 
     async def close(self) -> None:
-        """Finish what was asked, then let go of the file."""
+        """Finish what was asked, then let go of the file. Closing twice is closing once."""
         await self._group.close()
-        if self._lock is not None:
-            self._lock.release()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
 
     # Ledger
 

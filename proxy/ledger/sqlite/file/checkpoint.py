@@ -68,8 +68,7 @@ class Checkpointer:
     def _finish(self, done: asyncio.Future[None]) -> None:
         self._running = None
         self.blocks_writers = False
-        if not done.cancelled():
-            self._on_done()
+        self._on_done()
 
     async def close(self) -> None:
         """Wait for the checkpoint that is running."""

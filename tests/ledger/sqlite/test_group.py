@@ -1,0 +1,238 @@
+"""One transaction a tick: who shares it, who waits for it, and who fails with it."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+
+import pytest
+
+from proxy.domain.errors import AmountOutOfRange, BudgetRefused, LedgerUnavailable
+from proxy.domain.money import INT64_MAX
+from proxy.domain.period import Period
+from proxy.ledger.protocol import Grant
+from tests.ledger.builders import BOT, CLI, DEV, USD, ask, balance_of, declare, hold, line
+from tests.ledger.harness import DAY_MS, SqliteHarness
+from tests.ledger.sqlite.faults import Faults, fail_on, ignore, io_error
+
+
+@pytest.fixture(autouse=True)
+async def budgets(sqlite: SqliteHarness) -> None:
+    """A tenant with 1000."""
+    await declare(sqlite.ledger, line(DEV, 1000))
+
+
+@pytest.fixture
+async def other(sqlite: SqliteHarness) -> AsyncIterator[sqlite3.Connection]:
+    """Another program that has the same file open."""
+    connection = sqlite3.connect(sqlite.path, isolation_level=None)
+    yield connection
+    connection.close()
+
+
+async def all_at_once(sqlite: SqliteHarness, count: int) -> list[Grant | BaseException]:
+    asked = (sqlite.ledger.reserve(ask(1)) for _ in range(count))
+    return await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def test_what_is_asked_in_one_tick_shares_a_transaction(
+    sqlite: SqliteHarness, faults: Faults
+) -> None:
+    faults.statements.clear()
+    await all_at_once(sqlite, 20)
+    assert faults.statements.count("BEGIN IMMEDIATE") == 1
+    assert faults.statements.count("COMMIT") == 1
+    updates = [s for s in faults.statements if s.startswith("UPDATE windows")]
+    assert len(updates) == 1, "each window is written once"
+
+
+async def test_a_very_long_tick_is_cut(sqlite: SqliteHarness, faults: Faults) -> None:
+    """The loop serves others in between."""
+    faults.statements.clear()
+    answers = await all_at_once(sqlite, 300)
+    assert all(isinstance(answer, Grant) for answer in answers)
+    assert faults.statements.count("COMMIT") == 3
+
+
+async def test_a_refusal_undoes_nobody_elses_operation(sqlite: SqliteHarness) -> None:
+    asked = (sqlite.ledger.reserve(ask(amount)) for amount in (400, 601, 600, 1))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    amounts = [answer.amount for answer in answers if isinstance(answer, Grant)]
+    assert amounts == [400, 600]
+    assert [type(answer) for answer in answers if not isinstance(answer, Grant)] == [
+        BudgetRefused,
+        BudgetRefused,
+    ]
+    assert (await balance_of(sqlite.ledger, DEV)).remaining == 0
+    assert (await sqlite.ledger.verify()).differences == ()
+
+
+async def test_an_operation_that_fails_late_takes_back_the_window_it_opened(
+    sqlite: SqliteHarness,
+) -> None:
+    """The first fails after it has opened a window, in a transaction that the second needs."""
+    ledger = sqlite.ledger
+    lines = line(DEV, 1000, period=Period.DAY), line("tenant:dev/agent:*", 50, period=Period.DAY)
+    await declare(ledger, *lines)
+    await hold(ledger, 20)
+    sqlite.advance_ms(DAY_MS)
+    too_much = INT64_MAX - 10
+    failed, granted = await asyncio.gather(
+        ledger.fund(BOT, USD, Period.DAY, too_much, "ops"),
+        ledger.reserve(ask(30)),
+        return_exceptions=True,
+    )
+    assert isinstance(failed, AmountOutOfRange)
+    assert isinstance(granted, Grant)
+    assert [balance.reserved for balance in granted.balances] == [50, 30, 30]
+    assert (await ledger.verify()).differences == ()
+
+
+async def test_a_configuration_that_fails_takes_back_its_terms(sqlite: SqliteHarness) -> None:
+    """The first of its budgets has a new window and a new limit when the second one fails."""
+    ledger = sqlite.ledger
+    await declare(ledger, line(DEV, 1000), line(BOT, 10, period=Period.DAY), line(CLI, 10))
+    await ledger.fund(CLI, USD, Period.LIFETIME, INT64_MAX - 10, "ops")
+    sqlite.advance_ms(DAY_MS)
+    lines = (
+        line(DEV, 1000),
+        line(BOT, 20, period=Period.DAY, overdraft_limit=5),
+        line(CLI, 11),
+    )
+    failed, granted = await asyncio.gather(
+        ledger.declare(lines, templates_max=1), ledger.reserve(ask(1)), return_exceptions=True
+    )
+    assert isinstance(failed, AmountOutOfRange)
+    assert isinstance(granted, Grant)
+    _, bot = granted.balances
+    assert (bot.overdraft_limit, bot.allocated, bot.reserved) == (0, 10, 1)
+    assert (await ledger.verify()).differences == ()
+
+
+async def test_no_answer_leaves_before_the_commit(sqlite: SqliteHarness, faults: Faults) -> None:
+    asked = asyncio.ensure_future(sqlite.ledger.reserve(ask(1)))
+    answered_at_commit: list[bool] = []
+
+    def look(statement: str) -> None:
+        if statement == "COMMIT":
+            answered_at_commit.append(asked.done())
+
+    faults.after = look
+    assert (await asked).amount == 1
+    assert answered_at_commit == [False]
+
+
+async def test_a_failed_commit_fails_everyone_of_its_tick(
+    sqlite: SqliteHarness, faults: Faults
+) -> None:
+    faults.before = fail_on(["COMMIT"])
+    answers = await all_at_once(sqlite, 5)
+    assert [type(answer) for answer in answers] == [LedgerUnavailable] * 5
+    assert len({id(answer) for answer in answers}) == 5, "each has a traceback of its own"
+    faults.before = ignore
+    assert (await balance_of(sqlite.ledger, DEV)).reserved == 0
+    assert (await sqlite.ledger.reserve(ask(1))).amount == 1
+
+
+async def test_nobody_waits_for_ever_when_the_program_itself_fails(
+    sqlite: SqliteHarness, faults: Faults
+) -> None:
+    def fail(statement: str) -> None:
+        if statement == "COMMIT":
+            raise RuntimeError("a mistake of ours")
+
+    faults.before = fail
+    answers = await all_at_once(sqlite, 2)
+    assert [type(answer) for answer in answers] == [RuntimeError] * 2
+    faults.before = ignore
+    assert (await sqlite.ledger.reserve(ask(1))).amount == 1
+
+
+async def test_a_caller_that_is_gone_before_its_tick_holds_nothing(sqlite: SqliteHarness) -> None:
+    gone = asyncio.ensure_future(sqlite.ledger.reserve(ask(1)))
+    stays = asyncio.ensure_future(sqlite.ledger.reserve(ask(2)))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert (await stays).amount == 2
+    assert gone.cancelled()
+    assert (await balance_of(sqlite.ledger, DEV)).reserved == 2
+
+
+async def test_a_caller_that_goes_while_its_answer_comes_is_no_trouble(
+    sqlite: SqliteHarness, faults: Faults
+) -> None:
+    gone = asyncio.ensure_future(sqlite.ledger.reserve(ask(1)))
+    await asyncio.sleep(0)
+
+    def cancel(statement: str) -> None:
+        if statement == "COMMIT":
+            gone.cancel()
+
+    faults.before = cancel
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    faults.before = ignore
+    assert (await balance_of(sqlite.ledger, DEV)).reserved == 1, "its lease will end it"
+
+
+async def test_a_locked_file_is_waited_for_while_the_loop_goes_on(
+    sqlite: SqliteHarness, other: sqlite3.Connection
+) -> None:
+    other.execute("BEGIN IMMEDIATE")
+    asked = asyncio.ensure_future(sqlite.ledger.reserve(ask(1)))
+    turns = 0
+    while turns < 100:
+        await asyncio.sleep(0)
+        turns += 1
+    assert not asked.done()
+    late = asyncio.ensure_future(sqlite.ledger.reserve(ask(2)))
+    other.execute("COMMIT")
+    assert (await asked).amount == 1
+    assert (await late).amount == 2
+
+
+async def test_a_file_that_stays_locked_is_given_up(
+    sqlite: SqliteHarness, faults: Faults, other: sqlite3.Connection
+) -> None:
+    other.execute("BEGIN IMMEDIATE")
+
+    def five_seconds_pass(statement: str) -> None:
+        sqlite.clock.monotonic_at_ns += 2_500_000_000
+
+    faults.before = five_seconds_pass
+    answers = await all_at_once(sqlite, 3)
+    assert [type(answer) for answer in answers] == [LedgerUnavailable] * 3
+    assert "keeps the ledger locked" in str(answers[0])
+    faults.before = ignore
+    other.execute("ROLLBACK")
+    assert (await sqlite.ledger.reserve(ask(1))).amount == 1
+
+
+async def test_questions_wait_for_no_lock(sqlite: SqliteHarness, other: sqlite3.Connection) -> None:
+    other.execute("BEGIN IMMEDIATE")
+    assert (await sqlite.ledger.all_balances())[0].remaining == 1000
+    other.execute("ROLLBACK")
+
+
+async def test_what_was_asked_before_the_close_is_answered(
+    sqlite: SqliteHarness, other: sqlite3.Connection
+) -> None:
+    other.execute("BEGIN IMMEDIATE")
+    asked = asyncio.ensure_future(sqlite.ledger.reserve(ask(1)))
+    await asyncio.sleep(0)
+    closed = asyncio.ensure_future(sqlite.close())
+    await asyncio.sleep(0)
+    other.execute("ROLLBACK")
+    await closed
+    assert (await asked).amount == 1
+
+
+async def test_a_disk_that_is_gone_when_the_file_is_opened_again_fails_the_tick(
+    sqlite: SqliteHarness, faults: Faults
+) -> None:
+    faults.before = fail_on(["COMMIT", "PRAGMA journal_mode"])
+    with pytest.raises(LedgerUnavailable):
+        await sqlite.ledger.reserve(ask(1))
+    with pytest.raises(LedgerUnavailable, match=str(io_error().sqlite_errorname)):
+        await sqlite.ledger.reserve(ask(1))
+    faults.before = ignore
+    assert (await sqlite.ledger.reserve(ask(1))).amount == 1
