@@ -76,7 +76,7 @@ class Gateway:
         """Leases outlive a reload: the calls of the old configuration still hold."""
         base = foundation
         upstream = config.upstreams[0]
-        catalogue = Catalogue(price_overrides(config))
+        catalogue = self.catalogue = Catalogue(price_overrides(config))
         counter = Counter(base.tokenizers)
         rates = _rates(config, upstream)
         forwarder = Forwarder(base.upstream, _credential(upstream))

@@ -218,6 +218,7 @@ class Server:
 
     async def _load_vocabulary(self) -> None:
         try:
+            await asyncio.to_thread(self._gateway.catalogue.load)
             await asyncio.to_thread(self._tokenizers.load)
         except VocabularyDamaged as damage:
             self._vocabulary = Check("vocabulary", ok=False, why=str(damage))

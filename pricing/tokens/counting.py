@@ -9,6 +9,7 @@ these encodings are byte-level, no text has more tokens than bytes. docs/decisio
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from threading import Lock
 from typing import Final, Protocol
 from unicodedata import normalize
@@ -21,6 +22,12 @@ PIECE_CHARACTERS: Final = 32_768
 
 PIECE_CHARACTERS_MAX: Final = 4 * PIECE_CHARACTERS
 """A piece longer than this has nowhere to be cut and counts as its bytes."""
+
+REMEMBERED_CHARACTERS_MIN: Final = 256
+"""Counting a shorter text is as quick as taking its digest."""
+
+REMEMBERED_MAX: Final = 16_384
+"""Two or three megabytes of digests."""
 
 NORMALISED_CHARACTERS: Final = 128
 """Normalising is quadratic in the length of a run of combining marks, so runs are kept short."""
@@ -58,6 +65,7 @@ class Tokenizers:
         self._load = load
         self._loading = Lock()
         self._encoders: dict[str, Encoder] = {}
+        self._remembered: dict[bytes, Count] = {}
 
     def load(self, vocabularies: Iterable[str] = tuple(PUBLISHED)) -> None:
         """Load what is not loaded yet. Takes tenths of a second: meant for a thread.
@@ -85,10 +93,28 @@ class Tokenizers:
         encoder = self._encoders.get(tokenizer.vocabulary)
         if encoder is None:
             return Count(_utf8_bytes(text), exact=False)
-        count = _count(text, encoder)
+        count = self._count(text, tokenizer.vocabulary, encoder)
         if tokenizer.margin_pct:
             return Count(-(-count.tokens * (100 + tokenizer.margin_pct) // 100), exact=False)
         return Count(count.tokens, count.exact and tokenizer.exact)
+
+    def _count(self, text: str, vocabulary: str, encoder: Encoder) -> Count:
+        """Count a text, or remember how many tokens it had.
+
+        An agent sends its whole conversation again with every call. What is remembered is a
+        digest, never the text.
+        """
+        if len(text) < REMEMBERED_CHARACTERS_MIN:
+            return _count(text, encoder)
+        encoded = text.encode("utf-8", "surrogatepass")
+        key = blake2b(encoded, digest_size=16, person=vocabulary.encode()).digest()
+        count = self._remembered.get(key)
+        if count is None:
+            count = _count(text, encoder)
+            if len(self._remembered) >= REMEMBERED_MAX:
+                self._remembered.clear()
+            self._remembered[key] = count
+        return count
 
 
 def _count(text: str, encoder: Encoder) -> Count:

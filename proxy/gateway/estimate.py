@@ -26,6 +26,10 @@ from proxy.gateway.policy import Wish
 from proxy.ledger.protocol import Rung
 
 
+_LONGER_CACHE: Final = frozenset({"prompt_cache_retention", "prompt_cache_options"})
+"""Fields that ask for a cache that lives longer, which may cost more to write."""
+
+
 @dataclass(frozen=True, slots=True)
 class Degrade:
     """How far a call may be cut down before it is refused."""
@@ -242,6 +246,7 @@ class Estimator:
             audio_output=request.asks_audio,
             prediction_tokens=len(request.body) if request.has_prediction else 0,
             tool_calls={WEB_SEARCH: 1} if searches else {},
+            cache_write_1h=bool(_LONGER_CACHE & request.fields.keys()),
             multiplier=self._rates.multiplier,
         )
 

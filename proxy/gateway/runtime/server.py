@@ -61,7 +61,8 @@ class SocketDoor:
             raise Refused(
                 Reason.REQUEST_TIMEOUT, "The body of the request did not arrive in time."
             ) from None
-        except (web.RequestPayloadError, ConnectionError):
+        except (web.RequestPayloadError, ConnectionError) as broken:
+            self.gone = isinstance(broken, ConnectionError)
             raise Refused(Reason.INVALID_REQUEST, "The body of the request broke off.") from None
 
     async def _read_body(self) -> bytes:
@@ -107,8 +108,9 @@ class SocketDoor:
             raise ClientGone from None
 
     def break_off(self) -> None:
+        # What was written before still goes out: a slow caller has not read it all yet.
         if self._request.transport is not None:
-            self._request.transport.abort()
+            self._request.transport.close()
 
     def when_gone(self, react: Callable[[], None]) -> None:
         self._react = react
