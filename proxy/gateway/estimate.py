@@ -199,40 +199,45 @@ class Estimator:
         self, request: ChatRequest, wish: Wish, model: Model, bound: InputBound
     ) -> Sequence[Way]:
         terms = self._terms(request)
-        asked = _least(request.max_output_tokens, wish.max_tokens)
+        may_write = not request.has_prediction  # the API takes no limit beside a prediction
         own = model.profile.max_output_tokens
-        limit = _least(asked, own)
-        if bound.bound_class is BoundClass.NONE or limit is None:
-            limit = self._limit_without_bound(model, bound, terms, limit)
-        writes = own is None or limit < own
+        limit = _least(request.max_output_tokens, wish.max_tokens if may_write else None, own)
+        if limit is None:
+            limit = self._limit_by_window(model, bound, terms)
+        writes = may_write and (own is None or limit < own)
         full = hold(model.card, bound, output_tokens=limit, **terms)
+        if bound.bound_class is BoundClass.NONE:
+            full = max(full, self._unbounded())
+            return [Way(Rung(full, full), model, bound, terms, limit, writes)]
         ways = [Way(Rung(full, full), model, bound, terms, limit, writes)]
         least = self._degrade.min_output_tokens
-        if self._degrade.shorten and least < limit and not request.has_prediction:
+        if self._degrade.shorten and least < limit and may_write:
             minimum = hold(model.card, bound, output_tokens=least, **terms)
             if minimum < full:
                 ways.append(Way(Rung(minimum, full), model, bound, terms, limit, True))
         return ways
 
-    def _limit_without_bound(
-        self, model: Model, bound: InputBound, terms: Terms, limit: int | None
-    ) -> int:
-        """The output limit of a call whose cost has no bound of its own."""
+    def _limit_by_window(self, model: Model, bound: InputBound, terms: Terms) -> int:
+        """The output limit where neither the call nor the model has one."""
         window = model.profile.context_window
-        if bound.bound_class is not BoundClass.NONE and window is not None:
+        if window is not None:
             return max(1, window - bound.total_tokens)
+        length = affordable_output(model.card, bound, amount=self._unbounded(), **terms)
+        return max(1, length or 0)
+
+    def _unbounded(self) -> int:
+        """What is held for a call that nothing bounds.
+
+        Raises:
+            Refused: UNBOUNDED_COST, when nothing may be.
+        """
         if self._rates.unbounded_microcents is None:
             raise Refused(
                 Reason.UNBOUNDED_COST,
                 "Nothing bounds what this call can cost: set max_completion_tokens, give the "
                 "model a context_window under pricing.overrides, or set pricing.unbounded.",
             )
-        if limit is not None:
-            return limit
-        length = affordable_output(
-            model.card, bound, amount=self._rates.unbounded_microcents, **terms
-        )
-        return max(1, length or 0)
+        return self._rates.unbounded_microcents
 
     def _terms(self, request: ChatRequest) -> Terms:
         """What else decides the dearest price: None is the standard service tier."""

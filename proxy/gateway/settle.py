@@ -79,8 +79,15 @@ class Settler:
 
     def _ended(self, reservation_id: str, settlement: Settlement | None) -> None:
         self._leases.drop(reservation_id)
-        if settlement is not None:
-            self._denials.forget(balance.scope for balance in settlement.balances)
+        if settlement is None:
+            return
+        self._denials.forget(balance.scope for balance in settlement.balances)
+        if settlement.uncovered:
+            self._log.line(
+                "uncovered",
+                reservation_id=reservation_id,
+                uncovered_microcents=settlement.uncovered,
+            )
 
     async def _try_again(self, reservation_id: str, sentence: Sentence) -> None:
         self.pending += 1
