@@ -204,9 +204,12 @@ def test_the_ledger_grants_what_the_estimate_said(tmp_path: Path, held: int) -> 
     assert said.decision is (Decision.ALLOW if held == 0 else Decision.ALLOW_WITH_CAPS)
 
 
-def test_a_free_model_needs_no_room(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "budgets", [NOTHING, '[{scope: "tenant:other", allocated: $1.00}]'], ids=["empty", "none"]
+)
+def test_a_free_model_needs_no_room_and_no_budget(tmp_path: Path, budgets: str) -> None:
     free = 'pricing: {overrides: [{model: "local/*", free: true, max_output_tokens: 100}]}'
-    config_file = write_config(tmp_path, budgets=NOTHING, more=free)
+    config_file = write_config(tmp_path, budgets=budgets, more=free)
     body = written(tmp_path, model="local/llama", max_tokens=50)
 
     assert answered("estimate", str(body), "-c", str(config_file))["decision"] == "ALLOW"

@@ -93,6 +93,17 @@ def test_the_configuration_says_where_to_ask(tmp_path: Path, host: str) -> None:
     assert (result.exit_code, result.stdout) == (0, "ready\n")
 
 
+@pytest.mark.parametrize(
+    ("listens", "asked"), [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1")]
+)
+def test_every_address_is_listened_on_and_one_is_asked(
+    tmp_path: Path, listens: str, asked: str
+) -> None:
+    file = write_config(tmp_path, more=f'listen: {{admin: "{listens}"}}')
+
+    assert f"not ready: http://{asked}: " in run("health", "-c", str(file)).stderr
+
+
 def test_the_environment_sends_the_probe_nowhere_else() -> None:
     elsewhere = "http://127.0.0.1:1"
     with answering(200, ready(listening="ok")) as port:

@@ -90,9 +90,7 @@ def _only(card: RateCard, bracket: Bracket) -> RateCard:
 
 def _fees(way: Way) -> int:
     """What the request and its built-in tools cost, whatever the tokens."""
-    terms = Terms(
-        **(way.terms | {"service_tiers": _STANDARD, "prediction_tokens": 0, "multiplier": _ONE})
-    )
+    terms = Terms(**(way.terms | {"prediction_tokens": 0, "multiplier": _ONE}))
     return hold(way.model.card, _NO_INPUT, output_tokens=0, **terms)
 
 

@@ -13,7 +13,7 @@ from proxy.cli.demo.course import Scene, play
 from proxy.cli.demo.inspect import Report
 from proxy.cli.demo.stage import Noon, Stage
 from proxy.domain.clock import Clock, SystemClock
-from simulator import Behaviour
+from simulator import Behaviour, Refusal
 from simulator.chat import ChooseBehaviour
 from simulator.request import ChatRequest
 from tests.cli.commands import run
@@ -107,10 +107,23 @@ async def test_an_upstream_that_bills_more_than_the_bound_breaks_a_promise() -> 
     assert report.audit.charged + report.audit.uncovered == report.billed
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_broken_promise_is_the_answer_no(
+    monkeypatch: pytest.MonkeyPatch, form: tuple[str, ...]
+) -> None:
+    def fails(stage: Stage) -> ChooseBehaviour:
+        return lambda request: Behaviour(refusal=Refusal(status=500))
+
+    monkeypatch.setattr(Stage, "behaviour", fails)
+
+    result = run("demo", *FAST, *form)
+
+    assert result.exit_code == 1
+    assert ('"ok": false' if form else "A promise was broken.") in result.stdout
+
+
 async def test_an_upstream_that_fails_is_told() -> None:
     """An agent that gets something else than an answer or a refusal gives up."""
-    from simulator import Refusal
-
     report = await run_with(Behaviour(refusal=Refusal(status=500)))
 
     assert "every call was answered" in broken(report)

@@ -1,6 +1,8 @@
 """What must be true at the end is looked at, not hoped for."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ CENT = 1_000_000
 ANSWERED = "every call was answered"
 IN_ORDER = "the answers went from yes over less to no"
 NEVER_BELOW = "after every journal entry, every budget had remaining >= 0"
+BOOKS = "verify finds no difference between balances, rows and journal"
 BILL = "charged + uncovered is the upstream's own bill, and nothing is uncovered"
 NO_HOLD = "no hold is left"
 
@@ -103,6 +106,14 @@ async def test_a_budget_that_was_below_zero_once_is_seen(tmp_path: Path) -> None
 
     assert broken(report) == [NEVER_BELOW]
     assert "lowest -$0.01" in report.promises[2].figures
+
+
+async def test_a_balance_that_was_altered_by_hand_is_seen(tmp_path: Path) -> None:
+    await one_call(tmp_path / "l.db", settles=True)
+    with closing(sqlite3.connect(tmp_path / "l.db")) as connection, connection:
+        connection.execute("UPDATE windows SET spent = 0")
+
+    assert broken(await inspected(tmp_path / "l.db")) == [BOOKS]
 
 
 @pytest.mark.parametrize(
