@@ -57,11 +57,14 @@ def test_the_table_says_how_far_the_first_target_is() -> None:
 
 
 def test_steps_are_listed_and_add_up() -> None:
-    text = shown(report(*runner_of_three()))
+    runners = runner_of_three()
+    runners[2].add({"cpu_us_per_request": 39.0})
+    text = shown(report(*runners))
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
     assert ["identify", "2.5", "0.0"] in rows
     assert ["ledger: commit", "-", "-"] in rows
     assert ["all", "42.5", "7.0"] in rows
+    assert ["all, without the stopwatch", "39.0", "-"] in rows
 
 
 def test_steps_that_could_not_be_timed_are_said_so() -> None:

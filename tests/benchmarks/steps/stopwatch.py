@@ -1,25 +1,21 @@
-"""Times the steps of a call by themselves: a step's CPU time less that of the steps inside it.
+"""Times the steps of a call by themselves: a step's own CPU time, without the steps inside it.
 
-An asynchronous step is charged with what the thread does from its start to its end. With
-one call in flight that is the step's own work and the event loop's on its behalf; waiting
-for somebody else costs no CPU and is not counted.
+The watch runs while a step runs and stands while it waits, so that any number of calls
+may be in flight: each turn that the event loop gives a step is timed for itself. What the
+watch takes to be read and written is counted apart, as a step of its own.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
 from typing import Any
 
+WATCH = "the stopwatch"
 
-@dataclass(slots=True)
-class Lap:
-    """One run of a step, under way: what the steps inside it took so far."""
-
-    inner_ns: int = 0
+_READINGS = 1_000
 
 
 @dataclass(slots=True)
@@ -35,8 +31,11 @@ class Stopwatch:
 
     def __init__(self, clock_ns: Callable[[], int]) -> None:
         self._clock_ns = clock_ns
-        self._outer: ContextVar[Lap | None] = ContextVar("outer step", default=None)
-        self.totals: dict[str, Total] = {}
+        self._reading_ns = _reading_ns(clock_ns)
+        self._running: list[Total] = []
+        self._since_ns = 0
+        self._own = Total()
+        self.totals: dict[str, Total] = {WATCH: self._own}
         self.pages: list[dict[str, Total]] = []
 
     def turn_page(self) -> None:
@@ -52,35 +51,44 @@ class Stopwatch:
 
             @wraps(function)
             async def run_async(*arguments: Any, **named: Any) -> Any:
-                lap, outer = Lap(), self._outer.get()
-                self._outer.set(lap)
-                start_ns = self._clock_ns()
-                try:
-                    return await function(*arguments, **named)
-                finally:
-                    self._end(total, lap, outer, start_ns)
+                total.runs += 1
+                return await _Turns(self, total, function(*arguments, **named))
 
             return run_async
 
         @wraps(function)
         def run(*arguments: Any, **named: Any) -> Any:
-            lap, outer = Lap(), self._outer.get()
-            self._outer.set(lap)
-            start_ns = self._clock_ns()
+            total.runs += 1
+            self.start(total)
             try:
                 return function(*arguments, **named)
             finally:
-                self._end(total, lap, outer, start_ns)
+                self.stop()
 
         return run
 
-    def _end(self, total: Total, lap: Lap, outer: Lap | None, start_ns: int) -> None:
-        elapsed_ns = self._clock_ns() - start_ns
-        self._outer.set(outer)
-        if outer is not None:
-            outer.inner_ns += elapsed_ns
-        total.runs += 1
-        total.own_ns += elapsed_ns - lap.inner_ns
+    def start(self, total: Total) -> None:
+        """From now on time is this step's; the step around it stands."""
+        now_ns = self._clock_ns()
+        if self._running:
+            self._charge(self._running[-1], now_ns)
+        self._running.append(total)
+        self._go_on(now_ns)
+
+    def stop(self) -> None:
+        """The step that was started last is over, or waits; the one around it goes on."""
+        now_ns = self._clock_ns()
+        self._charge(self._running.pop(), now_ns)
+        self._go_on(now_ns)
+
+    def _charge(self, total: Total, now_ns: int) -> None:
+        # Between two readings lies, beside the step, the time of one reading.
+        total.own_ns += now_ns - self._since_ns - self._reading_ns
+        self._own.own_ns += self._reading_ns
+
+    def _go_on(self, stood_ns: int) -> None:
+        self._since_ns = self._clock_ns()
+        self._own.own_ns += self._since_ns - stood_ns
 
     def attach(self, targets: Mapping[str, str]) -> None:
         """Time functions where they stand: `module:function` or `module:Class.method`, by step.
@@ -91,6 +99,36 @@ class Stopwatch:
         for target, step in targets.items():
             owner, name, function = find(target)
             setattr(owner, name, self.timed(step, function))
+
+
+class _Turns:
+    """A coroutine whose turns are timed, from each time it goes on to where it waits again."""
+
+    def __init__(self, watch: Stopwatch, total: Total, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._watch = watch
+        self._total = total
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        error: BaseException | None = None
+        while True:
+            self._watch.start(self._total)
+            try:
+                waits_for = self._coroutine.throw(error) if error else self._coroutine.send(None)
+            except StopIteration as end:
+                return end.value
+            finally:
+                self._watch.stop()
+            error = None
+            try:
+                yield waits_for
+            except BaseException as thrown:  # noqa: BLE001 - cancellation is the coroutine's
+                error = thrown
+
+
+def _reading_ns(clock_ns: Callable[[], int]) -> int:
+    """How long it takes to read the clock, at best."""
+    return min(-(clock_ns() - clock_ns()) for _ in range(_READINGS))
 
 
 def find(target: str) -> tuple[Any, str, Callable[..., Any]]:

@@ -9,7 +9,7 @@ _SERVER = f"{_GATEWAY}.runtime.server"
 _PIPELINE = f"{_GATEWAY}.pipeline"
 _METER = f"{_GATEWAY}.meter"
 _POOL = f"{_GATEWAY}.upstream.pool"
-_LEDGER = "proxy.ledger.sqlite.ledger:SqliteLedger"
+_LEDGER = "proxy.ledger.sqlite"
 
 STEPS = {
     f"{_SERVER}:Reception.__call__": "a task for the call",
@@ -21,14 +21,17 @@ STEPS = {
     f"{_GATEWAY}.estimate:Estimator.plan": "estimate: price the plan",
     f"{_GATEWAY}.estimate:Counter.count": "estimate: count tokens",
     f"{_GATEWAY}.reserve:Reserver.reserve": "reserve: make the request",
-    f"{_LEDGER}.reserve": "ledger: reserve",
+    f"{_LEDGER}.ledger:SqliteLedger.reserve": "ledger: ask and wait",
+    f"{_LEDGER}.operations.hold:reserve": "ledger: reserve",
     f"{_PIPELINE}:shape": "shape",
     f"{_POOL}:HttpUpstream.connect": "forward: find a connection",
-    f"{_LEDGER}.dispatch": "ledger: dispatch",
+    f"{_LEDGER}.ledger:SqliteLedger.dispatch": "ledger: ask and wait",
+    f"{_LEDGER}.operations.hold:dispatch": "ledger: dispatch",
     f"{_GATEWAY}.forward:Forwarder.send": "forward: headers",
     f"{_POOL}:HttpLine.send": "forward: send, wait for a status",
     f"{_PIPELINE}:budget_headers": "headers for the caller",
     f"{_PIPELINE}:client_headers": "headers for the caller",
+    f"{_GATEWAY}.upstream.connection:Connection.data_received": "forward: parse what arrives",
     f"{_METER}:read_whole": "meter: gather the answer",
     f"{_METER}:StreamRelay.run": "meter: relay the stream",
     f"{_POOL}:HttpLine.read": "meter: take bytes off the connection",
@@ -37,7 +40,9 @@ STEPS = {
     f"{_SERVER}:SocketDoor.write": "meter: pass bytes on",
     f"{_GATEWAY}.charge:Pricer.sentence": "settle: price what was used",
     f"{_GATEWAY}.settle:Settler.settle": "settle: end the hold",
-    f"{_LEDGER}.commit": "ledger: commit",
+    f"{_LEDGER}.ledger:SqliteLedger.commit": "ledger: ask and wait",
+    f"{_LEDGER}.operations.settle:commit": "ledger: commit",
+    f"{_LEDGER}.group:Group._run": "ledger: transaction of a tick",
     f"{_GATEWAY}.runtime.record:Recorder.close": "log line and metrics",
 }
 
