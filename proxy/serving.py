@@ -263,14 +263,15 @@ async def serve(
             advice="each replica has a budget of its own, and an emptyDir forgets: "
             "see docs/kubernetes.md",
         )
-    await server.start()
-    on_ready(server)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     hang_up = asyncio.Event()
+    # Before the start: a signal that comes with the first call must not kill it unsettled.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
+    await server.start()
+    on_ready(server)
     reloads = TaskSet()
     reloads.start(_reload_on(hang_up, server, read_again, log), name="reload")
     await stop.wait()

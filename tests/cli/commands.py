@@ -1,6 +1,10 @@
 """Commands as a shell runs them, and the configuration they are given."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,24 @@ def run(*arguments: str, stdin: str | None = None, **environment: str | None) ->
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
+
+
+@contextmanager
+def running(*arguments: str, cwd: Path | None = None) -> Iterator["subprocess.Popen[str]"]:
+    """`spendgate` in a process of its own, which is gone afterwards."""
+    command = [sys.executable, "-m", "proxy", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def next_line(stream: Any, word: str) -> str:
+    """The next line of a process that has this word in it."""
+    line: str = next(line for line in stream if word in line)
+    return line
 
 
 def answered(*arguments: str) -> Any:

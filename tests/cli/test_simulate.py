@@ -3,30 +3,14 @@
 import json
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.cli.commands import run
+from tests.cli.commands import next_line, run, running
 
 BODY = b'{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}'
-
-
-@contextmanager
-def simulating(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command in a process of its own, and the base URL it says."""
-    command = [sys.executable, "-m", "proxy", "simulate", "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline().split()[-1]
-        finally:
-            process.kill()
 
 
 def complete(base_url: str, key: str) -> str:
@@ -38,7 +22,8 @@ def complete(base_url: str, key: str) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_answers_those_who_have_the_key_until_it_is_ended(number: signal.Signals) -> None:
-    with simulating("--key", "sk-right", "--seed", "7") as (process, base_url):
+    with running("simulate", "--port", "0", "--key", "sk-right", "--seed", "7") as process:
+        base_url = next_line(process.stdout, "http").split()[-1]
         assert complete(base_url, "sk-right")
         with pytest.raises(HTTPError) as refusal:
             complete(base_url, "sk-wrong")
