@@ -104,9 +104,9 @@ class Identifier:
             elif lower == "x-api-key":
                 credentials.append(value.strip())
             elif self._trusts_headers and lower in _HEADER_LEVELS:
-                claims.append((_HEADER_LEVELS[lower], value))
+                claims.append((_HEADER_LEVELS[lower], _text(value)))
             elif self._trusts_headers and lower == "baggage":
-                claims.extend(_from_baggage(value))
+                claims.extend(_from_baggage(_text(value)))
         key, foreign = self._tell_apart(credentials)
         layers = (*self._default, *key.subject.items()) if key else self._default
         return Caller(self._subject_of(layers, tuple(claims)), path, foreign)
@@ -116,7 +116,9 @@ class Identifier:
         ours: Key | None = None
         foreign = None
         for secret in credentials:
-            key = self._keys.get(hashlib.sha256(secret.encode()).hexdigest())
+            key = self._keys.get(
+                hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+            )
             if key is not None:
                 if ours is not None and ours is not key:
                     raise Refused(Reason.IDENTITY_MISMATCH, "Two of our keys came with one call.")
@@ -182,6 +184,20 @@ def split_path(path: str) -> tuple[tuple[tuple[str, str], ...], str]:
             )
         claims.append((level, unquote(value)))
     return tuple(claims), slash + rest
+
+
+def _text(value: str) -> str:
+    """A header's value as text: UTF-8, else Latin-1, which RFC 9110 section 5.5 knows too.
+
+    Bytes that are no UTF-8 arrive as lone surrogates, which cannot be written anywhere.
+    """
+    if value.isascii():
+        return value
+    sent = value.encode("utf-8", "surrogateescape")
+    try:
+        return sent.decode()
+    except UnicodeDecodeError:
+        return sent.decode("latin-1")
 
 
 def _from_baggage(baggage: str) -> Iterator[tuple[str, str]]:
