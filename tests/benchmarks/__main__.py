@@ -19,7 +19,7 @@ _PLAIN_COLUMNS = 150
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Short steps and few repeats: half a minute, rough.")
+@click.option("--quick", is_flag=True, help="Short steps and few repeats: under a minute, rough.")
 @click.option(
     "--json",
     "json_file",

@@ -28,8 +28,8 @@ from tests.benchmarks.instruments.processes import (
 
 _READY_PATIENCE_S = 30.0
 _SETTLE_S = 0.5
-_STREAM_PACE_US = 5_000
-_STREAMS_AT_ONCE = 32
+STREAM = StreamScript(chunks=200, pace_us=5_000)
+STREAMS_AT_ONCE = 32
 _SHORT_STREAM = StreamScript(chunks=2, pace_us=2_000)
 
 
@@ -42,10 +42,10 @@ class Pace:
     json_s: float
     stream_s: float
     first_byte_s: float
-    stream_chunks: int = 200
+    stream: StreamScript = STREAM
 
 
-FULL = Pace(repeats=4, starts=3, json_s=1.2, stream_s=2.0, first_byte_s=1.0)
+FULL = Pace(repeats=4, starts=3, json_s=1.0, stream_s=1.5, first_byte_s=1.0)
 QUICK = Pace(repeats=2, starts=1, json_s=0.4, stream_s=1.0, first_byte_s=0.4)
 
 
@@ -73,11 +73,11 @@ def steps(pace: Pace) -> tuple[Step, ...]:
         Step("64 connections", 64, pace.json_s, _read_many),
         Step(
             "streams",
-            _STREAMS_AT_ONCE + 8,
+            STREAMS_AT_ONCE + 8,
             pace.stream_s,
             _read_stream,
-            StreamScript(pace.stream_chunks, _STREAM_PACE_US),
-            rate_per_s=_STREAMS_AT_ONCE,
+            pace.stream,
+            rate_per_s=STREAMS_AT_ONCE,
         ),
         Step("first byte", 4, pace.first_byte_s, _read_first_byte, _SHORT_STREAM, rate_per_s=200),
     )

@@ -3,9 +3,17 @@ from pathlib import Path
 
 from tests.benchmarks.contenders import DIRECT, PASSTHROUGH, Contender, Launch
 from tests.benchmarks.figures import METRICS
+from tests.benchmarks.instruments.exchange import StreamScript
 from tests.benchmarks.rounds import Course, Pace, Race, Runner
 
-SHORTEST = Pace(repeats=2, starts=2, json_s=0.05, stream_s=0.05, first_byte_s=0.05, stream_chunks=5)
+SHORTEST = Pace(
+    repeats=2,
+    starts=2,
+    json_s=0.05,
+    stream_s=0.05,
+    first_byte_s=0.05,
+    stream=StreamScript(chunks=5, pace_us=1_000),
+)
 
 
 def launch_nothing(directory: Path, upstream_port: int) -> Launch:

@@ -20,6 +20,7 @@ from tests.benchmarks.instruments.processes import (
     choose_cores,
     pinned,
 )
+from tests.benchmarks.rounds import STREAM, STREAMS_AT_ONCE
 from tests.benchmarks.steps.stopwatch import WATCH, Total
 from tests.benchmarks.steps.targets import REST, STEPS
 
@@ -36,6 +37,7 @@ class Load:
     connections: int
     blocks: int
     script: StreamScript | None = None
+    rate_per_s: float | None = None
 
     @property
     def units(self) -> int:
@@ -44,7 +46,13 @@ class Load:
 
 
 CALLS = Load(calls=2_000, connections=64, blocks=5)
-STREAMS = Load(calls=32, connections=32, blocks=4, script=StreamScript(chunks=200, pace_us=5_000))
+STREAMS = Load(
+    calls=STREAMS_AT_ONCE,
+    connections=STREAMS_AT_ONCE,
+    blocks=4,
+    script=STREAM,
+    rate_per_s=STREAMS_AT_ONCE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,15 @@ def _run_block(load: Load, port: int, generator: Generator, process: Process) ->
     """The CPU seconds that the process spent on it."""
     before_s = process.cpu_s()
     generator.run(
-        Job(HOST, port, load.connections, _LONG_S, script=load.script, calls_max=load.calls)
+        Job(
+            HOST,
+            port,
+            load.connections,
+            _LONG_S,
+            load.script,
+            rate_per_s=load.rate_per_s,
+            calls_max=load.calls,
+        )
     )
     return process.cpu_s() - before_s
 
