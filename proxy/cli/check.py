@@ -26,11 +26,12 @@ _PRICES: Final = ("pricing", "overrides")
 def check_command(
     config_file: Path | None, budget_usd: str | None, strict: bool, as_json: bool
 ) -> None:
-    """Say what is wrong with a configuration, one line for each finding.
+    """Find what is wrong with a configuration.
 
-    Checks every key, prices that look like a wrong unit, budgets that no call can reach, the
-    vocabulary files, and that a call without budget is denied. Exit code 1 when something is
-    wrong; warnings alone are 0, unless --strict.
+    One line for each finding: file, line, key and what is accepted. Checks every key, prices
+    that look like a wrong unit, budgets that no call can reach, the vocabulary files, and that
+    a call without budget is denied. Exit code 1 when something is wrong; warnings alone are 0,
+    unless --strict.
 
     \b
     spendgate check -c config.yaml

@@ -9,10 +9,11 @@ from proxy.cli.output import say_no
 
 @click.command("docs")
 def docs_command() -> None:
-    """Write docs/configuration.md and docs/config.schema.json again, from the code.
+    """Write the generated pages again.
 
-    For those who change the code: it is run in the folder of the checkout, and a test fails
-    when the pages are not what it would write.
+    docs/configuration.md and docs/config.schema.json come from the code. For those who change
+    the code: it is run in the folder of the checkout, and a test fails when the pages are not
+    what it would write.
 
     \b
     spendgate docs

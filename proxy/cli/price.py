@@ -24,7 +24,7 @@ _Facts = dict[str, _Fact | None]
 @config_option
 @json_option
 def price_command(model: str, config_file: Path | None, as_json: bool) -> None:
-    """Show what MODEL costs, now, and what is known of it.
+    """Show what a model costs, and what is known of it.
 
     With a configuration, its overrides and its upstream count. A model without a price exits
     with 1 and similar names: its calls would be refused, never free.

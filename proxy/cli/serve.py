@@ -16,8 +16,9 @@ from proxy.domain.errors import LedgerError
 @config_option
 @budget_option
 def serve_command(config_file: Path | None, budget_usd: str | None) -> None:
-    """Run the proxy until SIGTERM; SIGHUP reads the configuration again.
+    """Run the proxy.
 
+    It runs until SIGTERM, which lets calls in flight finish; SIGHUP reads the configuration again.
     Without a file the upstream is OpenAI's, or UPSTREAM_BASE_URL, with the key in
     OPENAI_API_KEY. One JSON line a call goes to standard output.
 

@@ -13,11 +13,11 @@ from proxy.cli.output import say_no
 @click.option("--key", help="The API key that calls need. Without it any will do.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same answers.")
 def simulate_command(port: int, key: str | None, seed: int) -> None:
-    """Run an upstream that speaks the chat completions API and keeps a bill of its own.
+    """Run a simulated upstream with a bill of its own.
 
-    It answers on 127.0.0.1 until it is interrupted; port 0 picks a free one. The header
-    x-simulate of a call tells it to misbehave: simulator/README.md says how. Its bill is at
-    /simulator/bill.
+    It speaks the chat completions API. It answers on 127.0.0.1 until it is interrupted; port 0
+    picks a free one. The header x-simulate of a call tells it to misbehave: simulator/README.md
+    says how. Its bill is at /simulator/bill.
 
     \b
     spendgate simulate --port 9100

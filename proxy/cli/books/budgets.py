@@ -61,7 +61,9 @@ class DollarsType(click.ParamType[int]):
 
 @click.group("budgets")
 def budgets_group() -> None:
-    """See and change budgets, also while the proxy runs.
+    """See budgets and change them.
+
+    Works while the proxy runs.
 
     \b
     spendgate budgets list -c config.yaml

@@ -19,7 +19,9 @@ _STATES = ("open", "active", "uncertain", "committed", "released", "expired", "a
 
 @click.group("reservations")
 def reservations_group() -> None:
-    """See holds, and end uncertain ones, also while the proxy runs.
+    """See holds, and end uncertain ones.
+
+    Works while the proxy runs.
 
     \b
     spendgate reservations list -c config.yaml

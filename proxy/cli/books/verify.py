@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 @ledger_option
 @json_option
 def verify_command(config_file: Path | None, as_json: bool) -> None:
-    """Recompute every balance from the reservations and from the journal.
+    """Recompute every balance, and compare.
 
-    Exit code 1 with each difference. Shows what is uncovered (billed, and no budget could
-    fund it) and uncertain (held for calls whose outcome nobody knows).
+    From the reservations, and once more from the journal; works while the proxy runs. Exit code
+    1 with each difference. Shows what is uncovered (billed, and no budget could fund it) and
+    uncertain (held for calls whose outcome nobody knows).
 
     \b
     spendgate verify -c config.yaml

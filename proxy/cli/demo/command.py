@@ -19,11 +19,11 @@ from proxy.cli.output import json_option, open_console, print_json, say_no
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all left to chance.")
 @json_option
 def demo_command(agents: int, pace_ms: int, seed: int, as_json: bool) -> None:
-    """Watch agents being held to a budget that is too small. Needs no key and no network.
+    """Watch agents being held to a budget that is too small.
 
-    A simulated upstream, a real proxy and a fleet of agents run in this process and talk over
-    real connections. At the end the ledger is held against the journal and against the
-    upstream's own bill; exit code 0 only if every promise was kept.
+    Needs no key and no network. A simulated upstream, a real proxy and a fleet of agents run in
+    this process and talk over real connections. At the end the ledger is held against the
+    journal and against the upstream's own bill; exit code 0 only if every promise was kept.
 
     \b
     spendgate demo

@@ -42,10 +42,11 @@ def estimate_command(
     budget_usd: str | None,
     as_json: bool,
 ) -> None:
-    """Say what a chat completion would hold, why, and whether it would leave now.
+    """Say what a call would hold, and what it would be told.
 
-    BODY.json is the body of the request, - is standard input. Nothing is held and nothing is
-    sent. Balances are the ledger's; without a ledger, what the configuration declares. Exit
+    Shows tokens by part, the rates taken and why, the plan, and what each budget says now.
+    BODY.json is the body of a chat completion, - is standard input. Nothing is held and nothing
+    is sent. Balances are the ledger's; without a ledger, what the configuration declares. Exit
     code 1 when the call would be refused.
 
     \b
