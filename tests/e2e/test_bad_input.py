@@ -270,6 +270,11 @@ async def test_a_page_in_a_browser_is_refused(stack: Stack, origin: str) -> None
         ("POST", "/v1/%63hat/completions"),
         ("POST", "/chat/completions"),
         ("GET", "/v1/modelsx"),
+        ("GET", "/v1/models/"),
+        ("GET", "/v1/models/../files"),
+        ("GET", "/v1/models/a/%2e%2E/%2e%2e/files"),
+        ("GET", "/v1/models/%252e%252e/files"),
+        ("GET", "/v1/models/..\\files"),
         ("GET", "/"),
         ("POST", "/metrics"),
     ],
@@ -279,6 +284,21 @@ async def test_what_is_not_metered_does_not_pass(stack: Stack, method: str, path
     data = request_bytes(encode(GOOD), method=method, path=path)
 
     await refused(stack, data, 403, "path_not_allowed")
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt-4o", "ft:gpt-4o-mini:acme::7p4", "ft%3Agpt-4o", "meta/llama-3.1-8b@2"]
+)
+async def test_the_name_of_a_model_passes(stack: Stack, name: str) -> None:
+    stack.simulator.reset()
+    data = request_bytes(method="GET", path=f"/v1/models/{name}")
+
+    answer = read_answer(await exchange(stack.base_url, data))
+
+    (seen,) = stack.simulator.requests_seen
+    assert seen.path == f"/v1/models/{name}"
+    assert answer is not None
+    assert answer.status in (200, 404)
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/responses"), ("POST", CHAT)])

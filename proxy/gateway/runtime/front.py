@@ -4,8 +4,10 @@ Paths that are not listed here do not pass: an endpoint that nobody meters is a 
 every budget (field-report 61).
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import unquote
 
 from proxy.domain.clock import Clock
 from proxy.domain.errors import Reason, Refused
@@ -24,6 +26,9 @@ from proxy.observe.logs import Log
 
 CHAT_PATH: Final = f"{API_PREFIX}/chat/completions"
 MODELS_PATH: Final = f"{API_PREFIX}/models"
+
+_NAME: Final = re.compile(r"[\w:@+-][\w.:@+-]*")
+"""A part of a model's name. One that began with a dot could climb out of the list of models."""
 
 
 class Front:
@@ -162,8 +167,11 @@ class Front:
 
 
 def is_models_path(path: str) -> bool:
-    """`/v1/models`, or one model below it."""
-    return path == MODELS_PATH or path.startswith(f"{MODELS_PATH}/")
+    """`/v1/models`, or one model below it, whose name may have slashes but leads nowhere else."""
+    if path == MODELS_PATH:
+        return True
+    names = unquote(path.removeprefix(f"{MODELS_PATH}/")).split("/")
+    return path.startswith(f"{MODELS_PATH}/") and all(map(_NAME.fullmatch, names))
 
 
 def _bug() -> Refused:
