@@ -19,7 +19,7 @@ else:
 MAX_PIECE_BYTES: Final = 32 * 2**20
 """What one piece of an answer may expand to: a piece of 64 KiB by a factor of 500."""
 
-_GZIP_MAGIC: Final = b"\x1f\x8b"
+_GZIP_START: Final = b"\x1f"
 
 
 class Undecodable(Exception):
@@ -58,18 +58,12 @@ class _Gzip:
     def __init__(self, max_piece_bytes: int) -> None:
         self._max_piece_bytes = max_piece_bytes
         self._member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        self._between = b""
 
     def feed(self, data: bytes) -> bytes:
         plain = b""
-        data = self._between + data
-        self._between = b""
         while data:
             if self._member.eof:
-                if not data.startswith(_GZIP_MAGIC[: len(data)]):
-                    break
-                if len(data) < len(_GZIP_MAGIC):
-                    self._between = data
+                if not data.startswith(_GZIP_START):
                     break
                 self._member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
             plain += _inflate(self._member, data, self._max_piece_bytes - len(plain))

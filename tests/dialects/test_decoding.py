@@ -92,6 +92,15 @@ def test_an_answer_that_breaks_off_gives_what_it_had(
         assert noise.startswith(_decoded(coding, [compressed[:length]]))
 
 
+def test_deflate_without_a_header_is_never_taken_for_one_with() -> None:
+    looks_like_a_header = 0
+    for number in range(500):
+        compressed = _raw_deflate(str(number).encode())
+        looks_like_a_header += int.from_bytes(compressed[:2]) % 31 == 0
+        assert _decoded("deflate", [compressed]) == str(number).encode()
+    assert looks_like_a_header
+
+
 def test_events_come_out_as_they_are_flushed() -> None:
     compressor = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
     decoder = decoder_for("gzip")

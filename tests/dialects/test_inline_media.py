@@ -91,6 +91,8 @@ def test_base64_without_its_padding_is_read() -> None:
 
 _PNG = _image("PNG", (500, 600))
 _JPEG = _image("JPEG", (500, 600))
+_LOSSY = _image("WEBP", (500, 600))
+_FRAME = b"\xff\xc0\x00\x11\x08" + struct.pack(">HH", 600, 500) + bytes(8)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +115,13 @@ _JPEG = _image("JPEG", (500, 600))
         _url(b"\xff\xd8\xff\xe0\x00\x00" * 5_000),
         _url(b"\xff\xd8\xff" + b"\xff" * 9_000),
         _url(b"\xff\xd8\xff\xd9" + bytes(50)),
+        _url(b"\xff\xd8\xff\xe0\x00\x02" + b"\x00" + _FRAME[1:]),
+        _url(b"\xff\xd8\xff\xd0" * 1_001 + _FRAME),
+        _url(b"GIF88a" + bytes([7, 0, 8, 0, 0, 0])),
+        _url(_alpha_webp()[:27]),
+        _url(_alpha_webp().replace(b"RIFF", b"RIFX")),
+        _url(_alpha_webp().replace(b"WEBP", b"WAVE")),
+        _url(_LOSSY.replace(b"\x9d\x01\x2a", b"\x9d\x01\x2b")),
         _url(b"RIFF\0\0\0\0WEBPVP9 " + bytes(40)),
         _url(b"RIFF\0\0\0\0WEBPVP8 " + bytes(40)),
         _url(b"RIFF\0\0\0\0WEBPVP8L" + bytes(40)),
@@ -129,6 +138,46 @@ def test_base64_that_readers_could_see_differently_is_unknown(shift: str) -> Non
     assert image_size(f"data:;base64,{text}") == (500, 600)
     for place in range(0, 400, 37):
         assert image_size(f"data:;base64,{text[:place]}{shift}{text[place:]}") is None
+
+
+def test_base64_is_strict_in_what_is_skipped_and_in_what_is_read() -> None:
+    jpeg = _encoded(_image("JPEG", (500, 600), comment=b"x" * 300 + b"\xff\xff\xff"))
+    assert image_size(f"data:;base64,{jpeg}") == (500, 600)
+    inside = jpeg.index("eHh4") + 40
+    assert image_size(f"data:;base64,{jpeg[:inside]}\n\n\n\n{jpeg[inside:]}") is None
+    png = _encoded(_PNG)
+    for place in range(32):
+        assert image_size(f"data:;base64,{png[:place]}\n{png[place:]}") is None
+    assert image_size(f"data:;base64,{png[:32]}\n{png[32:]}") == (500, 600)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        b"\xff\xff\xff",
+        b"\xff\x01\xff\xd0\xff\xd7",
+        b"\xff\xe0\x00\x04ab\xff",
+        b"\xff\xc4\x00\x0b" + bytes(9),
+        b"\xff\xc8\x00\x0b" + bytes(9),
+        b"\xff\xcc\x00\x0b" + bytes(9),
+        b"\xff\xd8\x00\x02",
+        b"\xff\xd0" * 998,
+    ],
+)
+def test_what_stands_before_the_frame_of_a_jpeg_is_passed(before: bytes) -> None:
+    assert image_size(_url(b"\xff\xd8" + before + _FRAME)) == (500, 600)
+
+
+@pytest.mark.parametrize("marker", [*range(0xC0, 0xC4), 0xC5, 0xC7, 0xC9, 0xCB, 0xCD, 0xCF])
+def test_every_kind_of_frame_has_the_size(marker: int) -> None:
+    frame = b"\xff" + bytes([marker]) + _FRAME[2:]
+    assert image_size(_url(b"\xff\xd8" + frame)) == (500, 600)
+
+
+@pytest.mark.parametrize("version", [b"GIF87a", b"GIF89a"])
+def test_both_versions_of_gif_have_a_size(version: bytes) -> None:
+    assert image_size(_url(version + struct.pack("<HH", 7, 8) + bytes(3))) == (7, 8)
 
 
 @given(
@@ -175,6 +224,9 @@ def test_other_chunks_of_a_wave_are_skipped() -> None:
         b"",
         b"ID3\x04" + bytes(100),
         _wav(1)[:40],
+        _wav(1).replace(b"RIFF", b"RIFX"),
+        _wav(1).replace(b"WAVE", b"AVI "),
+        _wav(1)[:12] + _wav(1)[36:],
         _wav(1).replace(b"fmt ", b"abcd"),
         _wav(1).replace(struct.pack("<HH", 1, 1), struct.pack("<HH", 2, 1)),
         _wav(1).replace(struct.pack("<I", 8000), struct.pack("<I", 4_000_000_000), 1),
