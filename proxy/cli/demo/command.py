@@ -11,7 +11,7 @@ from proxy.cli.output import json_option, open_console, print_json, say_no
 @click.option("--agents", type=click.IntRange(1, 200), default=20, show_default=True)
 @click.option(
     "--pace-ms",
-    type=click.IntRange(0, 1_000),
+    type=click.IntRange(0, 80),
     default=40,
     show_default=True,
     help="How long the upstream takes for one piece of an answer.",
