@@ -1,0 +1,156 @@
+"""Holds end exactly once, also while the ledger is away."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from proxy.domain.clock import SystemClock
+from proxy.domain.errors import (
+    LedgerError,
+    LedgerUnavailable,
+    ReservationExpired,
+    ReservationFinalized,
+    ReservationNotFound,
+)
+from proxy.domain.reservation import State
+from proxy.gateway import settle
+from proxy.gateway.denials import Denials
+from proxy.gateway.runtime.leases import Leases
+from proxy.gateway.runtime.tasks import TaskSet
+from proxy.gateway.settle import Charged, GivenBack, LeftUncertain, Sentence, Settler
+from proxy.ledger.protocol import Settlement
+from tests.e2e.stack import ListLog
+
+CHARGED = Charged(700, estimated=False, model="m")
+SETTLED = Settlement(State.COMMITTED, charged=700, released=300, uncovered=0, balances=())
+
+
+@dataclass
+class Recorded:
+    """A ledger that says what the test tells it to, and keeps what it was asked."""
+
+    failures: list[LedgerError] = field(default_factory=list)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    uncovered: int = 0
+
+    def _answer(self, operation: str, key: str) -> Settlement:
+        self.calls.append((operation, key))
+        if self.failures:
+            raise self.failures.pop(0)
+        return Settlement(State.COMMITTED, 700, 300, self.uncovered, ())
+
+    async def commit(
+        self, reservation_id: str, *, key: str, metadata: Mapping[str, str], **_: object
+    ) -> Settlement:
+        assert metadata == {"served_model": "m"}
+        return self._answer("commit", key)
+
+    async def release(self, reservation_id: str, *, key: str) -> Settlement:
+        return self._answer("release", key)
+
+    async def charge_late(self, reservation_id: str, *, key: str, **_: object) -> Settlement:
+        return self._answer("charge_late", key)
+
+    async def mark_uncertain(self, reservation_id: str) -> None:
+        self._answer("mark_uncertain", "")
+
+
+@dataclass
+class Room:
+    ledger: Recorded
+    log: ListLog = field(default_factory=ListLog)
+    tasks: TaskSet = field(default_factory=TaskSet)
+
+    def __post_init__(self) -> None:
+        self.leases = Leases(self.ledger, self.log, ttl_ms=60_000)  # type: ignore[arg-type]
+        self.leases.keep("r")
+        self.settler = Settler(
+            self.ledger,  # type: ignore[arg-type]
+            self.leases,
+            Denials(SystemClock()),
+            self.tasks,
+            self.log,
+        )
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> Room:
+    monkeypatch.setattr(settle, "_FIRST_PAUSE_S", 0)
+    monkeypatch.setattr(settle, "_LONGEST_PAUSE_S", 0)
+    return Room(Recorded())
+
+
+@pytest.mark.parametrize(
+    ("sentence", "calls"),
+    [
+        (CHARGED, [("commit", "r/settle")]),
+        (GivenBack(), [("release", "r/settle")]),
+        (LeftUncertain(), [("mark_uncertain", "")]),
+    ],
+)
+async def test_each_sentence_is_one_operation(
+    room: Room, sentence: Sentence, calls: list[tuple[str, str]]
+) -> None:
+    await room.settler.settle("r", sentence)
+    assert room.ledger.calls == calls
+    assert len(room.leases) == 0
+
+
+async def test_while_the_ledger_is_away_the_same_key_is_tried_until_it_lands(room: Room) -> None:
+    """And the hold is kept alive meanwhile: it is not ours to give up."""
+    room.ledger.failures = [LedgerUnavailable()] * 3
+    assert await room.settler.settle("r", CHARGED) is None
+    assert len(room.leases) == 1
+    await room.tasks.wait(5_000)
+    assert room.ledger.calls == [("commit", "r/settle")] * 4
+    assert len(room.leases) == 0
+    assert [line["event"] for line in room.log.lines] == ["settlement_waits", "settlement_landed"]
+
+
+@pytest.mark.parametrize("error", [ReservationFinalized("RELEASED"), ReservationExpired()])
+async def test_the_cost_of_a_hold_that_has_ended_lands_all_the_same(
+    room: Room, error: LedgerError
+) -> None:
+    room.ledger.failures = [error]
+    assert await room.settler.settle("r", CHARGED) == SETTLED
+    assert room.ledger.calls == [("commit", "r/settle"), ("charge_late", "r/settle")]
+
+
+async def test_a_late_charge_waits_for_the_ledger_too(room: Room) -> None:
+    room.ledger.failures = [ReservationExpired(), LedgerUnavailable(), ReservationExpired()]
+    await room.settler.settle("r", CHARGED)
+    await room.tasks.wait(5_000)
+    assert [operation for operation, _ in room.ledger.calls] == [
+        "commit",
+        "charge_late",
+        "commit",
+        "charge_late",
+    ]
+
+
+async def test_what_cannot_be_settled_is_said_and_does_not_fail_the_call(room: Room) -> None:
+    room.ledger.failures = [ReservationNotFound()]
+    assert await room.settler.settle("r", GivenBack()) is None
+    assert room.log.events("settlement_refused") == [
+        {"event": "settlement_refused", "reservation_id": "r", "error": "ReservationNotFound"}
+    ]
+
+
+async def test_what_no_budget_could_fund_is_an_event(room: Room) -> None:
+    room.ledger.uncovered = 5
+    await room.settler.settle("r", CHARGED)
+    assert room.log.events("uncovered") == [
+        {"event": "uncovered", "reservation_id": "r", "uncovered_microcents": 5}
+    ]
+
+
+async def test_a_process_that_stops_lets_go_of_what_still_waits(room: Room) -> None:
+    """The hold stays in the ledger: `recover` finds it, dispatched, and keeps it."""
+    room.ledger.failures = [LedgerUnavailable()] * 10_000
+    await room.settler.settle("r", CHARGED)
+    await asyncio.sleep(0)
+    await room.tasks.drain(0)
+    assert len(room.tasks) == 0
+    assert room.settler.pending == 0
