@@ -22,7 +22,13 @@ NOW_MS = 1_795_000_000_000
 MESSAGES = [{"role": "user", "content": "hi"}]
 ONE, TWO = Decimal(1), Decimal(2)
 PRICED = Override(model="local", input_per_mtok=ONE, output_per_mtok=TWO)
-WINDOWED = Override(model="windowed", input_per_mtok=ONE, output_per_mtok=TWO, context_window=1_000)
+WINDOWED = Override(
+    model="windowed",
+    input_per_mtok=ONE,
+    output_per_mtok=TWO,
+    context_window=1_000,
+    tokenizer="o200k_base",
+)
 TOKENIZERS = Tokenizers()
 TOKENIZERS.load(["o200k_base"])
 
