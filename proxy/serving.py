@@ -181,7 +181,8 @@ class Server:
             self.addresses[name] = Address(host, port)
 
     async def _handle(self, door: Door) -> None:
-        await self._gateway.front.handle(door)
+        # Connections that callers keep open can bring calls while the last ones finish.
+        await self._gateway.front.handle(door, is_stopping=self._stopping)
 
     def _refuse_unreadable(self) -> Answer:
         return self._gateway.front.refuse_unreadable()

@@ -64,8 +64,8 @@ class Front:
         self._calls_max = calls_max
         self._calls = 0
 
-    async def handle(self, door: Door) -> None:
-        """Answer one request, whatever it is."""
+    async def handle(self, door: Door, *, is_stopping: bool = False) -> None:
+        """Answer one request, whatever it is. A proxy that is stopping begins no new call."""
         health = await health_answer(door.path, self._checks)
         if health is not None:
             door.answer(health.status, health.headers, health.body)
@@ -77,6 +77,8 @@ class Front:
         )
         self._calls += 1
         try:
+            if is_stopping:
+                raise Refused(Reason.OVERLOADED, "The proxy is stopping. Retry shortly.")
             await self._route(door, record)
         except Refused as refused:
             self._refuse(door, refused, record)
