@@ -340,6 +340,8 @@ async def test_a_late_cost_is_never_refused(ledger: Home) -> None:
     late = await ledger.charge_late(reservation_id, actual=70, key="settle", payload_hash="")
     assert (late.charged, late.uncovered) == (20, 50)
     assert (await balance_of(ledger, BOT)).is_over_limit
+    again = await ledger.charge_late(reservation_id, actual=75, key="more", payload_hash="")
+    assert (again.charged, again.uncovered) == (20, 55), "only what was not known before"
 
 
 async def test_a_lapsed_hold_is_ended_before_it_is_charged_late(harness: Harness) -> None:

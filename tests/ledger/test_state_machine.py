@@ -212,7 +212,7 @@ def test_a_home_does_what_the_model_does(backend: str) -> None:
     run_state_machine_as_test(
         type("Comparison", (Comparison,), {"backend": backend}),
         settings=settings(
-            max_examples=200,
+            max_examples=120,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

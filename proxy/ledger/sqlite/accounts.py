@@ -132,6 +132,7 @@ class Accounts:
         def undo() -> None:
             account.budget_id, account.window_id = old_budget_id, 0
             del self._by_window[window_id]
+            self._touched.discard(window_id)
 
         return undo
 
@@ -159,19 +160,17 @@ class Accounts:
     def touched_rows(self) -> Iterable[Row]:
         """The windows to write: amounts and the id, as `transaction` updates them."""
         for number in self._touched:
-            account = self._by_window.get(number)
-            if account is not None:
-                balance = account.balance
-                yield (
-                    balance.allocated,
-                    balance.reserved,
-                    balance.spent,
-                    balance.debt,
-                    balance.uncertain,
-                    balance.uncovered,
-                    int(balance.is_over_limit),
-                    number,
-                )
+            balance = self._by_window[number].balance
+            yield (
+                balance.allocated,
+                balance.reserved,
+                balance.spent,
+                balance.debt,
+                balance.uncertain,
+                balance.uncovered,
+                int(balance.is_over_limit),
+                number,
+            )
 
     def _load(self, scopes: Sequence[Scope], unit: Unit) -> None:
         found: dict[Scope, list[Account]] = {scope: [] for scope in scopes}
