@@ -85,6 +85,7 @@ async def test_it_says_where_it_listens_and_serves(tmp_path: Path, simulator: Si
     assert code == 0
     assert [line["decision"] for line in proxy.events("call")] == ["ALLOW"]
     assert proxy.events("stopped")
+    assert "Say something" not in str(proxy.log.lines) + str(proxy.errors.lines)
     await assert_sound(tmp_path, simulator)
 
 
