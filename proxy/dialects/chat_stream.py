@@ -38,15 +38,22 @@ class AnswerStream:
         client knows it.) Otherwise every piece goes on at once, as the same object.
     cost_of: gives the cost in dollars, as a decimal string, of the answer whose usage has
         just come; it is added to that usage. None adds nothing.
+    n: how many choices were asked for; before that many have ended, or `[DONE]` came, an
+        answer is not complete.
 
     Only where something may be taken out or added does the unfinished end of a piece wait,
     at most MAX_HELD_BYTES of it.
     """
 
     def __init__(
-        self, *, strip_usage: bool, cost_of: Callable[[Answer], str | None] | None = None
+        self,
+        *,
+        strip_usage: bool,
+        cost_of: Callable[[Answer], str | None] | None = None,
+        n: int = 1,
     ) -> None:
         self._strips_usage = strip_usage
+        self._n = n
         self.saw_done = False
         self._cost_of = cost_of
         self._events = EventSplitter()
@@ -85,8 +92,9 @@ class AnswerStream:
 
     @property
     def saw_finish_reason(self) -> bool:
-        """Whether every choice that came has said why it ended."""
-        return self._decoded().finished
+        """Whether every choice that came, and that was asked for, has said why it ended."""
+        texts = self._decoded()
+        return texts.finished and texts.choices >= self._n
 
     @property
     def saw_content(self) -> bool:

@@ -261,6 +261,15 @@ def test_a_stream_is_complete_when_every_choice_is() -> None:
     assert not _relay([events([chunk()])])[1].complete
 
 
+@pytest.mark.parametrize(("n", "complete"), [(1, True), (2, True), (3, False)])
+def test_a_choice_that_has_not_begun_is_missing(n: int, complete: bool) -> None:
+    stream = AnswerStream(strip_usage=False, n=n)
+    stream.feed(events([chunk({}, choices=finished(index=index)) for index in range(2)]))
+    assert stream.answer.complete is complete
+    stream.feed(events([DONE]))
+    assert stream.answer.complete
+
+
 def test_first_content_and_reasons_are_known_on_the_way() -> None:
     stream = AnswerStream(strip_usage=True)
     seen = []
