@@ -25,7 +25,6 @@ from proxy.domain.money import usd
 from proxy.gateway.policy import Wish
 from proxy.ledger.protocol import Rung
 
-
 _LONGER_CACHE: Final = frozenset({"prompt_cache_retention", "prompt_cache_options"})
 """Fields that ask for a cache that lives longer, which may cost more to write."""
 
