@@ -198,23 +198,37 @@ class Estimator:
         self, request: ChatRequest, wish: Wish, model: Model, bound: InputBound
     ) -> Sequence[Way]:
         terms = self._terms(request)
-        may_write = not request.has_prediction  # the API takes no limit beside a prediction
-        own = model.profile.max_output_tokens
-        limit = _least(request.max_output_tokens, wish.max_tokens if may_write else None, own)
-        if limit is None:
-            limit = self._limit_by_window(model, bound, terms)
-        writes = may_write and (own is None or limit < own)
+        limit, writes = self._limit(request, wish, model, bound)
         full = hold(model.card, bound, output_tokens=limit, **terms)
         if bound.bound_class is BoundClass.NONE:
             full = max(full, self._unbounded())
             return [Way(Rung(full, full), model, bound, terms, limit, writes)]
         ways = [Way(Rung(full, full), model, bound, terms, limit, writes)]
         least = self._degrade.min_output_tokens
-        if self._degrade.shorten and least < limit and may_write:
+        if self._degrade.shorten and least < limit and not request.has_prediction:
             minimum = hold(model.card, bound, output_tokens=least, **terms)
             if minimum < full:
                 ways.append(Way(Rung(minimum, full), model, bound, terms, limit, True))
         return ways
+
+    def _limit(
+        self, request: ChatRequest, wish: Wish, model: Model, bound: InputBound
+    ) -> tuple[int, bool]:
+        """The output limit of the call in full, and whether it has to stand in the body.
+
+        A stand-in may know the caller's limit by another field, or allow less: it is written
+        anew. What is written leaves room for the input.
+        """
+        may_write = not request.has_prediction  # the API takes no limit beside a prediction
+        asked, own = request.max_output_tokens, model.profile.max_output_tokens
+        limit = _least(asked, wish.max_tokens if may_write else None, own)
+        if limit is None:
+            limit = self._limit_by_window(model, bound, self._terms(request))
+        is_for_another = asked is not None and model.name != request.model
+        writes = may_write and (own is None or limit < own or is_for_another)
+        if writes and (is_for_another or limit != asked):
+            limit = min(limit, _room(model, bound) or limit)
+        return limit, writes
 
     def _limit_by_window(self, model: Model, bound: InputBound, terms: Terms) -> int:
         """The output limit where neither the call nor the model has one."""
@@ -275,6 +289,13 @@ class Estimator:
 
 def _least(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _room(model: Model, bound: InputBound) -> int | None:
+    """What the counted input leaves of the window; None where that is unknown, or nothing."""
+    window = model.profile.context_window
+    counted_tokens = bound.total_tokens - bound.unseen_tokens
+    return window - counted_tokens if window is not None and window > counted_tokens else None
 
 
 def _can_serve(model: Model, request: ChatRequest, bound: InputBound) -> bool:

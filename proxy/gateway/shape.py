@@ -28,8 +28,8 @@ def shape(request: ChatRequest, wish: Wish, way: Way, *, rung: int, amount: int)
     length = way.output_tokens_for(amount)
     dropped = frozenset(tool.name for tool in request.tools if not wish.caps.allows_tool(tool.name))
     asked = request.max_output_tokens
-    limit = length if way.writes_limit and length != asked else None
     swapped = way.model.name if way.model.name != request.model else None
+    limit = length if way.writes_limit and (length != asked or swapped) else None
     asks_usage = request.stream and not request.asks_usage
     body = apply(
         request,
@@ -41,7 +41,9 @@ def shape(request: ChatRequest, wish: Wish, way: Way, *, rung: int, amount: int)
             include_usage=asks_usage,
         ),
     )
-    shortened = limit is not None and (rung > 0 or wish.max_tokens is not None)
+    shortened = limit not in (None, asked) and (
+        rung > 0 or wish.max_tokens is not None or asked is not None
+    )
     caps = tuple(
         name
         for name, changed in (
