@@ -211,6 +211,12 @@ def test_what_the_header_claims_of_the_length_is_not_believed() -> None:
         assert wav_duration_ms(_encoded(claimed)) == 2000
 
 
+@pytest.mark.parametrize("encoding", [0x0001, 0x0003, 0xFFFE])
+def test_every_linear_encoding_has_a_length(encoding: int) -> None:
+    data = _wav(1).replace(struct.pack("<HH", 1, 1), struct.pack("<HH", encoding, 1))
+    assert wav_duration_ms(_encoded(data)) == 1000
+
+
 def test_other_chunks_of_a_wave_are_skipped() -> None:
     data = _wav(1)
     place = data.index(b"data")
