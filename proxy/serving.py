@@ -132,9 +132,9 @@ class Server:
     async def stop(self) -> None:
         """Let calls in flight finish, at most `shutdown_ms`, then settle and close."""
         self._stopping = True
-        for runner in self._runners:
-            for site in list(runner.sites):
-                await site.stop()
+        # Probes and operators are answered to the end; only new calls are not.
+        for site in list(self._runners[0].sites):
+            await site.stop()
         late = await self._calls.wait(self._config.shutdown_ms)
         if late:
             self._log.line("hanging_up", calls=late)
@@ -208,14 +208,23 @@ class Server:
             )
         except LedgerError:
             return
-        self._metrics.show_ledger(balances, uncertain=len(uncertain))
+        declared = frozenset(budget.scope.text for budget in self._config.budgets)
+        self._metrics.show_ledger(balances, declared=declared, uncertain=len(uncertain))
 
     def _start_timers(self) -> None:
         self._timers.start(self._load_vocabulary(), name="load vocabulary")
         self._timers.start(
-            _every(self._leases.beat_ms / 1000, self._leases.beat), name="extend leases"
+            self._every(self._leases.beat_ms / 1000, self._leases.beat), name="extend leases"
         )
-        self._timers.start(_every(_EXPIRY_PAUSE_S, self._expire), name="end leases")
+        self._timers.start(self._every(_EXPIRY_PAUSE_S, self._expire), name="end leases")
+
+    async def _every(self, pause_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(pause_s)
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - a bug must not end what keeps holds alive
+                self._log.line("internal_error", error=type(error).__name__)
 
     async def _load_vocabulary(self) -> None:
         try:
@@ -231,20 +240,15 @@ class Server:
         try:
             swept = await self._ledger.expire(limit=EXPIRY_BATCH)
         except LedgerError as error:
+            if self._ledger_check.ok:
+                self._log.line("expiry_waits", why=str(error))
             self._ledger_check = Check("ledger", ok=False, why=str(error))
-            self._log.line("expiry_waits", why=str(error))
             return
         self._ledger_check = Check("ledger", ok=True)
         for reservation_id in swept.uncertain:
             self._log.line("became_uncertain", reservation_id=reservation_id)
         for reservation_id in swept.committed:
             self._log.line("uncertain_charged", reservation_id=reservation_id)
-
-
-async def _every(pause_s: float, work: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await asyncio.sleep(pause_s)
-        await work()
 
 
 async def serve(

@@ -5,12 +5,13 @@ JSON is decoded and nothing is tokenized per chunk.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
 
+import msgspec
 from multidict import CIMultiDict
 
 from pricing.cost import hold
@@ -23,12 +24,14 @@ from proxy.gateway.estimate import Way
 from proxy.gateway.forward import BrokenOff, UpstreamAnswer
 from proxy.gateway.runtime.door import ClientGone, Door
 
+ANSWER_BYTES_MAX: Final = 256 * 2**20
+"""An answer in one piece is kept until its end; a longer one is no answer of a model."""
+
 _DRAIN_STEP_BYTES: Final = 16_384
 """How often the worth of a drained answer is looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metered:
+class Metered(msgspec.Struct, frozen=True):
     """What came of a call: how it ended, what was read on the way, and the body if whole."""
 
     ending: Ending
@@ -108,17 +111,21 @@ async def read_whole(answer: UpstreamAnswer, door: Door, disconnects: Disconnect
     `drain_ms` after the caller has gone.
     """
     pieces: list[bytes] = []
+    size = 0
     broken = False
     with _deadline_when_gone(answer, door, disconnects.drain_ms):
         try:
             while piece := await answer.read():
                 pieces.append(piece)
+                size += len(piece)
+                if size > ANSWER_BYTES_MAX:
+                    answer.abort()
         except BrokenOff:
             broken = True
     body = b"".join(pieces)
     read = None
     if not broken and answer.status < 400:
-        plain = _plain(answer.headers, body)
+        plain = _plain(answer.headers, pieces)
         broken = plain is None or _is_cut(answer.headers, plain)
         read = None if plain is None else read_answer(plain)
     ending = Ending(
@@ -185,7 +192,7 @@ class StreamRelay:
     def _metered(self, *, broken: bool) -> Metered:
         read = self._stream.answer
         cut = not read.complete
-        if (cut or broken) and not self._gone:
+        if cut or broken:
             self._door.break_off()
         ending = Ending(
             _outcome(self._answer.status, broken=cut),
@@ -254,13 +261,13 @@ def _outcome(status: int, *, broken: bool) -> Outcome:
     return Outcome.FAILED if status >= 500 else Outcome.COMPLETE
 
 
-def _plain(headers: Mapping[str, str], body: bytes) -> bytes | None:
+def _plain(headers: Mapping[str, str], pieces: Iterable[bytes]) -> bytes | None:
     """The body without its compression; None when it breaks off or is something else."""
     decoder = decoder_for(headers.get("Content-Encoding", ""))
     if decoder is None:
-        return body
+        return b"".join(pieces)
     try:
-        return decoder.feed(body) + decoder.finish()
+        return b"".join([*map(decoder.feed, pieces), decoder.finish()])
     except Undecodable:
         return None
 

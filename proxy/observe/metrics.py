@@ -116,10 +116,15 @@ class Metrics:
             registry=self.registry,
         )
 
-    def show_ledger(self, balances: Iterable[Balance], *, uncertain: int) -> None:
-        """Take in what stands in the ledger: read when somebody asks for the figures."""
+    def show_ledger(
+        self, balances: Iterable[Balance], *, declared: frozenset[str], uncertain: int
+    ) -> None:
+        """Take in what stands in the ledger: read when somebody asks for the figures.
+
+        `declared` are the scopes that the configuration spells out.
+        """
         self.budget_remaining_usd.clear()
-        for balance in _worth_showing(balances):
+        for balance in _worth_showing(balances, declared):
             gauge = self.budget_remaining_usd.labels(balance.scope, balance.period)
             gauge.set(balance.remaining / MICROCENTS_PER_USD)
         self.uncertain_holds.set(uncertain)
@@ -129,8 +134,7 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-def _worth_showing(balances: Iterable[Balance]) -> list[Balance]:
+def _worth_showing(balances: Iterable[Balance], declared: frozenset[str]) -> list[Balance]:
     money = [b for b in balances if b.unit is Unit.USD_MICROCENTS]
-    declared = [b for b in money if b.declared]
-    others = sorted((b for b in money if not b.declared), key=lambda b: b.remaining)
-    return declared + others[:_SCOPES_MAX]
+    others = sorted((b for b in money if b.scope not in declared), key=lambda b: b.remaining)
+    return [b for b in money if b.scope in declared] + others[:_SCOPES_MAX]

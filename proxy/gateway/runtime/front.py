@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from proxy.domain.clock import Clock
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.scope import derive
+from proxy.gateway.ending import Outcome
 from proxy.gateway.forward import API_PREFIX, Forwarder
 from proxy.gateway.identify import Caller, Guard, Identifier
 from proxy.gateway.meter import Disconnects, read_whole
@@ -151,6 +152,8 @@ class Front:
         headers = client_headers(answer.headers)
         headers["X-Cycles-Trace-Id"] = record.trace_id
         record.status = answer.status
+        if metered.ending.outcome is Outcome.BROKEN:
+            door.break_off()
         door.answer(answer.status, headers, metered.body)
 
     def _refuse(self, door: Door, refused: Refused, record: CallRecord) -> None:
