@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from pricing.images import count_image
 from pricing.profile import Profile
 from pricing.prompt import Audio, File, Image, Prompt, Text, Unseen
@@ -33,8 +35,7 @@ class BoundClass(StrEnum):
 _FROM_BEST_TO_WORST: Final = tuple(BoundClass)
 
 
-@dataclass(frozen=True, slots=True)
-class BoundLine:
+class BoundLine(msgspec.Struct, frozen=True):
     """What `count` parts of one kind add, for `spendgate estimate`."""
 
     what: str
@@ -44,8 +45,7 @@ class BoundLine:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class InputBound:
+class InputBound(msgspec.Struct, frozen=True):
     """Upper bounds in tokens, by what they may be billed as.
 
     `text_tokens` includes framing. `unseen_tokens` is for input that only the provider can

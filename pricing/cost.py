@@ -224,4 +224,4 @@ def _refuse_negative(usage: Usage) -> None:
         raise ValueError("tool_calls is negative")
 
 
-_COUNTS = tuple(name for name in Usage.__slots__ if name != "tool_calls")
+_COUNTS = tuple(name for name in Usage.__struct_fields__ if name != "tool_calls")

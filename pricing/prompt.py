@@ -1,18 +1,17 @@
 """What goes into a model, as parts that can be counted. Made by a dialect, counted by `bound`."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Text:
+
+class Text(msgspec.Struct, frozen=True):
     """Text that the provider tokenizes as it stands."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(msgspec.Struct, frozen=True):
     """An image. `width` and `height` in pixels, None where only the provider can see it."""
 
     width: int | None
@@ -20,8 +19,7 @@ class Image:
     detail: Literal["auto", "low", "high", "original"] = "auto"
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(msgspec.Struct, frozen=True):
     """Inline audio. `payload_bytes` is its decoded size; `format` as the API names it."""
 
     format: str
@@ -29,16 +27,14 @@ class Audio:
     duration_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(msgspec.Struct, frozen=True):
     """An inline document of `payload_bytes`, which the provider turns into text and images."""
 
     filename: str
     payload_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unseen:
+class Unseen(msgspec.Struct, frozen=True):
     """Input that only the provider can see: a file id, a stored prompt, an image address."""
 
     what: str
@@ -47,8 +43,7 @@ class Unseen:
 Part = Text | Image | Audio | File | Unseen
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(msgspec.Struct, frozen=True):
     """The parts of one request.
 
     `framing_tokens` is what the API adds around them: per message, per name, per tool,

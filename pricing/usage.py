@@ -6,11 +6,11 @@ says which, every time.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """The billed quantities of one answer.
 
     `output_tokens` includes reasoning and audio output; `reasoning_tokens` and
@@ -29,4 +29,4 @@ class Usage:
     cache_read_audio_tokens: int = 0
     output_audio_tokens: int = 0
     reasoning_tokens: int = 0
-    tool_calls: Mapping[str, int] = field(default_factory=dict)
+    tool_calls: Mapping[str, int] = msgspec.field(default_factory=dict)

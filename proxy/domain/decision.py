@@ -3,8 +3,9 @@
 Source: cycles-protocol-v0.yaml, schemas Decision and Caps.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Decision(StrEnum):
@@ -15,8 +16,7 @@ class Decision(StrEnum):
     DENY = "DENY"
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
+class Caps(msgspec.Struct, frozen=True):
     """Ceilings on a call. A cap only ever takes away: the result is min(asked, cap).
 
     A non-empty `tool_allowlist` wins over `tool_denylist`.

@@ -4,7 +4,8 @@ Source: cycles-protocol-v0.yaml, schema Subject; design of identity in docs/sema
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 LEVELS = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
 """Outermost first. A scope is made of the levels that are given, in this order."""
@@ -13,8 +14,7 @@ RUN = "run"
 """The dimension that names one run of an agent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """Six optional levels, already encoded for scopes, and free dimensions.
 
     `dimensions` never make a scope; they also keep the original of a value that had
@@ -27,7 +27,7 @@ class Subject:
     workflow: str | None = None
     agent: str | None = None
     toolset: str | None = None
-    dimensions: Mapping[str, str] = field(default_factory=dict)
+    dimensions: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def levels(self) -> tuple[tuple[str, str], ...]:
         """The levels that are given, outermost first."""

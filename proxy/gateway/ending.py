@@ -5,9 +5,10 @@ provider will bill, the hold stays, uncertain. Source: docs/semantics.md, "The l
 hold"; field-report 12-20, 33-36, 68.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, assert_never
+
+import msgspec
 
 
 class Outcome(StrEnum):
@@ -27,8 +28,7 @@ class Outcome(StrEnum):
     """The answer stopped before its end, or we stopped reading it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """What is known when a call is over.
 
     `has_usage`: the upstream reported what it counted, and it made sense.
@@ -55,8 +55,7 @@ class Charge(StrEnum):
     """All that was held."""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """Charge the call. Everything but a usage report is marked estimated."""
 
     charge: Charge
@@ -66,13 +65,11 @@ class Commit:
         return self.charge is not Charge.USAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(msgspec.Struct, frozen=True):
     """The call cost nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeepUncertain:
+class KeepUncertain(msgspec.Struct, frozen=True):
     """Nobody knows: the hold stays until someone does."""
 
 

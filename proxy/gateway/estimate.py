@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+import msgspec
+
 from pricing.bound import BoundClass, InputBound, count_prompt
 from pricing.card import Unpriced
 from pricing.catalogue import Catalogue, Model, UnknownModel
@@ -55,8 +57,7 @@ class Rates:
     hold_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(msgspec.Struct, frozen=True):
     """One way to run a call.
 
     `output_tokens` is the limit for each of the `n` answers when all of `want` is granted;
@@ -77,8 +78,7 @@ class Way:
         return affordable_output(self.model.card, self.bound, amount=amount, **self.terms) or 0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The ladder, and whether the call is free however it runs."""
 
     ways: tuple[Way, ...]

@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
+import msgspec
+
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.scope import encode_value
 from proxy.domain.subject import LEVELS, RUN, Subject
@@ -59,8 +61,7 @@ class Guard:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who is calling, the path that was meant, and the credential that is not ours."""
 
     subject: Subject

@@ -7,8 +7,9 @@ Rules: docs/semantics.md, "Policy, plan, caps".
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+
+import msgspec
 
 from proxy.domain.decision import Caps
 from proxy.domain.policy import Band, Policy
@@ -16,8 +17,7 @@ from proxy.domain.scope import Scope, ScopePattern
 from proxy.ledger.protocol import Balance
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What policy leaves of a call's wish. Empty, it leaves the call as it was asked for.
 
     `model` is the model to ask for instead, None to keep the caller's. `policy` is the name
@@ -26,7 +26,7 @@ class Wish:
 
     policy: str | None = None
     model: str | None = None
-    caps: Caps = field(default_factory=Caps)
+    caps: Caps = msgspec.field(default_factory=Caps)
 
     @property
     def max_tokens(self) -> int | None:

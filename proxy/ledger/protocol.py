@@ -9,9 +9,10 @@ again with the same key), and every one on a hold ReservationNotFound.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 from proxy.domain.money import Unit
 from proxy.domain.period import Period
@@ -30,8 +31,7 @@ class BudgetStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetLine:
+class BudgetLine(msgspec.Struct, frozen=True):
     """One declared budget: for one scope, or a template for each scope it matches."""
 
     pattern: ScopePattern
@@ -42,8 +42,7 @@ class BudgetLine:
     status: BudgetStatus = BudgetStatus.ACTIVE
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
+class Rung(msgspec.Struct, frozen=True):
     """One way to run a call: `want` if it fits, else anything down to `minimum`.
 
     `minimum == want` is all or nothing. A shortened rung (minimum < want) is granted at
@@ -54,8 +53,7 @@ class Rung:
     want: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReserveRequest:
+class ReserveRequest(msgspec.Struct, frozen=True):
     """Ask for a hold. `key` is unique per tenant; a replay returns the first answer.
 
     `payload_hash` is what replays are compared by: same key, other hash is refused.
@@ -77,11 +75,10 @@ class ReserveRequest:
     max_extensions: int | None = None
     action_kind: str = "llm.completion"
     action_name: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(msgspec.Struct, frozen=True):
     """What a budget holds in one of its windows.
 
     remaining = allocated - spent - reserved - debt. `uncertain` is the part of `reserved`
@@ -117,8 +114,7 @@ class Balance:
         return 100 * (self.spent + self.debt) // self.allocated
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """A hold that was made: `amount` in every budgeted scope, by rung number `rung`.
 
     `balances` are those of the budgeted scopes, outermost first, with the hold in them.
@@ -133,16 +129,14 @@ class Grant:
     balances: tuple[Balance, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """Until when a hold is kept without another extension."""
 
     expires_at_ms: int
     remaining_ttl_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True):
     """How a hold ended. charged + uncovered = the actual; `released` went back."""
 
     state: State
@@ -152,8 +146,7 @@ class Settlement:
     balances: tuple[Balance, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(msgspec.Struct, frozen=True):
     """What one batch of expiry did, by reservation id."""
 
     expired: tuple[str, ...] = ()
@@ -162,8 +155,7 @@ class Swept:
     committed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True):
     """A row as operators see it.
 
     `metadata` came with the reserve, `settled_metadata` with what ended the hold.
@@ -281,14 +273,20 @@ class Ledger(Protocol):
         ...
 
     async def charge_late(
-        self, reservation_id: str, *, actual: int, key: str, payload_hash: str
+        self,
+        reservation_id: str,
+        *,
+        actual: int,
+        key: str,
+        payload_hash: str,
+        estimated: bool = False,
     ) -> Settlement:
         """Bring what an ended hold has paid up to its actual. Replays by `key`.
 
         For the call whose hold an operator released, that expired, or that was committed
         as an estimate, before its cost was known: what it has not paid yet is charged to
         its budgets and never refused. Nothing is given back. The answer counts all that
-        the hold has paid.
+        the hold has paid. `estimated`: the actual is an estimate, and so is the hold then.
 
         Raises:
             ReservationFinalized: the hold is open (commit it), or was committed by its

@@ -1,12 +1,12 @@
 """Which policy decides, and what it leaves of a call."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from proxy.domain.decision import Caps
 from proxy.domain.money import Unit

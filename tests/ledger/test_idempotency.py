@@ -1,8 +1,7 @@
 """The same key gives the same answer, and changes nothing the second time."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from proxy.domain.errors import BudgetRefused, IdempotencyMismatch, ReservationFinalized
 from proxy.domain.period import Period

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
+from msgspec import structs
+
 from pricing.bound import BoundClass, InputBound
 from pricing.card import Bracket, RateCard, Rates
 from pricing.cost import Terms, hold
@@ -111,10 +113,10 @@ def _rates(way: Way, bracket: Bracket) -> Iterator[TakenRate]:
     )
     bound = way.bound
     kinds: tuple[tuple[str, int, InputBound, Sequence[str]], ...] = (
-        ("text input", bound.text_tokens, replace(_NO_INPUT, text_tokens=_MILLION), _TEXT),
-        ("image input", bound.image_tokens, replace(_NO_INPUT, image_tokens=_MILLION), _IMAGE),
-        ("audio input", bound.audio_tokens, replace(_NO_INPUT, audio_tokens=_MILLION), _AUDIO),
-        ("unseen input", bound.unseen_tokens, replace(_NO_INPUT, unseen_tokens=_MILLION), _UNSEEN),
+        ("text input", bound.text_tokens, _million("text_tokens"), _TEXT),
+        ("image input", bound.image_tokens, _million("image_tokens"), _IMAGE),
+        ("audio input", bound.audio_tokens, _million("audio_tokens"), _AUDIO),
+        ("unseen input", bound.unseen_tokens, _million("unseen_tokens"), _UNSEEN),
     )
     for what, tokens, million, rivals in kinds:
         if tokens:
@@ -124,6 +126,10 @@ def _rates(way: Way, bracket: Bracket) -> Iterator[TakenRate]:
     tokens = way.terms["n"] * (way.output_tokens + way.terms.get("prediction_tokens", 0))
     spoken = _SPOKEN if way.terms.get("audio_output", False) else _OUTPUT
     yield TakenRate("output", tokens, dearest, _why(card, bracket.rates, spoken))
+
+
+def _million(kind: str) -> InputBound:
+    return structs.replace(_NO_INPUT, **{kind: _MILLION})
 
 
 def _why(card: RateCard, rates: Rates, rivals: Sequence[str]) -> str:

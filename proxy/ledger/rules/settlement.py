@@ -4,6 +4,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+import msgspec
+
 from proxy.domain.errors import CommitRejected, Reason
 from proxy.domain.money import INT64_MAX
 from proxy.domain.reservation import Overage
@@ -14,8 +16,7 @@ from proxy.ledger.rules.posting import post
 _WindowT = TypeVar("_WindowT", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(msgspec.Struct, frozen=True):
     """What a settlement takes. charged + uncovered = the actual.
 
     `changes` stand in the order of the balances that were given.

@@ -7,9 +7,11 @@ here and made only when something is posted to it: a refusal writes nothing.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from proxy.domain.money import Unit
 from proxy.domain.period import Period, window_at

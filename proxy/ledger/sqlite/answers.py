@@ -1,10 +1,10 @@
 """The first answer of an operation, kept as JSON so that a replay gives it again."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy.ledger.protocol import Balance, BudgetStatus
 from proxy.ledger.sqlite.accounts import Account, Accounts

@@ -1,9 +1,9 @@
 """What programs read is what the protocol says, field by field."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.cli.books.wire import balance_object, reservation_object
 from proxy.domain.reservation import State

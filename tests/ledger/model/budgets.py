@@ -1,7 +1,9 @@
 """The budgets of the model, their windows, and what people do to them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit

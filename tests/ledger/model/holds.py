@@ -5,7 +5,9 @@ transaction. What a home stores, finds and leaves alone is what it checks.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from proxy.domain.errors import (
     ActorRequired,

@@ -1,10 +1,9 @@
 """Which rung is held, and which refusal comes first."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.scope import Scope

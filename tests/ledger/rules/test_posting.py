@@ -1,8 +1,7 @@
 """Nothing leaves int64, and nothing that counts goes below zero."""
 
-from dataclasses import asdict
-
 import pytest
+from msgspec.structs import asdict
 
 from proxy.domain.errors import AmountOutOfRange
 from proxy.domain.money import INT64_MAX, INT64_MIN
