@@ -4,8 +4,9 @@ Source: docs/semantics.md, "Settlement by outcome"; field-report 45-54.
 """
 
 import re
-from dataclasses import replace
 from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from pricing.card import Unpriced
 from pricing.catalogue import Catalogue, Model, UnknownModel
@@ -52,16 +53,16 @@ class Pricer:
         hold, marked estimated: never less than was held, never an error at the end of a
         call that has already been billed.
         """
+        model = self.served_model(way, answer)
         verdict = judge(
             ending,
-            hidden_output=way.model.profile.hidden_output,
+            hidden_output=way.model.profile.hidden_output or model.profile.hidden_output,
             missing_usage=self._missing_usage,
         )
         if isinstance(verdict, Release):
             return GivenBack()
         if isinstance(verdict, KeepUncertain):
             return LeftUncertain()
-        model = self.served_model(way, answer)
         try:
             amount = await self._amount(verdict.charge, held, way, model, answer)
         except Unpriced:
@@ -102,14 +103,16 @@ class Pricer:
     async def _amount(
         self, charge: Charge, held: int, way: Way, model: Model, answer: Answer | None
     ) -> int:
-        if charge is Charge.HOLD or answer is None:
+        if answer is None:
             return held
-        reported = 0
+        least = 0
         if answer.usage is not None:
-            reported = self._by_usage(answer.usage, way, model, answer.service_tier)
+            least = self._by_usage(answer.usage, way, model, answer.service_tier)
         if charge is Charge.USAGE:
-            return reported
-        return max(reported, await self._by_count(way, model, answer))
+            return least
+        if charge is Charge.HOLD or not answer.countable:
+            least = held
+        return max(least, await self._by_count(way, model, answer, held=held))
 
     def _by_usage(self, usage: Usage, way: Way, model: Model, service_tier: str | None) -> int:
         """By what the upstream counted. Fees of built-in tools are not in its report."""
@@ -118,15 +121,25 @@ class Pricer:
             model.card,
             replace(usage, tool_calls=fees) if fees else usage,
             cached_in_input=True,
-            service_tier=None if service_tier == "default" else service_tier,
+            service_tier=_tier(service_tier),
             multiplier=self._rates.multiplier,
         )
 
-    async def _by_count(self, way: Way, model: Model, answer: Answer) -> int:
-        """The whole prompt at its dearest rate, and every token that came."""
+    async def _by_count(self, way: Way, model: Model, answer: Answer, *, held: int) -> int:
+        """The whole prompt at its dearest rate, and every token that came.
+
+        What ends an answer and frames it counts toward its limit, so with all of it the call
+        costs no more than was held, unless more was delivered.
+        """
         tokens = await self._counter.count_texts(answer.delivered_texts(), model.profile)
         choices = max(way.terms["n"], answer.choices)
-        alone = Terms(**(way.terms | {"n": 1}))
-        return hold(
-            model.card, way.bound, output_tokens=tokens + _TOKENS_PER_CHOICE * choices, **alone
-        )
+        allowed = choices * way.output_tokens_for(held)
+        billed = max(tokens, min(tokens + choices * _TOKENS_PER_CHOICE, allowed))
+        tiers = way.terms["service_tiers"] | {_tier(answer.service_tier)}
+        alone = Terms(**(way.terms | {"n": 1, "service_tiers": tiers}))
+        return hold(model.card, way.bound, output_tokens=billed, **alone)
+
+
+def _tier(named: str | None) -> str | None:
+    """A service tier as rate cards know it."""
+    return None if named == "default" else named

@@ -18,6 +18,7 @@ from pricing.cost import hold
 from proxy.dialects.chat_answer import Answer, read_answer
 from proxy.dialects.chat_stream import AnswerStream
 from proxy.dialects.decoding import Undecodable, decoder_for
+from proxy.dialects.json_text import read_leniently
 from proxy.gateway.charge import Pricer
 from proxy.gateway.ending import Ending, Outcome
 from proxy.gateway.estimate import Way
@@ -126,8 +127,10 @@ async def read_whole(answer: UpstreamAnswer, door: Door, disconnects: Disconnect
     read = None
     if not broken and answer.status < 400:
         plain = _plain(answer.headers, pieces)
-        broken = plain is None or _is_cut(answer.headers, plain)
-        read = None if plain is None else read_answer(plain)
+        broken = plain is None
+        if plain is not None:
+            read = read_answer(plain)
+            broken = not read.complete and _is_cut(answer.headers, plain)
     ending = Ending(
         _outcome(answer.status, broken=broken),
         status=answer.status,
@@ -276,7 +279,7 @@ def _is_cut(headers: Mapping[str, str], plain: bytes) -> bool:
     """Whether a JSON body ends too early: with no length given, a cut looks like an end."""
     if not plain.strip():
         return "Content-Length" not in headers
-    return plain.lstrip()[:1] == b"{" and plain.rstrip()[-1:] != b"}"
+    return plain.lstrip()[:1] == b"{" and read_leniently(plain) is None
 
 
 @contextmanager

@@ -138,13 +138,13 @@ class Pipeline:
         steps = self._steps
         line = await steps.forwarder.connect()
         try:
+            await steps.ledger.dispatch(attempt.grant.reservation_id)
             if door.gone:
                 raise ClientGone
-            await steps.ledger.dispatch(attempt.grant.reservation_id)
         except LedgerError:
             line.release()
             raise _ledger_away() from None
-        except ClientGone:
+        except BaseException:
             line.release()
             raise
         attempt.metered = Metered(Ending(Outcome.NO_STATUS))

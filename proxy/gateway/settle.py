@@ -7,10 +7,12 @@ keeps what was dispatched as uncertain.
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from proxy.domain.errors import (
+    ActorRequired,
     LedgerError,
     LedgerUnavailable,
     ReservationExpired,
@@ -26,8 +28,7 @@ _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Charged:
+class Charged(msgspec.Struct, frozen=True):
     """End a hold by charging `actual_microcents`."""
 
     actual_microcents: int
@@ -35,13 +36,11 @@ class Charged:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class GivenBack:
+class GivenBack(msgspec.Struct, frozen=True):
     """End a hold for nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeftUncertain:
+class LeftUncertain(msgspec.Struct, frozen=True):
     """Keep the hold until someone knows."""
 
 
@@ -113,7 +112,7 @@ class Settler:
                 case Charged():
                     return await self._charge(reservation_id, sentence, key)
                 case GivenBack():
-                    return await self._ledger.release(reservation_id, key=key)
+                    return await self._give_back(reservation_id, key)
                 case LeftUncertain():
                     await self._ledger.mark_uncertain(reservation_id)
                     return None
@@ -125,6 +124,14 @@ class Settler:
                 "settlement_refused", reservation_id=reservation_id, error=type(error).__name__
             )
             return None
+
+    async def _give_back(self, reservation_id: str, key: str) -> Settlement:
+        try:
+            return await self._ledger.release(reservation_id, key=key)
+        except ActorRequired:
+            # Its lease ran out while the ledger was away. Only a person gives up what is
+            # uncertain; we know better what it cost.
+            return await self._ledger.commit(reservation_id, actual=0, key=key, payload_hash="0")
 
     async def _charge(self, reservation_id: str, charged: Charged, key: str) -> Settlement:
         payload_hash = f"{charged.actual_microcents}/{charged.estimated}"
@@ -145,4 +152,5 @@ class Settler:
                 actual=charged.actual_microcents,
                 key=key,
                 payload_hash=payload_hash,
+                estimated=charged.estimated,
             )

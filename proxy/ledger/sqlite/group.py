@@ -72,8 +72,8 @@ class Group:
     async def close(self) -> None:
         """Finish what was asked, and ask no more."""
         self._is_closed = True
-        while self._waiting:
-            await asyncio.wait([asked.future for asked in self._waiting])
+        while open_ones := [asked.future for asked in self._waiting if not asked.future.done()]:
+            await asyncio.wait(open_ones)
         await self._checkpointer.close()
         self._file.drop()
 

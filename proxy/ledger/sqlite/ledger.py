@@ -141,11 +141,22 @@ class SqliteLedger:
         )
 
     async def charge_late(
-        self, reservation_id: str, *, actual: int, key: str, payload_hash: str
+        self,
+        reservation_id: str,
+        *,
+        actual: int,
+        key: str,
+        payload_hash: str,
+        estimated: bool = False,
     ) -> Settlement:
         return await self._group.submit(
             lambda t: settle.charge_late(
-                t, reservation_id, actual=actual, key=key, payload_hash=payload_hash
+                t,
+                reservation_id,
+                actual=actual,
+                key=key,
+                payload_hash=payload_hash,
+                estimated=estimated,
             )
         )
 

@@ -125,7 +125,13 @@ def give_back(
 
 
 def charge_late(
-    transaction: Transaction, reservation_id: str, *, actual: int, key: str, payload_hash: str
+    transaction: Transaction,
+    reservation_id: str,
+    *,
+    actual: int,
+    key: str,
+    payload_hash: str,
+    estimated: bool,
 ) -> Settlement:
     """Bring what an ended hold has paid up to what its call cost."""
     rules.check_amount(actual)
@@ -165,7 +171,7 @@ def charge_late(
     )
     transaction.execute(
         "UPDATE reservations SET charged = ?, uncovered = ?, estimated = ? WHERE number = ?",
-        (settlement.charged, settlement.uncovered, int(paid > actual), hold.number),
+        (settlement.charged, settlement.uncovered, int(estimated or paid > actual), hold.number),
     )
     answer = _answer(settlement, accounts)
     holds.keep_reply(transaction, hold, Kind.CHARGE_LATE, key, payload=payload_hash, answer=answer)
