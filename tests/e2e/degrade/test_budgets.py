@@ -44,6 +44,20 @@ async def test_a_free_model_works_when_the_money_is_gone(
         await assert_billed(stack)
 
 
+async def test_a_free_model_works_when_a_budget_is_over_its_limit(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    simulator.behave(Behaviour(output_tokens=5_000, ignore_limit=True))
+    async with running(tmp_path, simulator, budgets=[budget(HOLD)], pricing=FREE) as stack:
+        await answered(stack.base_url, BODY)
+        refused = await answered(stack.base_url, BODY)
+        free = await answered(stack.base_url, BODY | {"model": "local/llama"})
+
+        assert (await stack.balance()).is_over_limit
+        assert refused.error()["budget"]["reason"] == "overdraft_limit_exceeded"
+        assert free.status == 200
+
+
 @pytest.mark.parametrize("status", ["frozen", "closed"])
 async def test_a_frozen_budget_refuses_even_what_is_free(
     tmp_path: Path, simulator: Simulator, status: str
