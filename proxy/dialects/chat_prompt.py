@@ -63,17 +63,16 @@ _OF_A_MESSAGE: Final = frozenset(
 _NOT_INPUT: Final = frozenset(
     {
         *("messages", "tools", "functions", "response_format", "prediction"),  # counted below
-        *("model", "n", "stream", "stream_options", "service_tier", "store", "metadata", "user"),
-        *("max_tokens", "max_completion_tokens", "modalities", "audio", "moderation"),
-        *("temperature", "top_p", "frequency_penalty", "presence_penalty", "logit_bias"),
-        *("seed", "stop", "logprobs", "top_logprobs", "reasoning_effort", "verbosity"),
-        *("tool_choice", "function_call", "parallel_tool_calls", "web_search_options"),
+        *("model", "service_tier", "stream_options", "metadata", "user", "safety_identifier"),
+        *("modalities", "audio", "moderation", "logit_bias", "stop", "reasoning_effort"),
+        *("verbosity", "tool_choice", "function_call", "web_search_options"),
         *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"),
-        "safety_identifier",
     }
 )
+"""Fields with text in them that the API does not render into the prompt."""
 
 _STORED_INPUT: Final = ("previous_response_id", "conversation", "prompt")
+"""Fields that stand for input which only the provider has."""
 
 _DETAILS: Final[Mapping[str, Literal["auto", "low", "high", "original"]]] = {
     "low": "low",

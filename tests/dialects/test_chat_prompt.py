@@ -5,6 +5,7 @@ where nothing is published (sources in `chat_prompt`).
 """
 
 import base64
+import copy
 import functools
 import io
 import json
@@ -35,7 +36,7 @@ from proxy.dialects.chat_prompt import (
 )
 from proxy.dialects.chat_request import read_request
 from proxy.domain.errors import Refused
-from tests.dialects.examples import QUESTION, TOOL_QUESTION, WEATHER_TOOL, body, encoded
+from tests.dialects.examples import JARGON, QUESTION, TOOL_QUESTION, WEATHER_TOOL, body, encoded
 
 _VOCABULARY = Path(pricing.__file__).parent / "vocabulary"
 
@@ -74,68 +75,15 @@ def test_the_documented_call_counts_the_documented_tokens() -> None:
     assert _tokens(prompt_of(read_request(encoded(QUESTION)))) == 19
 
 
-_JARGON = [
-    {
-        "role": "system",
-        "content": "You are a helpful, pattern-following assistant that translates "
-        "corporate jargon into plain English.",
-    },
-    {
-        "role": "system",
-        "name": "example_user",
-        "content": "New synergies will help drive top-line growth.",
-    },
-    {
-        "role": "system",
-        "name": "example_assistant",
-        "content": "Things working well together will increase revenue.",
-    },
-    {
-        "role": "system",
-        "name": "example_user",
-        "content": "Let's circle back when we have more bandwidth to touch base on "
-        "opportunities for increased leverage.",
-    },
-    {
-        "role": "system",
-        "name": "example_assistant",
-        "content": "Let's talk later when we're less busy about how to do better.",
-    },
-    {
-        "role": "user",
-        "content": "This late pivot means we don't have time to boil the ocean for the "
-        "client deliverable.",
-    },
-]
-
-
 @pytest.mark.parametrize(("encoding", "billed"), [("cl100k_base", 129), ("o200k_base", 124)])
 def test_the_cookbook_s_messages_with_names_count_exactly(encoding: str, billed: int) -> None:
-    assert _tokens(_prompt(messages=_JARGON), encoding) == billed
+    assert _tokens(_prompt(messages=JARGON), encoding) == billed
 
 
-_COOKBOOK_TOOL = {
-    "type": "function",
-    "function": {
-        "name": "get_current_weather",
-        "description": "Get the current weather in a given location",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "location": {
-                    "type": "string",
-                    "description": "The city and state, e.g. San Francisco, CA",
-                },
-                "unit": {
-                    "type": "string",
-                    "description": "The unit of temperature to return",
-                    "enum": ["celsius", "fahrenheit"],
-                },
-            },
-            "required": ["location"],
-        },
-    },
-}
+_COOKBOOK_TOOL = copy.deepcopy(WEATHER_TOOL)
+_COOKBOOK_TOOL["function"]["parameters"]["properties"]["unit"]["description"] = (
+    "The unit of temperature to return"
+)
 _COOKBOOK_QUESTION = [
     {
         "role": "system",
@@ -149,6 +97,33 @@ _COOKBOOK_QUESTION = [
 def test_the_cookbook_s_tool_is_bounded_and_not_by_much(encoding: str, billed: int) -> None:
     tokens = _tokens(_prompt(messages=_COOKBOOK_QUESTION, tools=[_COOKBOOK_TOOL]), encoding)
     assert billed <= tokens <= 1.6 * billed
+
+
+_WORDS = st.text(st.sampled_from("ab z_é"), min_size=1, max_size=12)
+
+
+@given(
+    st.dictionaries(_WORDS, st.tuples(_WORDS, st.lists(_WORDS, max_size=9)), max_size=4),
+    st.sampled_from(["cl100k_base", "o200k_base"]),
+)
+def test_any_flat_tool_is_bounded_by_the_cookbook_s_rule(
+    properties: dict[str, tuple[str, list[str]]], encoding: str
+) -> None:
+    def count(text: str) -> int:
+        return len(_encoding(encoding).encode_ordinary(text))
+
+    by_rule = 12 + 10 + count("f:d") + (3 if properties else 0)
+    schema: dict[str, Any] = {}
+    for name, (description, values) in properties.items():
+        by_rule += 3 + count(f"{name}:string:{description}")
+        by_rule += sum(3 + count(value) for value in values) - (3 if values else 0)
+        schema[name] = {"type": "string", "description": description}
+        schema[name] |= {"enum": values} if values else {}
+    parameters = {"type": "object", "properties": schema}
+    function = {"name": "f", "description": "d", "parameters": parameters}
+    tool = {"type": "function", "function": function}
+    added = _tokens(_prompt(tools=[tool]), encoding) - _tokens(_prompt(), encoding)
+    assert added >= by_rule
 
 
 def test_the_documented_tool_is_bounded_and_not_by_much() -> None:
@@ -255,6 +230,34 @@ def test_all_that_a_message_says_beside_its_content_counts() -> None:
         ["old", "old", "[]", "I will not", "hm", '{"deep":["x"]}']
     )
     assert prompt.framing_tokens > 3 * CALL_TOKENS
+
+
+def test_the_call_that_a_result_answers_counts() -> None:
+    assert _texts(_of_message(role="tool", content="4", tool_call_id="call_1")) == ["4", "call_1"]
+
+
+def test_what_is_added_around_the_parts() -> None:
+    """Literals, so that a changed constant is a changed promise."""
+
+    def call(**fields: Any) -> int:
+        function = {"name": "f", "arguments": "{}"}
+        calls = [{"id": "1", "function": function}] * fields.pop("calls", 1)
+        return _of_message(role="assistant", tool_calls=calls, **fields).framing_tokens
+
+    assert _of_message(role="user", content="x").framing_tokens == 3 + 4
+    assert _of_message(role="user", content="x", name="n").framing_tokens == 3 + 4 + 1
+    assert [_of_content(*["x"] * n).framing_tokens for n in range(4)] == [7, 7, 8, 9]
+    assert [call(calls=n) for n in range(4)] == [7, 7 + 16, 7 + 30 + 32, 7 + 30 + 48]
+    one = {"type": "function", "function": {"name": "f"}}
+    assert [_prompt(tools=[one] * n).framing_tokens - 11 for n in (0, 1, 2)] == [0, 22, 232]
+    schema = {"type": "json_schema", "json_schema": {}}
+    assert _prompt(response_format=schema).framing_tokens - 11 == 32
+
+
+def test_values_of_enums_count_at_any_depth() -> None:
+    deep = {"anyOf": [{"enum": ["a", "b"]}, {"properties": {"x": {"enum": [1, 2, 3]}}}]}
+    tool = {"type": "function", "function": {"name": "f", "parameters": deep}}
+    assert _prompt(tools=[tool]).framing_tokens - 11 == 22 + 3 * 5
 
 
 def test_audio_of_an_earlier_answer_is_unseen() -> None:
@@ -373,7 +376,8 @@ def test_the_tool_for_parallel_calls_comes_with_several_tools_unless_declined() 
 
 
 def test_a_tool_that_the_provider_runs_brings_input_that_nobody_sees() -> None:
-    assert Unseen("web_search") in _prompt(web_search_options={}).parts
+    searching = _prompt(web_search_options={"search_context_size": "high"})
+    assert searching.parts == (*_prompt().parts, Unseen("web_search"))
     assert Unseen("web_search") in _prompt(model="gpt-4o-search-preview").parts
     assert Unseen("mcp") in _prompt(tools=[{"type": "mcp", "server_url": "https://x"}]).parts
     assert not any(isinstance(part, Unseen) for part in _prompt(tools=[WEATHER_TOOL]).parts)
@@ -397,14 +401,22 @@ def test_fields_that_steer_the_call_are_no_input() -> None:
         "temperature": 0.5,
         "metadata": {"a": "b" * 100},
         "user": "u" * 100,
+        "safety_identifier": "s",
         "stop": ["x", "y"],
         "logit_bias": {"1": 2},
         "stream": True,
         "stream_options": {"include_usage": True},
+        "service_tier": "flex",
+        "modalities": ["text", "audio"],
         "audio": {"voice": "alloy"},
-        "safety_identifier": "s",
+        "moderation": {"model": "omni-moderation-latest"},
+        "reasoning_effort": "high",
+        "verbosity": "low",
         "tool_choice": "none",
+        "function_call": "none",
         "prompt_cache_key": "k",
+        "prompt_cache_options": {"mode": "explicit"},
+        "prompt_cache_retention": "24h",
         "response_format": {"type": "json_object"},
     }
     assert _prompt(**steering) == _prompt()
