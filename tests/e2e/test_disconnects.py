@@ -70,8 +70,10 @@ async def knock(stack: Stack) -> None:
     assert came.startswith(b"HTTP/1.1 200 ")
 
 
-async def until_the_upstream_is_closed(simulator: Simulator) -> None:
-    async with asyncio.timeout(CLOSED_WITHIN_S):
+async def until_the_upstream_is_closed(
+    simulator: Simulator, within_s: float = CLOSED_WITHIN_S
+) -> None:
+    async with asyncio.timeout(within_s):
         await simulator.until(lambda: simulator.in_flight == 0)
 
 
@@ -124,7 +126,7 @@ async def test_an_upstream_that_does_not_answer_is_given_up_after_a_while(
     async with running(tmp_path, simulator, settle=settle) as stack:
         async with calling(stack, body) as connection:
             connection.hang_up()
-            await until_the_upstream_is_closed(simulator)
+            await until_the_upstream_is_closed(simulator, PATIENCE_S)
 
         assert (await the_line(stack))["outcome"] == "no_status"
         await assert_settled(stack, State.UNCERTAIN)
@@ -160,7 +162,7 @@ async def test_a_json_answer_that_stops_while_nobody_hears_it_is_uncertain(
         async with calling(stack, BODY) as connection:
             await simulator.until(lambda: simulator.total_microcents > 0)
             connection.hang_up()
-            await until_the_upstream_is_closed(simulator)
+            await until_the_upstream_is_closed(simulator, PATIENCE_S)
 
         assert (await the_line(stack))["client_left"] is True
         await assert_settled(stack, State.UNCERTAIN)
@@ -236,7 +238,9 @@ async def test_a_caller_who_leaves_a_stream(
                 assert simulator.in_flight == 1
                 simulator.open_gate("on")
             else:
-                await until_the_upstream_is_closed(simulator)
+                is_abort = leaving.settle is ABORT
+                within_s = CLOSED_WITHIN_S if is_abort else PATIENCE_S
+                await until_the_upstream_is_closed(simulator, within_s)
             line = await the_line(stack)
 
         assert line["client_left"] is True

@@ -25,7 +25,7 @@ from tests.e2e.wire import answered
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SILENCE_MS = 250
+SILENCE_MS = 500
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

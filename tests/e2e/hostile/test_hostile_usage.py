@@ -167,3 +167,23 @@ async def test_a_stream_without_usage_and_without_an_end_is_counted(
     outcome.assert_settled(Charge.COUNTED)
     assert outcome.through is not None
     assert outcome.through.whole
+
+
+async def test_what_was_too_much_to_keep_is_not_charged_less_than_its_hold(stack: Stack) -> None:
+    """An event of more than a megabyte is passed on, and not kept to be counted."""
+    endless = Behaviour(
+        output_tokens=240_000,
+        tokens_per_event=240_000,
+        ignore_limit=True,
+        report=Report(place="nowhere"),
+    )
+
+    outcome = await run(
+        stack, Mode.STREAM, endless, body_of(Mode.STREAM, "gpt-4.1"), directly=Behaviour()
+    )
+
+    assert outcome.through is not None
+    assert outcome.through.whole
+    assert len(outcome.through.body) > 2**20
+    assert outcome.row.estimated
+    assert (outcome.row.charged or 0) >= outcome.row.amount

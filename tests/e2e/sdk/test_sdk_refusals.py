@@ -160,6 +160,25 @@ async def test_a_busy_budget_is_tried_again(tmp_path: Path, simulator: Simulator
         assert await stack.charged_and_uncovered() == (simulator.total_microcents, 0)
 
 
+async def test_more_calls_than_agreed_are_tried_again(tmp_path: Path, simulator: Simulator) -> None:
+    async with (
+        running(tmp_path, simulator, limits={"max_connections": 1}) as stack,
+        client(stack) as sdk,
+        asyncio.TaskGroup() as tasks,
+    ):
+        simulator.script(Behaviour(gate="first"))
+        first = tasks.create_task(ask(sdk))
+        await simulator.until(lambda: simulator.in_flight == 1)
+        second = tasks.create_task(ask(sdk))
+        (refusal,) = await stack.log.until("call")
+        simulator.open_gate("first")
+
+        assert (refusal["reason"], refusal["status"]) == ("overloaded", 503)
+        assert (await first).choices
+        assert (await second).choices
+        assert attempts(stack) == 3
+
+
 async def test_an_upstream_that_cannot_be_reached_is_tried_again_and_nothing_is_held(
     tmp_path: Path, simulator: Simulator
 ) -> None:
