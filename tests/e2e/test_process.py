@@ -66,6 +66,8 @@ async def until_it_takes_no_more(url: str) -> None:
                     pass
             except ConnectionRefusedError:
                 return
+            except ConnectionResetError:
+                continue  # it was let go of while nobody had taken it
 
 
 async def test_it_says_where_it_listens_and_serves(tmp_path: Path, simulator: Simulator) -> None:
