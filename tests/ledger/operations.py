@@ -198,12 +198,13 @@ def _on_hold(what: str) -> st.SearchStrategy[OnHold]:
     )
 
 
+RESERVES = st.builds(Reserve, _requests())
 SCOPES = st.sampled_from([DEV, BOT, CLI])
 
 OPERATIONS: st.SearchStrategy[Operation] = st.one_of(
-    st.builds(Reserve, _requests()),
-    st.builds(Reserve, _requests()),
-    st.builds(Reserve, _requests()),
+    RESERVES,
+    RESERVES,
+    RESERVES,
     _on_hold("dispatch"),
     _on_hold("dispatch"),
     _on_hold("mark_uncertain"),

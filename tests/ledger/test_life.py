@@ -258,6 +258,19 @@ async def test_what_stays_uncertain_is_charged_in_full_as_an_estimate(harness: H
     assert (entry.kind, entry.actor) == (Kind.COMMIT, "settle.uncertain")
 
 
+async def test_a_sweep_counts_all_that_it_ends(harness: Harness) -> None:
+    ledger = harness.ledger
+    for _ in range(2):
+        await ledger.mark_uncertain(await hold(ledger, 1))
+    harness.advance_ms(QUARTER_MS)
+    for _ in range(2):
+        await hold(ledger, 1, dispatched=False)
+    harness.advance_ms(MINUTE_MS + 1)
+    swept = await ledger.expire(limit=3)
+    assert (len(swept.released), len(swept.committed)) == (2, 1)
+    assert len((await ledger.expire(limit=3)).committed) == 1
+
+
 async def test_one_sweep_does_not_end_a_hold_that_it_has_just_found_lost(
     harness: Harness,
 ) -> None:

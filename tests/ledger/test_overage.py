@@ -93,7 +93,8 @@ async def test_a_full_overdraft_refuses_a_commit_over_the_protocol(ledger: Home)
 
 
 @pytest.mark.parametrize(
-    ("gives", "paid"), [("release", True), ("release little", False), ("fund", True)]
+    ("gives", "paid"),
+    [("release", True), ("release little", False), ("fund", True), ("declare", True)],
 )
 async def test_what_is_owed_is_charged_once_there_is_room(
     ledger: Home, gives: str, paid: bool
@@ -110,6 +111,8 @@ async def test_what_is_owed_is_charged_once_there_is_room(
             await ledger.release(little, key="give back")
         case "fund":
             await ledger.fund(DEV, USD, Period.LIFETIME, 15, "ops")
+        case "declare":
+            await declare(ledger, line(DEV, 115))
     row = await ledger.reservation(reservation_id)
     assert (row.charged, row.uncovered) == ((71, 0) if paid else (56, 15))
     balance = await balance_of(ledger, DEV)
@@ -137,6 +140,19 @@ async def test_the_oldest_is_paid_first(ledger: Home) -> None:
     assert (await ledger.reservation(second.reservation_id)).uncovered == 8
     kinds = [entry.kind for entry in await ledger.journal("dev", after_seq=0, limit=100)]
     assert kinds.count(Kind.REPAY) == 1
+
+
+async def test_of_very_many_the_oldest_are_paid_first(ledger: Home) -> None:
+    """One operation pays at most a hundred, the next one more."""
+    await declare(ledger, line(DEV, 0))
+    grants = [await ledger.reserve(ask(0)) for _ in range(103)]
+    for grant in grants:
+        await ledger.commit(grant.reservation_id, actual=1, key="s", payload_hash="")
+    for funds, owed in ((1, 102), (101, 2), (1, 0)):
+        await ledger.fund(DEV, USD, Period.LIFETIME, funds, "ops")
+        rows = [await ledger.reservation(grant.reservation_id) for grant in grants]
+        assert [row.uncovered for row in rows] == [0] * (103 - owed) + [1] * owed
+    assert (await balance_of(ledger, DEV)).remaining == 0
 
 
 async def test_what_two_budgets_owe_waits_for_both(ledger: Home) -> None:

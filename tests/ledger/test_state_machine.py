@@ -5,7 +5,7 @@ The operations of one step share a tick of the loop, and with it a transaction.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeVar
 
@@ -33,7 +33,15 @@ from tests.ledger.harness import (
     Harness,
 )
 from tests.ledger.model import Model
-from tests.ledger.operations import OPERATIONS, Declare, OnHold, Operation, declarations
+from tests.ledger.operations import (
+    OPERATIONS,
+    RESERVES,
+    Declare,
+    OnHold,
+    Operation,
+    Reserve,
+    declarations,
+)
 
 _T = TypeVar("_T")
 
@@ -118,7 +126,7 @@ class Comparison(RuleBasedStateMachine):
         self.ask([declaration])
 
     @rule(operations=st.lists(OPERATIONS, min_size=1, max_size=4))
-    def ask(self, operations: list[Operation]) -> None:
+    def ask(self, operations: Sequence[Operation]) -> None:
         """What is asked in one tick is answered in its order."""
         ids = [*self.model.holds]
         operations = [op for op in operations if ids or not isinstance(op, OnHold)]
@@ -136,6 +144,10 @@ class Comparison(RuleBasedStateMachine):
         if all(isinstance(answer, Exception) for answer in answers):
             written = [entry for entry in self.entries()[before:] if entry.actor != "clock"]
             assert written == [], "a refusal changes nothing"
+
+    @rule(requests=st.lists(RESERVES, min_size=2, max_size=5))
+    def many_ask_for_holds(self, requests: list[Reserve]) -> None:
+        self.ask(requests)
 
     def compare(self, operation: Operation, answer: object, ids: list[str]) -> None:
         new_id = answer.reservation_id if isinstance(answer, Grant) else NO_ID

@@ -19,11 +19,17 @@ def post(balance: Balance, change: Amounts) -> Balance:
     uncertain = balance.uncertain + change.uncertain
     uncovered = balance.uncovered + change.uncovered
     assert 0 <= uncertain <= reserved, "a hold ends once"
-    assert min(spent, debt, uncovered) >= 0, "nothing is paid twice"
+    assert spent >= 0, "nothing is paid twice"
+    assert debt >= 0, "nothing is paid twice"
+    assert uncovered >= 0, "nothing is paid twice"
     remaining = allocated - spent - reserved - debt
-    if (
-        max(allocated, reserved, spent, debt, uncovered, remaining) > INT64_MAX
-        or min(allocated, remaining) < INT64_MIN
+    if not (
+        INT64_MIN <= allocated <= INT64_MAX
+        and INT64_MIN <= remaining <= INT64_MAX
+        and reserved <= INT64_MAX
+        and spent <= INT64_MAX
+        and debt <= INT64_MAX
+        and uncovered <= INT64_MAX
     ):
         raise AmountOutOfRange(f"{balance.scope}: an amount would leave int64")
     return Balance(

@@ -8,7 +8,7 @@ here and made only when something is posted to it: a refusal writes nothing.
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -122,7 +122,7 @@ class Accounts:
         old = account.balance
         account.balance = balance
         self._touched.add(account.window_id)
-        return lambda: setattr(account, "balance", old)
+        return partial(setattr, account, "balance", old)
 
     def opened(self, account: Account, *, budget_id: int, window_id: int) -> Undo:
         """The account has rows now; the answer takes that back."""

@@ -20,8 +20,8 @@ _UPDATE_WINDOW: Final = (
 _APPEND: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)"
 _NEW_BUDGET: Final = (
     "INSERT INTO budgets (tenant, scope, unit, period, overdraft_limit, status,"
-    " declared_allocated, declared_overdraft_limit, declared_status, is_declared, template,"
-    " window_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, 0)"
+    " declared_allocated, declared_status, is_declared, template, window_id)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, 0)"
 )
 _NEW_WINDOW: Final = (
     "INSERT INTO windows (budget_id, start_ms, end_ms, carried, allocated, reserved, spent, debt,"
@@ -42,10 +42,28 @@ class Transaction:
         self._connection = connection
         self._entries: list[tuple[str, Kind, str | None, str, str]] = []
         self._undo: list[Undo] = []
+        self._last: list[tuple[str, Sequence[Any]]] = []
+        self._has_savepoint = False
+
+    def read(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Ask for rows, as they stand in the middle of this operation."""
+        if self._last:
+            self._open_savepoint()
+            self._write_last()
+        return self._connection.execute(statement, values)
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Run one statement, inside this transaction."""
-        return self._connection.execute(statement, values)
+        """Change rows now. If the operation fails later on, that is taken back."""
+        self._open_savepoint()
+        return self.read(statement, values)
+
+    def execute_last(self, statement: str, values: Sequence[Any]) -> None:
+        """Change rows once nothing of this operation can fail any more.
+
+        An operation that changes rows in no other way needs no savepoint, which costs as
+        much as the change itself.
+        """
+        self._last.append((statement, values))
 
     def post(
         self,
@@ -100,7 +118,6 @@ class Transaction:
                 balance.overdraft_limit,
                 balance.status.value,
                 account.allocation,
-                balance.overdraft_limit,
                 balance.status.value,
                 account.template,
             ),
@@ -131,23 +148,36 @@ class Transaction:
 
     def begin_operation(self) -> int:
         """Start an operation that can fail alone; the answer is for `undo_operation`."""
-        self.execute("SAVEPOINT operation")
         self._undo.clear()
+        self._has_savepoint = False
         return len(self._entries)
 
     def end_operation(self) -> None:
         """The operation stands, if the transaction does."""
-        self.execute("RELEASE operation")
+        self._write_last()
+        if self._has_savepoint:
+            self._connection.execute("RELEASE operation")
 
     def undo_operation(self, entries: int) -> None:
         """Nothing of the operation stands."""
-        self.execute("ROLLBACK TO operation")
-        self.execute("RELEASE operation")
+        self._last.clear()
+        if self._has_savepoint:
+            self._connection.execute("ROLLBACK TO operation")
+            self._connection.execute("RELEASE operation")
         for undo in reversed(self._undo):
             undo()
         self._undo.clear()
-        self.accounts.look_again()
         del self._entries[entries:]
+
+    def _open_savepoint(self) -> None:
+        if not self._has_savepoint:
+            self._connection.execute("SAVEPOINT operation")
+            self._has_savepoint = True
+
+    def _write_last(self) -> None:
+        for statement, values in self._last:
+            self._connection.execute(statement, values)
+        self._last.clear()
 
     def flush(self) -> None:
         """Write the windows and the journal. Nothing may be posted after it."""
@@ -160,7 +190,7 @@ class Transaction:
         self._connection.executemany(_APPEND, rows)
 
     def _last_seq(self, tenant: str) -> int:
-        last = self.execute("SELECT max(seq) FROM journal WHERE tenant = ?", (tenant,)).fetchone()
+        last = self.read("SELECT max(seq) FROM journal WHERE tenant = ?", (tenant,)).fetchone()
         return last[0] or 0
 
 

@@ -70,7 +70,7 @@ async def test_past_a_second_limit_writers_wait_for_the_thread(
     def hold_the_thread(statement: str) -> None:
         if statement == CHECKPOINT:
             has_begun.set()
-            may_go_on.wait()
+            may_go_on.wait(10)
 
     faults.before = hold_the_thread
     while faults.statements.count("COMMIT") % COMMITS_PER_LOOK:
@@ -81,13 +81,15 @@ async def test_past_a_second_limit_writers_wait_for_the_thread(
         await asyncio.sleep(0)
     assert asked.done() is not waits
     may_go_on.set()
-    assert (await asked).amount == 1
+    async with asyncio.timeout(10):
+        assert (await asked).amount == 1
 
 
 async def test_a_checkpoint_that_fails_stops_nobody(sqlite: SqliteHarness, faults: Faults) -> None:
     lengthen_log(sqlite.path, 65 * MIB)
     faults.before = fail_on([CHECKPOINT])
-    await hold_often(sqlite, 3 * COMMITS_PER_LOOK)
+    async with asyncio.timeout(20):
+        await hold_often(sqlite, 3 * COMMITS_PER_LOOK)
     assert (await sqlite.ledger.all_balances())[0].reserved == 3 * COMMITS_PER_LOOK
 
 

@@ -2,15 +2,15 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from proxy.domain.errors import AmountOutOfRange, BudgetRefused, LedgerUnavailable
+from proxy.domain.errors import AmountOutOfRange, BudgetRefused, LedgerUnavailable, Reason
 from proxy.domain.money import INT64_MAX
 from proxy.domain.period import Period
-from proxy.ledger.protocol import Grant
-from tests.ledger.builders import BOT, CLI, DEV, USD, ask, balance_of, declare, hold, line
+from proxy.ledger.protocol import Grant, ReserveRequest
+from tests.ledger.builders import BOT, CLI, DEV, USD, ask, balance_of, declare, hold, line, spend
 from tests.ledger.harness import DAY_MS, SqliteHarness
 from tests.ledger.sqlite.faults import Faults, fail_on, ignore, io_error
 
@@ -87,24 +87,66 @@ async def test_an_operation_that_fails_late_takes_back_the_window_it_opened(
     assert (await ledger.verify()).differences == ()
 
 
-async def test_a_configuration_that_fails_takes_back_its_terms(sqlite: SqliteHarness) -> None:
-    """The first of its budgets has a new window and a new limit when the second one fails."""
-    ledger = sqlite.ledger
-    await declare(ledger, line(DEV, 1000), line(BOT, 10, period=Period.DAY), line(CLI, 10))
-    await ledger.fund(CLI, USD, Period.LIFETIME, INT64_MAX - 10, "ops")
-    sqlite.advance_ms(DAY_MS)
+async def fail_to_declare(sqlite: SqliteHarness, *requests: ReserveRequest) -> Sequence[object]:
+    """A configuration whose last budget fails, and what others ask in its tick."""
     lines = (
+        line("tenant:dev/agent:*", 0),
         line(DEV, 1000),
         line(BOT, 20, period=Period.DAY, overdraft_limit=5),
         line(CLI, 11),
     )
-    failed, granted = await asyncio.gather(
-        ledger.declare(lines, templates_max=1), ledger.reserve(ask(1)), return_exceptions=True
+    failed, *answers = await asyncio.gather(
+        sqlite.ledger.declare(lines, templates_max=9),
+        *(sqlite.ledger.reserve(request) for request in requests),
+        return_exceptions=True,
     )
     assert isinstance(failed, AmountOutOfRange)
-    assert isinstance(granted, Grant)
-    _, bot = granted.balances
-    assert (bot.overdraft_limit, bot.allocated, bot.reserved) == (0, 10, 1)
+    assert (await sqlite.ledger.verify()).differences == ()
+    return answers
+
+
+@pytest.mark.parametrize("later_ms", [0, DAY_MS])
+async def test_a_configuration_that_fails_takes_back_all_of_it(
+    sqlite: SqliteHarness, later_ms: int
+) -> None:
+    """Windows it opened, terms it set, templates it made: others of its tick see none of it."""
+    ledger = sqlite.ledger
+    await declare(ledger, line(DEV, 1000), line(BOT, 10, period=Period.DAY), line(CLI, 10))
+    await ledger.fund(CLI, USD, Period.LIFETIME, INT64_MAX - 10, "ops")
+    await spend(ledger, 3)
+    sqlite.advance_ms(later_ms)
+    assert await fail_to_declare(sqlite) == []
+    bots, thirds = await fail_to_declare(sqlite, ask(1), ask(1, agent="third"))
+    assert isinstance(bots, Grant)
+    _, bot = bots.balances
+    remaining = 6 if later_ms == 0 else 9
+    assert (bot.overdraft_limit, bot.allocated, bot.remaining) == (0, 10, remaining)
+    assert isinstance(thirds, Grant)
+    assert [balance.scope for balance in thirds.balances] == [DEV]
+
+
+async def test_a_configuration_that_fails_pays_nothing(sqlite: SqliteHarness) -> None:
+    """What it would have raised and paid in two steps is taken back in both."""
+    ledger = sqlite.ledger
+    await declare(ledger, line(DEV, 1000), line(BOT, 10, period=Period.DAY), line(CLI, 10))
+    await ledger.fund(CLI, USD, Period.LIFETIME, INT64_MAX - 10, "ops")
+    await spend(ledger, 14, held=10)
+    before = await ledger.all_balances()
+    (refused,) = await fail_to_declare(sqlite, ask(0))
+    assert isinstance(refused, BudgetRefused)
+    assert refused.reason is Reason.OVERDRAFT_LIMIT_EXCEEDED
+    assert await ledger.all_balances() == before
+
+
+async def test_the_first_calls_of_a_day_share_its_window(sqlite: SqliteHarness) -> None:
+    ledger = sqlite.ledger
+    await declare(ledger, line(DEV, 1000), line("tenant:dev/agent:*", 10, period=Period.DAY))
+    await spend(ledger, 10)
+    sqlite.advance_ms(DAY_MS)
+    asked = (ledger.reserve(ask(4, agent=agent)) for agent in ("bot", "bot", "new", "new", "bot"))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    kept = [a.balances[1].reserved if isinstance(a, Grant) else None for a in answers]
+    assert kept == [4, 8, 4, 8, None]
     assert (await ledger.verify()).differences == ()
 
 
@@ -199,12 +241,26 @@ async def test_a_file_that_stays_locked_is_given_up(
         sqlite.clock.monotonic_at_ns += 2_500_000_000
 
     faults.before = five_seconds_pass
-    answers = await all_at_once(sqlite, 3)
+    async with asyncio.timeout(20):
+        answers = await all_at_once(sqlite, 3)
     assert [type(answer) for answer in answers] == [LedgerUnavailable] * 3
     assert "keeps the ledger locked" in str(answers[0])
     faults.before = ignore
     other.execute("ROLLBACK")
     assert (await sqlite.ledger.reserve(ask(1))).amount == 1
+
+
+async def test_each_lock_is_waited_for_anew(
+    sqlite: SqliteHarness, faults: Faults, other: sqlite3.Connection
+) -> None:
+    for _ in range(3):
+        other.execute("BEGIN IMMEDIATE")
+        asked = asyncio.ensure_future(sqlite.ledger.reserve(ask(1)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        sqlite.clock.monotonic_at_ns += 4_000_000_000
+        other.execute("ROLLBACK")
+        assert (await asked).amount == 1
 
 
 async def test_questions_wait_for_no_lock(sqlite: SqliteHarness, other: sqlite3.Connection) -> None:

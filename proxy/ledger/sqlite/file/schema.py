@@ -28,21 +28,20 @@ CREATE TABLE templates (
     PRIMARY KEY (pattern, unit, period)
 ) STRICT, WITHOUT ROWID;
 
--- overdraft_limit and status are in force; declared_* is what configuration said last.
+-- status is in force; declared_* is what configuration said last.
 CREATE TABLE budgets (
-    id                       INTEGER PRIMARY KEY,
-    tenant                   TEXT NOT NULL,
-    scope                    TEXT NOT NULL,
-    unit                     TEXT NOT NULL,
-    period                   TEXT NOT NULL,
-    overdraft_limit          INTEGER NOT NULL,
-    status                   TEXT NOT NULL,
-    declared_allocated       INTEGER NOT NULL,
-    declared_overdraft_limit INTEGER NOT NULL,
-    declared_status          TEXT NOT NULL,
-    is_declared              INTEGER NOT NULL,
-    template                 TEXT,
-    window_id                INTEGER NOT NULL,
+    id                 INTEGER PRIMARY KEY,
+    tenant             TEXT NOT NULL,
+    scope              TEXT NOT NULL,
+    unit               TEXT NOT NULL,
+    period             TEXT NOT NULL,
+    overdraft_limit    INTEGER NOT NULL,
+    status             TEXT NOT NULL,
+    declared_allocated INTEGER NOT NULL,
+    declared_status    TEXT NOT NULL,
+    is_declared        INTEGER NOT NULL,
+    template           TEXT,
+    window_id          INTEGER NOT NULL,
     UNIQUE (scope, unit, period)
 ) STRICT;
 CREATE INDEX budgets_of_templates ON budgets (template) WHERE template IS NOT NULL;

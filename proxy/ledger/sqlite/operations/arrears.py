@@ -50,7 +50,7 @@ def _may_pay(balance: Balance) -> bool:
 def _owing(transaction: Transaction, accounts: Iterable[Account]) -> Iterable[Hold]:
     numbers: set[int] = set()
     for account in accounts:
-        rows = transaction.execute(
+        rows = transaction.read(
             "SELECT number FROM arrears WHERE window_id = ? ORDER BY number LIMIT ?",
             (account.window_id, _LOOK_AT_MAX),
         )

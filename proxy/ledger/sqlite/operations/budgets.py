@@ -19,13 +19,12 @@ CONFIG: Final = "config"
 
 
 _LAST_DECLARED: Final = (
-    "SELECT declared_allocated, declared_overdraft_limit, declared_status, is_declared, template"
+    "SELECT declared_allocated, overdraft_limit, declared_status, is_declared, template"
     " FROM budgets WHERE id = ?"
 )
 _REDECLARE: Final = (
-    "UPDATE budgets SET overdraft_limit = ?, status = ?, declared_allocated = ?,"
-    " declared_overdraft_limit = ?, declared_status = ?, is_declared = ?, template = ?"
-    " WHERE id = ?"
+    "UPDATE budgets SET status = ?, declared_allocated = ?, overdraft_limit = ?,"
+    " declared_status = ?, is_declared = ?, template = ? WHERE id = ?"
 )
 
 
@@ -187,23 +186,23 @@ def _redeclare(
     now = _Declared(line.allocated, line.overdraft_limit, line.status, True, template)
     if now == last:
         return
-    is_new_limit = now.overdraft_limit != last.overdraft_limit
-    limit = now.overdraft_limit if is_new_limit else balance.overdraft_limit
     status = now.status if now.status is not last.status else balance.status
-    transaction.execute(_REDECLARE, (limit, status.value, *_values(now), account.budget_id))
-    change = rules.adjust(balance, by=now.allocated - last.allocated, overdraft_limit=limit)
+    transaction.execute(_REDECLARE, (status.value, *_values(now), account.budget_id))
+    change = rules.adjust(
+        balance, by=now.allocated - last.allocated, overdraft_limit=now.overdraft_limit
+    )
     tenant = tenant_of(balance.scope)
     transaction.post(Kind.DECLARE, [(account, change)], tenant=tenant, actor=CONFIG)
     transaction.undoable(
         transaction.accounts.set_terms(
-            account.budget_id, overdraft_limit=limit, status=status, declared=True
+            account.budget_id, overdraft_limit=now.overdraft_limit, status=status, declared=True
         )
     )
     arrears.repay(transaction, [account])
 
 
 def _last_declared(transaction: Transaction, account: Account) -> _Declared:
-    row = transaction.execute(_LAST_DECLARED, (account.budget_id,)).fetchone()
+    row = transaction.read(_LAST_DECLARED, (account.budget_id,)).fetchone()
     return _Declared(row[0], row[1], BudgetStatus(row[2]), bool(row[3]), row[4])
 
 

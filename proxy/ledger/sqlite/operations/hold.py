@@ -21,6 +21,7 @@ from proxy.ledger.sqlite.accounts import Account
 from proxy.ledger.sqlite.holds import Hold
 from proxy.ledger.sqlite.transaction import Transaction
 
+_DISPATCH: Final = "UPDATE reservations SET dispatched = 1 WHERE number = ?"
 _LEASE_MS_MAX: Final = 86_400_000
 """Source: cycles-protocol-v0.yaml, ttl_ms and extend_by_ms."""
 
@@ -85,7 +86,7 @@ def _check_templates(transaction: Transaction, accounts: list[Account]) -> None:
     ]
     if not new:
         return
-    templates_max = transaction.execute("SELECT templates_max FROM ledger").fetchone()[0]
+    templates_max = transaction.read("SELECT templates_max FROM ledger").fetchone()[0]
     if transaction.accounts.templates() + len(new) > templates_max:
         raise Refused(
             Reason.TEMPLATE_LIMIT,
@@ -159,11 +160,11 @@ def _grant(transaction: Transaction, hold: Hold, answer: str) -> Grant:
 
 def dispatch(transaction: Transaction, reservation_id: str) -> None:
     """The request is about to leave."""
-    hold = holds.find(transaction, reservation_id)
+    hold = holds.find_standing(transaction, reservation_id)
     rules.move(hold.state, Kind.DISPATCH)
     if hold.dispatched:
         return
-    transaction.execute("UPDATE reservations SET dispatched = 1 WHERE number = ?", (hold.number,))
+    transaction.execute_last(_DISPATCH, (hold.number,))
     transaction.post(Kind.DISPATCH, tenant=hold.tenant, reservation_id=reservation_id)
 
 

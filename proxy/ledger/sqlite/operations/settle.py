@@ -208,7 +208,7 @@ def _end(
     accounts: Sequence[Account],
     word: Word,
 ) -> None:
-    transaction.execute(
+    transaction.execute_last(
         _END,
         (
             settlement.state.value,

@@ -81,7 +81,7 @@ def renew_leases(transaction: Transaction) -> None:
 
 
 def _find(transaction: Transaction, statement: str, *values: int) -> list[Hold]:
-    numbers = [number for (number,) in transaction.execute(statement, values)]
+    numbers = [number for (number,) in transaction.read(statement, values)]
     return list(holds.find_numbers(transaction, numbers))
 
 
