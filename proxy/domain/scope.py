@@ -37,18 +37,26 @@ def encode_value(value: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _paths(levels: tuple[tuple[str, str], ...]) -> tuple[Scope, ...]:
+def _paths(*values: str | None) -> tuple[Scope, ...]:
     path = ""
     paths = []
-    for level, value in levels:
-        path = f"{path}/{level}:{value}" if path else f"{level}:{value}"
-        paths.append(Scope(path))
+    for level, value in zip(LEVELS, values, strict=True):
+        if value is not None:
+            path = f"{path}/{level}:{value}" if path else f"{level}:{value}"
+            paths.append(Scope(path))
     return tuple(paths)
 
 
 def derive(subject: Subject) -> tuple[Scope, ...]:
     """Every scope of the subject, outermost first; the last is its scope path."""
-    return _paths(subject.levels())
+    return _paths(
+        subject.tenant,
+        subject.workspace,
+        subject.app,
+        subject.workflow,
+        subject.agent,
+        subject.toolset,
+    )
 
 
 @dataclass(frozen=True, slots=True)

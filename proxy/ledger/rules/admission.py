@@ -28,9 +28,9 @@ def grant(
             BUDGET_BUSY when every balance that cannot would, once the calls in flight
             whose outcome is known to come have settled.
     """
-    required = min(rung.minimum for rung in plan)
+    required = min([rung.minimum for rung in plan])
     _check_each(balances, required, own)
-    tightest = min(balance.remaining for balance in balances)
+    tightest = min([balance.remaining for balance in balances])
     share = tightest * max_share_pct // 100
     return next(
         Granted(number, amount)
@@ -77,9 +77,8 @@ def _check_each(balances: Sequence[Balance], required: int, own: int) -> None:
 
 def _obstacle(balance: Balance, required: int) -> Reason | None:
     """Why this balance cannot hold so much; in the order of the protocol."""
-    stopped = _stopped(balance)
-    if stopped is not None:
-        return stopped
+    if balance.status is not BudgetStatus.ACTIVE:
+        return _stopped(balance)
     if balance.is_over_limit:
         return Reason.OVERDRAFT_LIMIT_EXCEEDED
     if balance.debt > 0 and balance.overdraft_limit == 0:

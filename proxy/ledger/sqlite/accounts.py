@@ -83,16 +83,17 @@ class Accounts:
         self._connection = connection
         self._now_ms = now_ms
         self._by_window: dict[int, Account] = {}
-        self._current: dict[tuple[Scope, Unit], list[Account]] = {}
+        self._current: dict[Unit, dict[Scope, list[Account]]] = {unit: {} for unit in Unit}
         self._templates: dict[tuple[str, str], list[Row]] | None = None
         self._touched: set[int] = set()
 
     def current(self, scopes: Sequence[Scope], unit: Unit) -> list[Account]:
         """What stands now for these scopes: outermost first, and the longest period first."""
-        missing = [scope for scope in scopes if (scope, unit) not in self._current]
+        known = self._current[unit]
+        missing = [scope for scope in scopes if scope not in known]
         if missing:
             self._load(missing, unit)
-        return [self._now(account) for scope in scopes for account in self._current[scope, unit]]
+        return [self._now(account) for scope in scopes for account in known[scope]]
 
     def of_windows(self, window_ids: Sequence[int]) -> list[Account]:
         """These windows, in this order, whether or not their time is over."""
@@ -129,7 +130,7 @@ class Accounts:
         old_budget_id = account.budget_id
         account.budget_id, account.window_id = budget_id, window_id
         self._by_window[window_id] = account
-        self._current.pop((account.balance.scope, account.balance.unit), None)
+        self._current[account.balance.unit].pop(account.balance.scope, None)
 
         def undo() -> None:
             account.budget_id, account.window_id = old_budget_id, 0
@@ -157,7 +158,8 @@ class Accounts:
     def look_again(self) -> None:
         """Templates, or which window of a budget is the current one, may have changed."""
         self._templates = None
-        self._current.clear()
+        for known in self._current.values():
+            known.clear()
 
     def touched_rows(self) -> Iterable[Row]:
         """The windows to write: amounts and the id, as `transaction` updates them."""
@@ -182,7 +184,7 @@ class Accounts:
             self._add_from_templates(scope, unit, accounts)
             if len(accounts) > 1:
                 accounts.sort(key=_by_period)
-            self._current[scope, unit] = accounts
+            self._current[unit][scope] = accounts
 
     def _account(self, row: Row) -> Account:
         known = self._by_window.get(row[2])

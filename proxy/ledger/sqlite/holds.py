@@ -138,17 +138,14 @@ def find_numbers(transaction: Transaction, numbers: Iterable[int]) -> Iterator[H
         yield _hold(transaction.read(_BY_NUMBER, (number,)).fetchone())
 
 
-def _hold(row: tuple[Any, ...]) -> Hold:
-    return Hold(
-        *row[:3],
-        _STATES[row[3]],
-        *row[4:8],
-        _OVERAGES[row[8]],
-        _ON_EXPIRIES[row[9]],
-        bool(row[10]),
-        *row[11:24],
-        bool(row[24]),
-    )
+def _hold(row: Sequence[Any]) -> Hold:
+    values = list(row)
+    values[3] = _STATES[row[3]]
+    values[8] = _OVERAGES[row[8]]
+    values[9] = _ON_EXPIRIES[row[9]]
+    values[10] = bool(row[10])
+    values[24] = bool(row[24])
+    return Hold(*values)
 
 
 def _not_found(reservation_id: str) -> ReservationNotFound:
