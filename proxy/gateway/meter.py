@@ -87,7 +87,7 @@ class Meter:
             on_first_byte()
             return metered
         cost_of = partial(self._pricer.reported_usd, way) if self.exposes_cost else None
-        stream = AnswerStream(strip_usage=strips_usage, cost_of=cost_of)
+        stream = AnswerStream(strip_usage=strips_usage, cost_of=cost_of, n=way.terms["n"])
         relay = StreamRelay(
             answer,
             door,
@@ -219,6 +219,10 @@ class StreamRelay:
         try:
             plain = self._stream.feed(self._decoder.feed(chunk))
         except Undecodable:
+            if self._stream.rewrites:
+                # The caller gets it unpacked, and there is nothing to unpack any more.
+                self._answer.abort()
+                raise BrokenOff from None
             # Nothing more can be read of it: it then counts as an answer without usage.
             self._decoder = None
             return chunk

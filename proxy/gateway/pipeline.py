@@ -8,6 +8,7 @@ stops it between two lines. (`identify` comes before, in `front.py`, for every p
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from multidict import CIMultiDict
 
@@ -29,6 +30,7 @@ from proxy.gateway.respond import budget_headers
 from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.headers import client_headers
 from proxy.gateway.runtime.record import CallRecord
+from proxy.gateway.runtime.tasks import off_the_loop
 from proxy.gateway.settle import LeftUncertain, Sentence, Settler
 from proxy.gateway.shape import Shaped, shape
 from proxy.ledger.protocol import Grant, Ledger
@@ -77,7 +79,8 @@ class Pipeline:
         """
         steps = self._steps
         steps.forwarder.check_ready()
-        request = read_request(await door.body())
+        body = await door.body()
+        request = await off_the_loop(partial(read_request, body), size_bytes=len(body))
         record.heard(request)
 
         wish = await self._wish(request, caller)
@@ -90,7 +93,8 @@ class Pipeline:
             raise
         attempt = Attempt(grant, plan.ways[grant.rung], Metered(Ending(Outcome.NOT_SENT)))
         try:
-            shaped = shape(request, wish, attempt.way, rung=grant.rung, amount=grant.amount)
+            work = partial(shape, request, wish, attempt.way, rung=grant.rung, amount=grant.amount)
+            shaped = await off_the_loop(work, size_bytes=len(body))
             record.allowed(grant, shaped)
             answer = await self._forward(door, caller, shaped, attempt, record)
             headers = client_headers(answer.headers)

@@ -1,10 +1,19 @@
 """Background work that outlives the request it came from."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
 
 Result = TypeVar("Result")
+
+
+LARGE_BYTES: Final = 262_144
+"""Reading or rewriting a larger body takes more than a few milliseconds."""
+
+
+async def off_the_loop(work: Callable[[], Result], *, size_bytes: int) -> Result:
+    """Work on so many bytes: at once, or in a thread when others would wait for it."""
+    return work() if size_bytes <= LARGE_BYTES else await asyncio.to_thread(work)
 
 
 class TaskSet:
