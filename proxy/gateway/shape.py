@@ -1,6 +1,6 @@
 """Step 4. The body that the granted rung pays for. Bytes that need no change stay as they came."""
 
-from dataclasses import dataclass
+import msgspec
 
 from proxy.dialects.chat_changes import Changes, apply
 from proxy.dialects.chat_request import ChatRequest
@@ -8,8 +8,7 @@ from proxy.gateway.estimate import Way
 from proxy.gateway.policy import Wish
 
 
-@dataclass(frozen=True, slots=True)
-class Shaped:
+class Shaped(msgspec.Struct, frozen=True):
     """What leaves, and what was changed in it: the names of `X-Budget-Caps`, in order."""
 
     body: bytes
@@ -30,13 +29,16 @@ def shape(request: ChatRequest, wish: Wish, way: Way, *, rung: int, amount: int)
     asked = request.max_output_tokens
     swapped = way.model.name if way.model.name != request.model else None
     limit = length if way.writes_limit and (length != asked or swapped) else None
+    # The field that the caller used is one that its model's server knows.
+    kept = request.limit_field if swapped is None else None
+    field = kept or way.model.profile.limit_field
     asks_usage = request.stream and not request.asks_usage
     body = apply(
         request,
         Changes(
             model=swapped,
             max_output_tokens=limit,
-            limit_field=way.model.profile.limit_field,
+            limit_field=field,
             drop_tools=dropped,
             include_usage=asks_usage,
         ),
