@@ -6,6 +6,7 @@ Times are milliseconds since the epoch, UTC, on the ledger's clock.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 _MS = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,4 +48,10 @@ def window_at(period: Period, at_ms: int) -> Window:
 
 def iso(at_ms: int) -> str:
     """The moment as people write it: `2026-12-01T00:00:00Z`."""
-    return (_EPOCH + at_ms * _MS).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return _iso(at_ms // 1000)
+
+
+@lru_cache(maxsize=64)
+def _iso(at_s: int) -> str:
+    # Every call of a second writes the same one into its log line.
+    return (_EPOCH + timedelta(seconds=at_s)).isoformat().replace("+00:00", "Z")

@@ -106,6 +106,6 @@ class Reserver:
             ) from None
         finally:
             elapsed_ns = self._clock.monotonic_ns() - started_ns
-            self._metrics.ledger.labels("reserve").observe(elapsed_ns / 1e9)
+            self._metrics.ledger_of("reserve").observe(elapsed_ns / 1e9)
         self._leases.keep(grant.reservation_id)
         return grant

@@ -28,6 +28,8 @@ class JsonLog:
 
     def line(self, event: str, **fields: Field) -> None:
         record: dict[str, Field] = {"at": iso(self._clock.now_ms()), "event": event}
-        record.update((name, value) for name, value in fields.items() if value is not None)
+        for name, value in fields.items():
+            if value is not None:
+                record[name] = value
         self._stream.write(self._encode(record).decode() + "\n")
         self._stream.flush()

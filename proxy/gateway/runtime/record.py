@@ -142,14 +142,14 @@ class Recorder:
     def _count(self, record: CallRecord, ours_ns: int) -> None:
         metrics = self._metrics
         model = metrics.model_label(record.model or "none")
-        metrics.calls.labels(record.decision, record.api, model, str(record.status)).inc()
+        metrics.calls_of(record.decision, record.api, model, str(record.status)).inc()
         metrics.added_latency.observe(ours_ns / 1e9)
         if record.first_byte_at_ns is not None:
             metrics.first_byte.observe((record.first_byte_at_ns - record.started_ns) / 1e9)
         if record.charged is None:
             return
         tenant = metrics.tenant_label(record.tenant or "none")
-        metrics.cost_usd.labels(tenant, model).inc(record.charged / 1e8)
+        metrics.cost_usd_of(tenant, model).inc(record.charged / 1e8)
         actual = record.charged + (record.uncovered or 0)
         if record.uncovered:
             metrics.uncovered_usd.inc(record.uncovered / 1e8)

@@ -1,7 +1,7 @@
 """Sockets to calls: reads a request whole, hands it to the pipeline, writes what comes back.
 
-Each call runs in a task of the server's own, so that a caller who hangs up cancels
-nothing in the middle; the call hears of it (`Door.when_gone`) and decides what to do.
+A caller who hangs up cancels nothing in the middle of a call; the call hears of it
+(`Door.when_gone`) and decides what to do.
 """
 
 import asyncio
@@ -54,6 +54,8 @@ class SocketDoor:
             raise self._too_large()
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if request.content.is_eof():  # it came with its head, as most do: nothing to wait for
+            return await self._read_body()
         try:
             async with asyncio.timeout(self._limits.timeout_ms / 1000):
                 return await self._read_body()
@@ -131,31 +133,31 @@ class Reception:
         self._handle = handle
         self._calls = calls
         self._limits = limits
-        self._doors: set[SocketDoor] = set()
+        self._doors: dict[object, SocketDoor] = {}
+        """By connection: each brings one request at a time."""
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        door = SocketDoor(request, self._limits)
-        call = self._calls.start(self._take(door), name="call")
+        door = self._doors[request.protocol] = SocketDoor(request, self._limits)
+        call = self._calls.join()
         try:
-            await asyncio.shield(call)
-        except asyncio.CancelledError:
-            door.hang_up()
-            raise
+            await self._handle(door)
+        finally:
+            self._calls.leave(call)
+            del self._doors[request.protocol]
         if door.response is None:
             raise ConnectionResetError("broken off before an answer began")
         return door.response
 
-    def hang_up(self) -> None:
-        """Treat every caller as gone, so that their calls come to an end."""
-        for door in list(self._doors):
+    def connection_lost(self, connection: object) -> None:
+        """The caller at the other end is gone."""
+        door = self._doors.get(connection)
+        if door is not None:
             door.hang_up()
 
-    async def _take(self, door: SocketDoor) -> None:
-        self._doors.add(door)
-        try:
-            await self._handle(door)
-        finally:
-            self._doors.discard(door)
+    def hang_up(self) -> None:
+        """Treat every caller as gone, so that their calls come to an end."""
+        for door in list(self._doors.values()):
+            door.hang_up()
 
 
 class _Connection(web.RequestHandler):
@@ -202,7 +204,9 @@ class MeteredServer(web.Server):
         max_header_bytes: int,
         max_headers: int,
     ) -> None:
-        super().__init__(reception, handler_cancellation=True)
+        # With `handler_cancellation` each call would need a task of its own, and a shield.
+        super().__init__(reception, handler_cancellation=False)
+        self._reception = reception
         self._refuse_unreadable = refuse_unreadable
         self._options = {
             "access_log": None,
@@ -216,3 +220,9 @@ class MeteredServer(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, self._refuse_unreadable, **self._options)
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        super().connection_lost(handler, exc)
+        self._reception.connection_lost(handler)

@@ -19,9 +19,9 @@ async def off_the_loop(work: Callable[[], Result], *, size_bytes: int) -> Result
 class TaskSet:
     """Tasks that belong to the server, not to a request.
 
-    A client that hangs up cancels its handler, yet the provider has already charged us.
-    The set holds each task (the event loop keeps only weak references) and lets shutdown
-    wait for it; otherwise a hold would be left behind and its spend unknown.
+    What was sent upstream may be billed, whatever becomes of its caller. The set holds each
+    task (the event loop keeps only weak references) and lets shutdown wait for it;
+    otherwise a hold would be left behind and its spend unknown.
     """
 
     def __init__(self) -> None:
@@ -33,6 +33,17 @@ class TaskSet:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def join(self) -> asyncio.Task[Any]:
+        """Count the running task in, until it leaves."""
+        task = asyncio.current_task()
+        assert task is not None, "only a task can join"
+        self._tasks.add(task)
+        return task
+
+    def leave(self, task: asyncio.Task[Any]) -> None:
+        """The task has done what others may wait for."""
+        self._tasks.discard(task)
 
     def __len__(self) -> int:
         return len(self._tasks)
