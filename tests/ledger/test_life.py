@@ -214,6 +214,13 @@ async def test_an_extended_lease_is_not_swept(harness: Harness) -> None:
     assert (await ledger.expire(limit=10)).uncertain == (reservation_id,)
 
 
+async def test_the_last_millisecond_of_a_lease_is_enough_to_extend_it(harness: Harness) -> None:
+    reservation_id = await hold(harness.ledger, 100)
+    harness.advance_ms(MINUTE_MS)
+    lease = await harness.ledger.extend(reservation_id, by_ms=SECOND_MS, key="beat")
+    assert lease.remaining_ttl_ms == SECOND_MS
+
+
 async def test_an_extension_counts_from_the_end_of_the_lease(harness: Harness) -> None:
     reservation_id = await hold(harness.ledger, 100)
     harness.advance_ms(40 * SECOND_MS)

@@ -43,14 +43,15 @@ async def test_a_day_ends_at_midnight_utc(harness: Harness) -> None:
 async def test_a_day_that_is_over_does_not_come_back(harness: Harness) -> None:
     """The clock steps back over midnight: neither a look nor a hold goes back with it."""
     ledger = harness.ledger
-    await declare(ledger, line(DEV, 100, period=DAY))
-    await spend(ledger, 100)
+    await declare(ledger, line(DEV, 100, period=DAY), line("tenant:dev/agent:*", 90, period=DAY))
+    await spend(ledger, 80)
     harness.advance_ms(12 * HOUR_MS)
     await spend(ledger, 30)
     harness.advance_ms(-HOUR_MS)
-    assert (await balance_of(ledger, DEV)).remaining == 70
-    assert (await ledger.balances([DEV], USD))[0].window_start_ms == MIDNIGHT_MS
-    assert (await ledger.reserve(ask(70))).amount == 70
+    seen = await ledger.balances([DEV, BOT, CLI], USD)
+    assert [balance.window_start_ms for balance in seen] == [MIDNIGHT_MS] * 3
+    assert [balance.remaining for balance in seen] == [70, 60, 90]
+    assert (await ledger.reserve(ask(60))).amount == 60
 
 
 async def test_a_month_ends_with_its_last_day(harness: Harness) -> None:

@@ -48,7 +48,8 @@ async def test_what_is_asked_in_one_tick_shares_a_transaction(
 async def test_a_very_long_tick_is_cut(sqlite: SqliteHarness, faults: Faults) -> None:
     """The loop serves others in between."""
     faults.statements.clear()
-    answers = await all_at_once(sqlite, 300)
+    async with asyncio.timeout(20):
+        answers = await all_at_once(sqlite, 300)
     assert all(isinstance(answer, Grant) for answer in answers)
     assert faults.statements.count("COMMIT") == 3
 

@@ -41,10 +41,7 @@ def repay(transaction: Transaction, accounts: Sequence[Account]) -> None:
 
 
 def _may_pay(balance: Balance) -> bool:
-    """Whether the window owes something, or is over its limit, and has any room at all."""
-    if balance.uncovered:
-        return balance.remaining > 0
-    return balance.is_over_limit
+    return balance.uncovered > 0 and balance.remaining > 0
 
 
 def _owing(transaction: Transaction, accounts: Iterable[Account]) -> Iterable[Hold]:
