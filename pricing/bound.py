@@ -29,10 +29,10 @@ class BoundClass(StrEnum):
 
     def or_worse(self, other: "BoundClass") -> "BoundClass":
         """The worse of the two."""
-        return max(self, other, key=_FROM_BEST_TO_WORST.index)
+        return max(self, other, key=_BADNESS.__getitem__)
 
 
-_FROM_BEST_TO_WORST: Final = tuple(BoundClass)
+_BADNESS: Final = {grade: place for place, grade in enumerate(BoundClass)}
 
 
 class BoundLine(msgspec.Struct, frozen=True):

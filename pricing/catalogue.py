@@ -134,10 +134,14 @@ class _Entry:
         self._model = model
         self._listing = listing
         self._by_span: dict[tuple[int, int | None], Model] = {}
+        self._latest: tuple[int, int | None, Model] = (0, 0, model)
 
     def between(self, from_ms: int, until_ms: int) -> Model:
         if self._listing is None:
             return self._model
+        since, change, latest = self._latest
+        if since <= from_ms and (change is None or until_ms < change):
+            return latest
         since, change = self._listing.span(from_ms)
         instants = [from_ms]
         while change is not None and change <= until_ms:
@@ -149,6 +153,8 @@ class _Entry:
                 self._by_span.clear()
             known = _priced(self._model.name, self._model.profile, self._listing, instants)
             self._by_span[since, change] = known
+        if len(instants) == 1:
+            self._latest = (since, change, known)
         return known
 
 

@@ -5,6 +5,7 @@ Stop:   no new calls, calls in flight finish, the rest is hung up on and settled
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -40,6 +41,9 @@ _EXPIRY_PAUSE_S: Final = 1.0
 """Also how often readiness learns whether the ledger can be written."""
 
 _UNCERTAIN_COUNTED_MAX: Final = 10_000
+
+_NEW_OBJECTS_PER_COLLECTION: Final = 10_000
+"""About 5 MB; the default is 700."""
 
 _LAST_WORDS_MS: Final = 2_000
 """For settling what was hung up on, when the time for calls in flight is over."""
@@ -276,12 +280,23 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
     await server.start()
+    _calm_collector()
     on_ready(server)
     reloads = TaskSet()
     reloads.start(_reload_on(hang_up, server, read_again, log), name="reload")
     await stop.wait()
     await reloads.drain(0)
     await server.stop()
+
+
+def _calm_collector() -> None:
+    """Let the garbage collector look at calls only, and less often: it took 4 % of each.
+
+    What was loaded for the start stays for good, and what a call leaves behind is mostly
+    freed at once, without the collector.
+    """
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS_PER_COLLECTION)
 
 
 async def _reload_on(

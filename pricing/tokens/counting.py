@@ -8,11 +8,12 @@ these encodings are byte-level, no text has more tokens than bytes. docs/decisio
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
 from typing import Final, Protocol
 from unicodedata import normalize
+
+import msgspec
 
 from pricing.profile import Profile, Tokenizer
 from pricing.tokens.vocabulary import PUBLISHED, load_encoder
@@ -46,8 +47,7 @@ class Encoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(msgspec.Struct, frozen=True):
     """`exact`: the provider's own count. Otherwise an upper bound of it."""
 
     tokens: int

@@ -41,7 +41,8 @@ def read_tools(fields: Mapping[str, Any], model: str) -> tuple[Tool, ...]:
     Raises:
         Refused: INVALID_REQUEST when a tool has no name that a cap could know it by.
     """
-    tools = [tool for field in ("tools", "functions") for tool in _listed(fields, field)]
+    listing = [field for field in ("tools", "functions") if field in fields]
+    tools = [tool for field in listing for tool in _listed(fields, field)]
     options = optional(fields, "web_search_options", dict, "an object")
     if options is not None or is_search_model(model):
         tools.append(Tool(WEB_SEARCH, ToolKind.BUILT_IN))

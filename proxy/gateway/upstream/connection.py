@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
         self._is_paused = False
+        self._is_late = False
         self._header_bytes = 0
         self._ends_with_connection = False
         self._keeps_alive = False
@@ -63,12 +64,16 @@ class Connection(asyncio.Protocol):
         self._header_bytes = 0
         self._transport.writelines((head, body))
 
-    async def wait_for_status(self) -> None:
+    async def wait_for_status(self, response_ms: int) -> None:
         """Until status and headers are there. Raises NoStatus."""
-        while self._progress is Progress.WAITING:
-            await self._wait()
+        timer = self._loop.call_later(response_ms / 1000, self._time_out)
+        try:
+            while self._progress is Progress.WAITING:
+                await self._wait()
+        finally:
+            timer.cancel()
         if not self.status:
-            raise NoStatus(timed_out=False)
+            raise NoStatus(timed_out=self._is_late)
 
     async def read(self, idle_ms: int) -> bytes:
         """What has arrived of the body, at least something; empty at its end.
@@ -103,6 +108,10 @@ class Connection(asyncio.Protocol):
         """End the connection now, and the answer with it if it is not whole."""
         self._break()
         self._transport.abort()
+
+    def _time_out(self) -> None:
+        self._is_late = True
+        self.close()
 
     def _break(self) -> None:
         if self._progress in (Progress.WAITING, Progress.BODY):

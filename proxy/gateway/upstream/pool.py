@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from multidict import CIMultiDict
 
-from proxy.gateway.forward import BrokenOff, NoStatus, NotSent
+from proxy.gateway.forward import BrokenOff, NotSent
 from proxy.gateway.upstream.connection import Connection
 
 _IDLE_S: Final = 30.0
@@ -139,11 +139,7 @@ class HttpLine:
         assert connection is not None
         connection.send(self._upstream.head(method, path, headers, body), body)
         try:
-            async with asyncio.timeout(self._timeouts.response_ms / 1000):
-                await connection.wait_for_status()
-        except TimeoutError:
-            self.abort()
-            raise NoStatus(timed_out=True) from None
+            await connection.wait_for_status(self._timeouts.response_ms)
         except BaseException:
             self.abort()
             raise
