@@ -1,0 +1,8 @@
+"""Tests of the ledger.
+
+contract/   what every home does, and the machine that compares a home with the model
+rules/      the pure arithmetic, in literal numbers
+sqlite/     what only the SQLite home can suffer: kills, disks, locks, other processes
+model/      a ledger in dictionaries, the oracle
+harness     how a home is opened and hurt; a new home is one entry in BACKENDS
+"""

@@ -20,8 +20,6 @@ from tests.ledger.harness import (
     SECOND_MS,
     Harness,
     Home,
-    SqliteHarness,
-    scratch,
 )
 
 QUARTER_MS = 15 * MINUTE_MS
@@ -285,18 +283,6 @@ async def test_one_sweep_does_not_end_a_hold_that_it_has_just_found_lost(
     harness.advance_ms(HOUR_MS)
     assert await harness.ledger.expire(limit=10) == Swept(uncertain=(reservation_id,))
     assert await harness.ledger.expire(limit=10) == Swept()
-
-
-async def test_what_stays_uncertain_stays_held_where_that_is_the_rule() -> None:
-    with scratch() as directory:
-        harness = SqliteHarness(directory, settle_uncertain="hold")
-        await declare(harness.ledger, line(DEV, 1000))
-        reservation_id = await hold(harness.ledger, 100)
-        await harness.ledger.mark_uncertain(reservation_id)
-        harness.advance_ms(30 * HOUR_MS)
-        assert await harness.ledger.expire(limit=10) == Swept()
-        assert await state_of(harness.ledger, reservation_id) is State.UNCERTAIN
-        await harness.close()
 
 
 # Growing

@@ -1,0 +1,1 @@
+"""What every home of the ledger does: each test runs once for each of them."""
