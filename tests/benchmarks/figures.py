@@ -87,7 +87,9 @@ def figure(
     yard = figure(metric, yardstick, direct=direct, yardstick=None) if yardstick else None
     best = _best(metric, values)
     mine = best if added is None else added
-    comparable = yard is not None and yard.shown > 0 and not (metric.added and added is None)
+    # Noise can make an excess negative; a ratio of such a thing would only look like one.
+    comparable = mine >= 0 and yard is not None and yard.shown > 0
+    comparable = comparable and (added is not None or not metric.added)
     return Figure(
         best=best,
         median=statistics.median(values),

@@ -46,6 +46,12 @@ def test_a_delay_without_the_direct_way_is_no_excess() -> None:
     assert (found.added, found.ratio, found.shown) == (None, None, 60)
 
 
+def test_an_excess_below_nothing_has_no_ratio() -> None:
+    found = figure(DELAY, {"delay": [9.0]}, direct=DIRECT, yardstick=YARDSTICK)
+    assert found is not None
+    assert (found.added, found.ratio) == (-1, None)
+
+
 def test_what_was_not_measured_has_no_figure() -> None:
     assert figure(COST, DIRECT, direct=None, yardstick=YARDSTICK) is None
 

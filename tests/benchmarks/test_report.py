@@ -27,8 +27,18 @@ def report(
 def runner_of_three() -> tuple[Runner, Runner, Runner]:
     return (
         Runner(DIRECT, {"latency_p50_us": [10.0]}),
-        Runner(PASSTHROUGH, {"latency_p50_us": [110.0], "requests_per_s_64": [1_000.0]}),
-        Runner(WITH_BUDGETS, {"latency_p50_us": [160.0], "requests_per_s_64": [430.0]}),
+        Runner(
+            PASSTHROUGH,
+            {
+                "latency_p50_us": [110.0],
+                "requests_per_s_64": [1_000.0],
+                "cpu_us_per_request": [20.0],
+            },
+        ),
+        Runner(
+            WITH_BUDGETS,
+            {"latency_p50_us": [160.0], "requests_per_s_64": [430.0], "cpu_us_per_request": [50.0]},
+        ),
     )
 
 
@@ -52,7 +62,8 @@ def test_json_carries_figures_ratios_and_samples() -> None:
 
 def test_the_table_says_how_far_the_first_target_is() -> None:
     text = shown(report(*runner_of_three()))
-    assert "with budgets: 0.43 of A's requests/s; the first target is 0.5" in text
+    told = "with budgets: 0.43 of A's requests/s, 0.40 by the CPU time of a request"
+    assert f"{told}; the first target is 0.5" in text
     assert "too " not in text
 
 
