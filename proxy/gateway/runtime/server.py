@@ -7,7 +7,7 @@ A caller who hangs up cancels nothing in the middle of a call; the call hears of
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -16,6 +16,8 @@ from proxy.domain.errors import Reason, Refused
 from proxy.gateway.respond import Answer
 from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.tasks import TaskSet
+
+Response = TypeVar("Response", bound=web.StreamResponse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,10 @@ class SocketDoor:
             # Too late for another answer: what began must not look as if it had ended.
             self.break_off()
             return
-        self.response = web.Response(status=status, headers=headers, body=body)
+        self.response = _named(web.Response(status=status, headers=headers, body=body))
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
-        stream = web.StreamResponse(status=status, headers=headers)
+        stream = _named(web.StreamResponse(status=status, headers=headers))
         self.response = self._stream = stream
         await self._sending(stream.prepare(self._request))
 
@@ -124,6 +126,12 @@ class SocketDoor:
         self.gone = True
         if self._react is not None:
             self._react()
+
+
+def _named(response: Response) -> Response:
+    """Answers that name no server name us; the library would name itself and its version."""
+    response.headers.setdefault("Server", "spendgate")
+    return response
 
 
 class Reception:
@@ -185,7 +193,9 @@ class _Connection(web.RequestHandler):
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         answer = self._refuse_unreadable()
-        response = web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        response = _named(
+            web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        )
         response.force_close()
         return response
 
