@@ -126,7 +126,7 @@ class Pricer:
         )
 
     async def _by_count(self, way: Way, model: Model, answer: Answer, *, held: int) -> int:
-        """The whole prompt at its dearest rate, and every token that came.
+        """The whole prompt at its dearest rate in the tier that served, and every token that came.
 
         What ends an answer and frames it counts toward its limit, so with all of it the call
         costs no more than was held, unless more was delivered.
@@ -135,8 +135,9 @@ class Pricer:
         choices = max(way.terms["n"], answer.choices)
         allowed = choices * way.output_tokens_for(held)
         billed = max(tokens, min(tokens + choices * _TOKENS_PER_CHOICE, allowed))
-        tiers = way.terms["service_tiers"] | {_tier(answer.service_tier)}
-        alone = Terms(**(way.terms | {"n": 1, "service_tiers": tiers}))
+        alone = Terms(**(way.terms | {"n": 1}))
+        if answer.service_tier is not None:
+            alone["service_tiers"] = frozenset({_tier(answer.service_tier)})
         return hold(model.card, way.bound, output_tokens=billed, **alone)
 
 

@@ -1,0 +1,218 @@
+"""Plans from seeds: what may happen in a run, and how likely it is."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from random import Random
+from typing import Final
+
+from tests.simulation.draw_call import draw_call
+from tests.simulation.plan import (
+    Act,
+    Call,
+    ClockStep,
+    Document,
+    EndByHand,
+    Fund,
+    Happening,
+    Kill,
+    Lock,
+    Outage,
+    Plan,
+    Reload,
+    SetStatus,
+    StatementTrouble,
+    Terminate,
+)
+from tests.simulation.rig.disk import Trouble
+from tests.simulation.rig.provider import FREE_MODEL
+
+HORIZON_MS: Final = 8_000
+"""Calls and happenings begin within it."""
+
+CALLS_MAX: Final = 7
+HAPPENINGS_MAX: Final = 5
+HOSTILE_SHARE: Final = 0.35
+CALM_SHARE: Final = 0.25
+"""Of runs in which nothing happens but calls: there the strictest rules hold."""
+
+CLOCK_STEPS_MS: Final = (-3_600_000, -60_000, -1_500, 900, 4_000, 120_000, 4_000_000, 86_400_000)
+
+ALLOCATIONS_USD: Final = (
+    (Decimal(1),),
+    (Decimal(1), Decimal("0.02")),
+    (Decimal("0.02"), Decimal("0.005"), Decimal("0.0012")),
+    (Decimal("0.005"), Decimal("0.0012"), Decimal("0.0003"), Decimal("0.00005"), Decimal(0)),
+)
+"""What budgets may have, from ample to tight. A short call costs about $0.0001."""
+
+SCOPES: Final = (
+    "tenant:dev",
+    "tenant:dev/app:web",
+    "tenant:dev/app:web/agent:a",
+    "tenant:dev/app:web/agent:*",
+    "tenant:dev/agent:*",
+    "tenant:dev/app:web/agent:a/toolset:*",
+)
+
+
+def draw_plan(seed: int) -> Plan:
+    """The plan of a seed: always the same one."""
+    random = Random(seed)
+    hostile = random.random() < HOSTILE_SHARE
+    config = draw_config(random)
+    burst_ms = random.choice((0, 50, HORIZON_MS))
+    calls = tuple(
+        draw_call(random, number, at_ms=random.randint(0, burst_ms), hostile=hostile)
+        for number in range(1, random.randint(1, CALLS_MAX) + 1)
+    )
+    happenings: tuple[Happening, ...] = ()
+    if random.random() >= CALM_SHARE:
+        happenings = tuple(
+            draw_happening(random, calls) for _ in range(random.randint(1, HAPPENINGS_MAX))
+        )
+    return Plan(
+        seed=seed,
+        config=config,
+        expiry_pause_ms=random.choice((1_000, 2_500)),
+        hostile=hostile,
+        calls=calls,
+        happenings=happenings,
+    )
+
+
+def draw_config(random: Random) -> Document:
+    """A configuration, as its file would say it."""
+    return {
+        "upstreams": [
+            {
+                "name": "openai",
+                "base_url": "https://api.openai.com/v1",
+                "api_key": "sk-of-the-upstream",
+            }
+        ],
+        "identity": {
+            "default": {"tenant": "dev"},
+            "accept": ["app", "agent", "toolset", "run"],
+        },
+        "budgets": _budgets(random),
+        "templates_max": random.choice((1, 1_000, 1_000, 1_000)),
+        "ledger": {"reservation_ttl_ms": random.choice((1_000, 1_500, 4_000, 60_000))},
+        "settle": _settle(random),
+        "degrade": _degrade(random),
+        "policies": _policies(random),
+        "pricing": {"overrides": [{"model": FREE_MODEL, "free": True, "max_output_tokens": 500}]},
+        "limits": {"max_usd_per_call": random.choice((*[None] * 9, "$0.0005"))},
+        "responses": {"expose_cost": random.choice(("headers", "usage"))},
+        "shutdown_ms": random.choice((0, 700, 5_000)),
+    }
+
+
+def _budgets(random: Random) -> list[Document]:
+    """One to six: in some runs for all that is asked, in others for a few calls or for none."""
+    allocations = random.choice(ALLOCATIONS_USD)
+    names = [(scope, period) for scope in SCOPES for period in ("none", "day", "month")]
+    chosen = random.sample(names, random.randint(1, 6))
+    if random.random() < 0.93:
+        chosen[0] = ("tenant:dev", chosen[0][1])
+    return [
+        {
+            "scope": scope,
+            "period": period,
+            "allocated": f"${random.choice(allocations):.8f}",
+            "overdraft_limit": random.choice(("$0.00", "$0.00", "$0.0004")),
+        }
+        for scope, period in dict.fromkeys(chosen)
+    ]
+
+
+def _settle(random: Random) -> Document:
+    return {
+        "missing_usage": random.choice(("counted", "hold")),
+        "on_disconnect": random.choice(("abort", "drain")),
+        "drain_ms": random.choice((0, 30, 2_500)),
+        "drain_usd": random.choice((None, None, "$0.0001")),
+        "uncertain": random.choice(("commit", "hold")),
+        "uncertain_after_ms": random.choice((1_000, 6_000)),
+        "overage": random.choice(("ALLOW_IF_AVAILABLE", "ALLOW_WITH_OVERDRAFT")),
+    }
+
+
+def _degrade(random: Random) -> Document:
+    return {
+        "shorten": random.random() < 0.7,
+        "min_output_tokens": random.choice((1, 8, 40)),
+        "max_share_pct": random.choice((1, 50, 100)),
+        "fallback_models": random.choice(
+            (
+                {},
+                {"gpt-4o": ["gpt-4o-mini", "gpt-4.1-nano"], "o4-mini": ["gpt-4o-mini"]},
+                {"gpt-4o-mini": ["gpt-5-nano"], "gpt-5.6-terra": ["gpt-3.5-turbo"]},
+            )
+        ),
+    }
+
+
+def _policies(random: Random) -> list[Document]:
+    if random.random() < 0.6:
+        return []
+    caps = random.choice(({"max_tokens": 20}, {"tool_denylist": ["look_up"]}))
+    return [
+        {
+            "name": "thrift",
+            "scope": random.choice(("*", "tenant:dev/app:web/*", "tenant:dev/agent:a")),
+            "bands": [
+                {"used_pct": 0, "models": {"gpt-4o": "gpt-4.1-nano"}},
+                {"used_pct": random.choice((1, 30)), "caps": caps},
+            ],
+        }
+    ]
+
+
+def draw_happening(random: Random, calls: tuple[Call, ...]) -> Happening:
+    """Something, at a moment when there is likely a call under way."""
+    draws: tuple[Callable[[Random], Act], ...] = (
+        _kill,
+        _kill,
+        _kill_at_statement,
+        _statement_trouble,
+        _statement_trouble,
+        lambda random: Terminate(),
+        lambda random: Outage(random.choice((100, 400, 1_200, 7_000))),
+        lambda random: Lock(random.choice((3, 80, 900, 6_500))),
+        lambda random: ClockStep(random.choice(CLOCK_STEPS_MS)),
+        lambda random: Reload(random.choice((0, 20, 100, 150))),
+        _fund,
+        _fund,
+        lambda random: SetStatus(random.randrange(6), random.random() < 0.5),
+        _end_by_hand,
+        _end_by_hand,
+    )
+    near_ms = random.choice(calls).at_ms
+    at_ms = near_ms + random.choice((0, 1, 2, 5, 20, 60, 300, 300, 1_600, 6_000))
+    return Happening(at_ms, random.choice(draws)(random))
+
+
+def _kill(random: Random) -> Act:
+    return Kill(random.randrange(12), random.choice((0, 400, 3_000, 10_000)))
+
+
+def _kill_at_statement(random: Random) -> Act:
+    kills = (Trouble.KILLS_BEFORE, Trouble.KILLS_AFTER)
+    return StatementTrouble(random.randrange(60), random.choice(kills))
+
+
+def _statement_trouble(random: Random) -> Act:
+    troubles = (Trouble.FAILS, Trouble.LOSES_ITS_REPLY)
+    return StatementTrouble(random.randrange(60), random.choice(troubles))
+
+
+def _fund(random: Random) -> Act:
+    return Fund(random.randrange(6), random.choice((-40_000, 50_000, 200_000_000)))
+
+
+def _end_by_hand(random: Random) -> Act:
+    return EndByHand(
+        random.choice(("ACTIVE", "ACTIVE", "UNCERTAIN")),
+        random.choice(("release", "commit")),
+        random.choice((None, None, 0, 5_000)),
+    )

@@ -1,0 +1,156 @@
+"""The file of a ledger as it stands, read with SQL alone: nothing of the proxy interprets it."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+
+class Figures(NamedTuple):
+    """What stands in a window, or by how much an entry moves it, in microcents."""
+
+    allocated: int = 0
+    reserved: int = 0
+    spent: int = 0
+    debt: int = 0
+    uncertain: int = 0
+    uncovered: int = 0
+    over_limit: int = 0
+
+    @property
+    def remaining(self) -> int:
+        return self.allocated - self.spent - self.reserved - self.debt
+
+    def plus(self, change: "Figures") -> "Figures":
+        return Figures(*(a + b for a, b in zip(self, change, strict=True)))
+
+
+class Window(NamedTuple):
+    """One window of one budget."""
+
+    number: int
+    scope: str
+    period: str
+    start_ms: int
+    end_ms: int | None
+    overdraft_limit: int
+
+
+class Row(NamedTuple):
+    """One hold. `settled_by` is the key of whoever ended it."""
+
+    reservation_id: str
+    trace_id: str
+    state: str
+    amount: int
+    charged: int | None
+    uncovered: int
+    estimated: int
+    dispatched: int
+    windows: tuple[int, ...]
+    scope_path: str
+    settled_by: str | None
+
+    @property
+    def paid(self) -> int:
+        """charged + uncovered."""
+        return (self.charged or 0) + self.uncovered
+
+
+class Entry(NamedTuple):
+    """One line of a tenant's journal."""
+
+    tenant: str
+    seq: int
+    at_ms: int
+    kind: str
+    reservation_id: str | None
+    postings: tuple[tuple[int, Figures], ...]
+    actor: str
+
+
+@dataclass(frozen=True)
+class Books:
+    """Everything that is committed."""
+
+    windows: Mapping[int, Window]
+    standing: Mapping[int, Figures]
+    rows: tuple[Row, ...]
+    entries: tuple[Entry, ...]
+
+    @cached_property
+    def history(self) -> Mapping[str, list[Entry]]:
+        """The entries of each hold."""
+        found: dict[str, list[Entry]] = {row.reservation_id: [] for row in self.rows}
+        for entry in self.entries:
+            if entry.reservation_id is not None:
+                found[entry.reservation_id].append(entry)
+        return found
+
+
+_ROWS = """
+SELECT id, json_extract(metadata, '$.trace_id'), state, amount, charged, uncovered, estimated,
+    dispatched, windows, subject, settled_key
+FROM reservations ORDER BY number
+"""
+_LEVELS = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
+
+
+def read_books(connection: sqlite3.Connection) -> Books:
+    """Read them all, in one snapshot."""
+    connection.execute("BEGIN")
+    try:
+        windows = connection.execute(
+            "SELECT w.id, b.scope, b.period, w.start_ms, w.end_ms, b.overdraft_limit"
+            " FROM windows w JOIN budgets b ON b.id = w.budget_id"
+        )
+        standing = connection.execute(
+            "SELECT id, allocated, reserved, spent, debt, uncertain, uncovered, is_over_limit"
+            " FROM windows"
+        )
+        entries = connection.execute(
+            "SELECT tenant, seq, at_ms, kind, reservation_id, postings, actor FROM journal"
+            " ORDER BY tenant, seq"
+        )
+        return Books(
+            windows={row[0]: Window(*row) for row in windows},
+            standing={row[0]: Figures(*row[1:]) for row in standing},
+            rows=tuple(_row(row) for row in connection.execute(_ROWS)),
+            entries=tuple(map(_entry, entries)),
+        )
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def open_holds(connection: sqlite3.Connection) -> dict[str, str]:
+    """The trace ids of the holds that have not ended, and their states."""
+    return dict(
+        connection.execute(
+            "SELECT json_extract(metadata, '$.trace_id'), state FROM reservations"
+            " WHERE state IN ('ACTIVE', 'UNCERTAIN')"
+        )
+    )
+
+
+def hold_of(connection: sqlite3.Connection, trace_id: str) -> Row | None:
+    """The hold of one call."""
+    found = connection.execute(
+        f"SELECT * FROM ({_ROWS}) WHERE \"json_extract(metadata, '$.trace_id')\" = ?",
+        (trace_id,),
+    ).fetchone()
+    return None if found is None else _row(found)
+
+
+def _row(values: Sequence[Any]) -> Row:
+    *first, windows, subject, settled_by = values
+    levels = json.loads(subject)
+    named = [f"{level}:{levels[level]}" for level in _LEVELS if levels.get(level) is not None]
+    return Row._make((*first, tuple(json.loads(windows)), "/".join(named), settled_by))
+
+
+def _entry(values: Sequence[Any]) -> Entry:
+    *first, postings, actor = values
+    changes = ((window, Figures(*change)) for window, *change in json.loads(postings))
+    return Entry._make((*first, tuple(changes), actor))
