@@ -1,6 +1,6 @@
 """One transaction for all that is asked in one tick of the loop.
 
-    submit ─▶ waiting ─▶ (next tick) BEGIN · each operation in a savepoint · COMMIT ─▶ answers
+    submit ─▶ waiting ─▶ (next tick) BEGIN · each operation, whole or not · COMMIT ─▶ answers
 
 No answer leaves before COMMIT returned. While another connection holds the lock the loop
 goes on, and the same operations are tried again a little later.
