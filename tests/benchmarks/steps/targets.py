@@ -12,7 +12,7 @@ _POOL = f"{_GATEWAY}.upstream.pool"
 _LEDGER = "proxy.ledger.sqlite"
 
 STEPS = {
-    f"{_SERVER}:Reception.__call__": "a task for the call",
+    f"{_SERVER}:Reception.__call__": "the call at the door",
     f"{_GATEWAY}.runtime.front:Front.handle": "front: guard, route",
     f"{_GATEWAY}.identify:Identifier.identify": "identify",
     f"{_PIPELINE}:Pipeline.run": "pipeline: from step to step",
