@@ -103,13 +103,20 @@ class _Brotli:
     def feed(self, data: bytes) -> bytes:
         if self._stream.is_finished():
             return b""
+        plain = b""
         try:
-            plain: bytes = self._stream.process(data, output_buffer_limit=self._max_piece_bytes + 1)
+            # Where its input stops in the middle, it gives no more than a block at a time.
+            while ready := self._stream.process(data, output_buffer_limit=self._room(plain)):
+                plain += ready
+                data = b""
+                if len(plain) > self._max_piece_bytes:
+                    raise _bomb()
         except brotli.error:
             raise _corrupt("br") from None
-        if len(plain) > self._max_piece_bytes:
-            raise _bomb()
         return plain
+
+    def _room(self, plain: bytes) -> int:
+        return self._max_piece_bytes + 1 - len(plain)
 
     def finish(self) -> bytes:
         return b""

@@ -110,6 +110,18 @@ def test_events_come_out_as_they_are_flushed() -> None:
         assert decoder.feed(piece) == event
 
 
+def test_a_small_piece_that_stops_in_the_middle_gives_all_it_holds() -> None:
+    """Its last event is torn; all the others are there, however far they expand."""
+    random_words = random.Random(1)
+    compressor = brotli.Compressor(quality=4)
+    events = [f"{random_words.random()} {'x' * 300}\n\n".encode() for _ in range(400)]
+    pieces = [compressor.process(event) + compressor.flush() for event in events]
+    torn = b"".join(pieces)[:-1]
+    decoder = decoder_for("br")
+    assert decoder is not None
+    assert decoder.feed(torn).startswith(b"".join(events[:-1]))
+
+
 @pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
 def test_one_part_after_the_other_is_one_answer(
     coding: str, compress: Callable[[bytes], bytes]
