@@ -1,6 +1,6 @@
 """Plans from seeds: what may happen in a run, and how likely it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Final
@@ -24,7 +24,7 @@ from tests.simulation.plan import (
     Terminate,
 )
 from tests.simulation.rig.disk import Trouble
-from tests.simulation.rig.provider import FREE_MODEL
+from tests.simulation.rig.provider import FREE_MODEL, dearest_of_body_microcents
 
 HORIZON_MS: Final = 8_000
 """Calls and happenings begin within it."""
@@ -34,6 +34,14 @@ HAPPENINGS_MAX: Final = 5
 HOSTILE_SHARE: Final = 0.35
 CALM_SHARE: Final = 0.25
 """Of runs in which nothing happens but calls: there the strictest rules hold."""
+
+FREE: Final = {
+    "model": FREE_MODEL,
+    "free": True,
+    "max_output_tokens": 500,
+    "hidden_output": False,
+    "tokenizer": "o200k_base",
+}
 
 CLOCK_STEPS_MS: Final = (-3_600_000, -60_000, -1_500, 900, 4_000, 120_000, 4_000_000, 86_400_000)
 
@@ -59,12 +67,12 @@ def draw_plan(seed: int) -> Plan:
     """The plan of a seed: always the same one."""
     random = Random(seed)
     hostile = random.random() < HOSTILE_SHARE
-    config = draw_config(random)
     burst_ms = random.choice((0, 50, HORIZON_MS))
     calls = tuple(
         draw_call(random, number, at_ms=random.randint(0, burst_ms), hostile=hostile)
         for number in range(1, random.randint(1, CALLS_MAX) + 1)
     )
+    config = draw_config(random, calls)
     happenings: tuple[Happening, ...] = ()
     if random.random() >= CALM_SHARE:
         happenings = tuple(
@@ -80,7 +88,7 @@ def draw_plan(seed: int) -> Plan:
     )
 
 
-def draw_config(random: Random) -> Document:
+def draw_config(random: Random, calls: Sequence[Call]) -> Document:
     """A configuration, as its file would say it."""
     return {
         "upstreams": [
@@ -94,22 +102,26 @@ def draw_config(random: Random) -> Document:
             "default": {"tenant": "dev"},
             "accept": ["app", "agent", "toolset", "run"],
         },
-        "budgets": _budgets(random),
+        "budgets": _budgets(random, calls),
         "templates_max": random.choice((1, 1_000, 1_000, 1_000)),
         "ledger": {"reservation_ttl_ms": random.choice((1_000, 1_500, 4_000, 60_000))},
         "settle": _settle(random),
         "degrade": _degrade(random),
         "policies": _policies(random),
-        "pricing": {"overrides": [{"model": FREE_MODEL, "free": True, "max_output_tokens": 500}]},
+        "pricing": {"overrides": [FREE]},
         "limits": {"max_usd_per_call": random.choice((*[None] * 9, "$0.0005"))},
         "responses": {"expose_cost": random.choice(("headers", "usage"))},
         "shutdown_ms": random.choice((0, 700, 5_000)),
     }
 
 
-def _budgets(random: Random) -> list[Document]:
-    """One to six: in some runs for all that is asked, in others for a few calls or for none."""
-    allocations = random.choice(ALLOCATIONS_USD)
+def _budgets(random: Random, calls: Sequence[Call]) -> list[Document]:
+    """One to six: in some runs for all that is asked, in others for a few calls or for none.
+
+    Or for exactly what the calls can cost, to the microcent, or a microcent less.
+    """
+    exact = sum(dearest_of_body_microcents(call.body) for call in calls) - random.choice((0, 1))
+    allocations = random.choice((*ALLOCATIONS_USD, (Decimal(max(exact, 0)).scaleb(-8),)))
     names = [(scope, period) for scope in SCOPES for period in ("none", "day", "month")]
     chosen = random.sample(names, random.randint(1, 6))
     if random.random() < 0.93:

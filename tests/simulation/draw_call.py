@@ -139,7 +139,7 @@ def draw_route(random: Random) -> Route:
 def draw_behaviour(random: Random, *, hostile: bool) -> Behaviour:
     """How the upstream answers: within the limits that it publishes, unless it is hostile."""
     report = _report(random)
-    loses_details = report.shape in ("no_details", "null_details")
+    loses_details = report.shape.endswith("_details")
     honest = Behaviour(
         output_tokens=random.choice((None, 0, 1, 7, AS_LONG_AS_ALLOWED, AS_LONG_AS_ALLOWED)),
         reasoning_tokens=random.choice((None, None, 0, 30)),
@@ -198,6 +198,6 @@ def _break_limits(random: Random, honest: Behaviour) -> Behaviour:
         changed["model"] = random.choice(("gpt-4o", "gpt-4.1-nano", "o4-mini", "gpt-3.5-turbo"))
     if random.random() < 0.3:
         changed["service_tier"] = random.choice(("priority", "flex"))
-    if random.random() < 0.2:
+    if random.random() < 0.2 and not honest.report.shape.endswith("_details"):
         changed["cache_write_tokens"] = 10**6
     return Behaviour(**changed)

@@ -33,7 +33,7 @@ LATER: Final = Happening(20_000, Terminate())
 
 
 def plan(*, streams: bool, on_disconnect: str) -> Plan:
-    """A call for two answers, as long as allowed, that takes a while at every step."""
+    """A call for two answers, as long as allowed, that outlives its first leases."""
     body = {
         "model": "gpt-4o-mini",
         "n": 2,
@@ -46,7 +46,7 @@ def plan(*, streams: bool, on_disconnect: str) -> Plan:
         at_ms=1,
         body=body,
         caller=Caller(levels={"app": "web", "agent": "a"}, body_ms=1, write_ms=1),
-        route=Route(connect_ms=1, status_ms=700, pieces=3, pace_ms=1, lookahead=2),
+        route=Route(connect_ms=1, status_ms=2_500, pieces=3, pace_ms=1, lookahead=2),
         behaviour=Behaviour(output_tokens=12, tokens_per_event=4),
     )
     return Plan(
@@ -125,6 +125,8 @@ def test_an_undisturbed_call_is_charged_its_bill(name: str) -> None:
     (row,) = trial.books.rows
     # 2 x 12 tokens out at $0.60 per million, 14 in at $0.15: charged as much as was held.
     assert (row.state, row.amount, row.charged, row.uncovered) == ("COMMITTED", 1650, 1650, 0)
+    kinds = [entry.kind for entry in trial.books.history[row.reservation_id]]
+    assert set(kinds) == {"reserve", "dispatch", "extend", "commit"}
     assert waits_of(PLANS[name]) >= 8
 
 

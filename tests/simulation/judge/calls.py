@@ -181,7 +181,10 @@ class Case:
         door, sighting, settle = self.run.door, self.run.sighting, self.world.config.settle
         if door is None or not door.gone or not sighting.sent:
             return
-        is_drained = settle.on_disconnect == "drain" or not self.run.call.body.get("stream")
+        is_stream = (
+            bool(self.run.call.body.get("stream")) if sighting.status is None else sighting.streams
+        )
+        is_drained = settle.on_disconnect == "drain" or not is_stream
         # Once for the status, and once more for what follows it.
         patience_s = 2 * settle.drain_ms / 1000 if is_drained else 0.0
         went_on_s = sighting.ended_at_s - max(door.gone_at_s, sighting.sent_at_s)

@@ -6,7 +6,7 @@ Made of the simulator's parts: it knows nothing of the proxy, and prices by a ta
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace as replace_in_struct
@@ -117,6 +117,14 @@ def dearest_microcents(request: ChatRequest) -> int:
         Input(prompt_tokens=prompt_tokens, cache_write_tokens=prompt_tokens),
     ]
     return max(amount_microcents(prices, tier, sent, output) for tier in tiers for sent in inputs)
+
+
+def dearest_of_body_microcents(body: Mapping[str, Any]) -> int:
+    """The same for a call as it is made; 0 for one that is not accepted."""
+    try:
+        return dearest_microcents(read(msgspec.json.encode(body)))
+    except ApiError:
+        return 0
 
 
 def read(body: bytes) -> ChatRequest:
