@@ -219,7 +219,8 @@ def _statement_trouble(random: Random) -> Act:
 
 
 def _fund(random: Random) -> Act:
-    return Fund(random.randrange(6), random.choice((-40_000, 50_000, 200_000_000)))
+    budget = random.choice((None, None, random.randrange(6)))
+    return Fund(budget, random.choice((-40_000, 50_000, 200_000_000)))
 
 
 def _end_by_hand(random: Random) -> Act:

@@ -43,9 +43,11 @@ class Operator:
             await ledger.close()
 
 
-async def _budgets(ledger: SqliteLedger, number: int) -> tuple[Balance, ...]:
-    """The budget of this number, if there is any."""
+async def _budgets(ledger: SqliteLedger, number: int | None) -> tuple[Balance, ...]:
+    """The budget of this number, if there is any; every budget for no number."""
     balances = await ledger.all_balances()
+    if number is None:
+        return balances
     place = number % max(1, len(balances))
     return balances[place : place + 1]
 

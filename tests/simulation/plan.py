@@ -136,9 +136,9 @@ class Reload:
 
 @dataclass(frozen=True)
 class Fund:
-    """An operator gives to one budget, or takes from it."""
+    """An operator gives to one budget, or to each, or takes from it."""
 
-    budget: int
+    budget: int | None
     microcents: int
 
 

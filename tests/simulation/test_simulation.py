@@ -41,7 +41,7 @@ EVERYTHING: Final = {
     *(f"ends as {verdict}" for verdict in Verdict),
     *(f"is {state}" for state in ("RELEASED", "COMMITTED", "UNCERTAIN")),
     *(f"answers {status}" for status in (0, 200, 400, 408, 429, 502, 503, 504)),
-    *(f"journal has {kind}" for kind in ("charge_late", "extend", "mark_uncertain", "repay")),
+    *(f"journal has {kind}" for kind in ("charge_late", "extend", "mark_uncertain")),
     *("is orphaned", "is uncovered", "is shortened", "left a gone caller", "is estimated"),
     *("hostile", "honest", "killed", "a reply is lost"),
 }
