@@ -95,7 +95,8 @@ def test_the_body_may_come_from_standard_input(config_file: Path, tmp_path: Path
     assert json.loads(result.stdout)["estimate_usd"] == "0.00503"
 
 
-def test_a_budget_alone_is_enough(tmp_path: Path) -> None:
+def test_a_budget_alone_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # away from a ledger that somebody's `make run` has left
     result = run("estimate", str(written(tmp_path)), "--budget", "0.004", "--json")
 
     assert json.loads(result.stdout)["decision"] == "ALLOW_WITH_CAPS"
