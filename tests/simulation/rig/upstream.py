@@ -27,7 +27,8 @@ class Sighting:
 
     `end` is how its answer ended: read to its end, cut by the upstream, or left by the proxy.
     `delivered`, `names_model`, `tells_usage` and `is_complete` are about parts that were handed
-    over whole; `is_torn` says that the last event of a stream was not. Times are seconds.
+    over whole; `is_torn` says that the last was not, and that this may be hard to see: an event
+    without the empty line after it, or what only closes a compression. Times are seconds.
     """
 
     sent: bool = False
@@ -121,6 +122,7 @@ class ScriptedLine:
         self._offset = 0
         self._generated_parts = 0
         self._has_ended = False
+        self._may_seem_whole = False
         self._piece_bytes = 1
         self.is_open = True
         self.status = 0
@@ -158,7 +160,9 @@ class ScriptedLine:
         except ApiError as error:
             reply = refuse(error)
         sighting.serving = reply.serving
+        self._may_seem_whole = "Content-Encoding" in reply.headers
         sighting.streams = reply.headers["Content-Type"].startswith("text/event-stream")
+        self._may_seem_whole |= sighting.streams
         self._parts = reply.parts
         self._body = b"".join(part.data for part in reply.parts)
         self._stops_at = len(self._body)
@@ -204,7 +208,7 @@ class ScriptedLine:
             if start < offset:
                 self._generate_up_to(number)
                 self._has_ended |= part.completes
-                sighting.is_torn = sighting.streams and offset < end
+                sighting.is_torn = offset < end and self._may_seem_whole
             if end <= offset:
                 sighting.delivered += part.output
                 sighting.names_model = True

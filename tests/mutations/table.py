@@ -1,0 +1,242 @@
+"""The edits. The first eleven are those that semantics 9 names for the spine."""
+
+from typing import Final, NamedTuple
+
+SIMULATION: Final = "tests/simulation/test_simulation.py::test_no_life_breaks_the_promise[0]"
+EVERY_AWAIT: Final = "tests/simulation/test_every_await.py"
+ONE_THING: Final = "tests/simulation/test_interference.py"
+ENDING: Final = "tests/gateway/test_ending.py"
+SETTLE: Final = "tests/gateway/test_settle.py"
+LEDGER: Final = "tests/ledger/contract"
+
+
+class Mutation(NamedTuple):
+    """Put `new` in the place of `old`, which stands once in `file`: each of `tests` fails."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTATIONS: Final = (
+    Mutation(
+        "hold for one answer, whatever n is",
+        "pricing/cost.py",
+        'answers = terms["n"]',
+        "answers = 1",
+        ("tests/pricing/test_hold.py::test_a_hold_affords_the_length_it_was_made_for", SIMULATION),
+    ),
+    Mutation(
+        "price the prompt of a hold at the cache-read rate",
+        "pricing/cost.py",
+        "text * bound.text_tokens",
+        "rates.cache_read * bound.text_tokens",
+        ("tests/pricing/test_hold.py::test_cache_reads_never_lower_a_hold",),
+    ),
+    Mutation(
+        "skip the innermost scope",
+        "proxy/ledger/sqlite/operations/hold.py",
+        "transaction.accounts.current(scopes, request.unit)",
+        "transaction.accounts.current(scopes[:-1] or scopes, request.unit)",
+        (f"{LEDGER}/test_refusals.py::test_the_first_failing_scope_names_the_refusal", SIMULATION),
+    ),
+    Mutation(
+        "commit a hold twice",
+        "proxy/ledger/sqlite/operations/settle.py",
+        "    _check_open(transaction, hold, Kind.COMMIT)\n",
+        "",
+        (f"{LEDGER}/test_hold_errors.py::test_a_hold_says_no", SIMULATION),
+    ),
+    Mutation(
+        "release the hold of an answer that was cut",
+        "proxy/gateway/ending.py",
+        "                return KeepUncertain()\n            return Commit(Charge.USAGE_OR",
+        "                return Release()\n            return Commit(Charge.USAGE_OR",
+        (f"{ENDING}::test_a_model_that_shows_all_its_output_is_settled_by_the_table", SIMULATION),
+    ),
+    Mutation(
+        "swallow the cancellation of a call",
+        "proxy/gateway/meter.py",
+        "                    answer.abort()\n        except BrokenOff:",
+        "                    answer.abort()\n        except (BrokenOff, asyncio.CancelledError):",
+        (f"{EVERY_AWAIT}::test_the_server_may_cancel_a_call_at_every_wait",),
+    ),
+    Mutation(
+        "read usage only from a chunk of its own",
+        "proxy/dialects/chat_stream.py",
+        "        if not isinstance(chunk, dict) or reported is None:",
+        '        if not isinstance(chunk, dict) or reported is None or chunk.get("choices"):',
+        ("tests/dialects/test_chat_stream.py::test_of_usage_on_every_chunk_the_last_counts",),
+    ),
+    Mutation(
+        "refuse what fits to the last microcent",
+        "proxy/ledger/rules/admission.py",
+        "if balance.remaining < required:",
+        "if balance.remaining <= required:",
+        ("tests/ledger/rules/test_admission.py::test_the_first_rung_that_fits_is_held",),
+    ),
+    Mutation(
+        "compute a price in floats",
+        "pricing/cost.py",
+        "-(-amount * multiplier.numerator // (card.denominator * multiplier.denominator))",
+        "-int(-amount * multiplier.numerator / (card.denominator * multiplier.denominator) // 1)",
+        ("tests/architecture/test_tidy.py::test_money_is_never_a_float",),
+    ),
+    Mutation(
+        "tell the ledger's time by the machine's clock, wherever it steps",
+        "proxy/ledger/sqlite/clock.py",
+        "return Moment(recorded_ms, 0)",
+        "return Moment(wall_ms, 0)",
+        (f"{LEDGER}/test_life.py::test_a_clock_that_steps_back_stands_still",),
+    ),
+    Mutation(
+        "sweep an uncertain hold",
+        "proxy/ledger/sqlite/operations/sweep.py",
+        "charge(transaction, hold, hold.amount, Word(None, estimated=True), actor=SETTLER)",
+        "give_back(transaction, hold, Kind.RELEASE, actor=SETTLER)",
+        (
+            f"{LEDGER}/test_life.py::test_what_stays_uncertain_is_charged_in_full_as_an_estimate",
+            SIMULATION,
+        ),
+    ),
+    Mutation(
+        "grant a rung that does not fit",
+        "proxy/ledger/rules/admission.py",
+        "<= tightest",
+        "<= tightest + 1",
+        ("tests/ledger/rules/test_admission.py::test_the_first_rung_that_fits_is_held",),
+    ),
+    Mutation(
+        "send a call without recording its dispatch",
+        "proxy/gateway/pipeline.py",
+        "            await steps.ledger.dispatch(attempt.grant.reservation_id)\n",
+        "",
+        (f"{EVERY_AWAIT}::test_an_undisturbed_call_is_charged_its_bill",),
+    ),
+    Mutation(
+        "forget a hold that waits for its upstream",
+        "proxy/gateway/reserve.py",
+        "        self._leases.keep(grant.reservation_id)\n",
+        "",
+        (f"{EVERY_AWAIT}::test_an_undisturbed_call_is_charged_its_bill",),
+    ),
+    Mutation(
+        "settle once, and never again when the ledger was away",
+        "proxy/gateway/settle.py",
+        "                except LedgerUnavailable:\n                    continue",
+        "                except LedgerUnavailable:\n                    return",
+        (
+            f"{SETTLE}::test_while_the_ledger_is_away_the_same_key_is_tried_until_it_lands",
+            SIMULATION,
+        ),
+    ),
+    Mutation(
+        "release after a crash what was dispatched",
+        "proxy/ledger/rules/life.py",
+        "return Kind.MARK_UNCERTAIN if dispatched else Kind.RELEASE",
+        "return Kind.RELEASE",
+        (
+            "tests/ledger/rules/test_life.py::test_the_end_of_a_lease_never_gives_back_what_may_be_billed",
+        ),
+    ),
+    Mutation(
+        "forget what no budget could fund",
+        "proxy/ledger/rules/settlement.py",
+        "uncovered = excess - funded",
+        "uncovered = 0",
+        ("tests/ledger/rules/test_settlement.py::test_overage", SIMULATION),
+    ),
+    Mutation(
+        "charge the model that was asked for, not the one that served",
+        "proxy/gateway/charge.py",
+        "if named is None or named == way.model.name:",
+        "if True:",
+        (f"{ONE_THING}::test_a_bill_beyond_the_hold_is_charged",),
+    ),
+    Mutation(
+        "take the usage of an answer that was cut for all it used",
+        "proxy/gateway/ending.py",
+        "Charge.USAGE_OR_COUNTED if ending.has_usage",
+        "Charge.USAGE if ending.has_usage",
+        (f"{ENDING}::test_a_model_that_shows_all_its_output_is_settled_by_the_table",),
+    ),
+    Mutation(
+        "count framing beyond the limit of an answer",
+        "proxy/gateway/charge.py",
+        "max(tokens, min(tokens + choices * _TOKENS_PER_CHOICE, allowed))",
+        "tokens + choices * _TOKENS_PER_CHOICE",
+        (f"{EVERY_AWAIT}::test_a_caller_may_leave_at_every_wait",),
+    ),
+    Mutation(
+        "charge a hold for a missing report, though more was delivered",
+        "proxy/gateway/charge.py",
+        "        if charge is Charge.HOLD or not answer.countable:\n            least = held\n",
+        "        if charge is Charge.HOLD or not answer.countable:\n            return held\n",
+        (f"{ONE_THING}::test_a_bill_beyond_the_hold_is_charged",),
+    ),
+    Mutation(
+        "leave the upstream running when the caller of a stream has left",
+        "proxy/gateway/meter.py",
+        '        if self._disconnects.on_disconnect == "abort":\n            self._answer.abort()',
+        '        if self._disconnects.on_disconnect == "abort":\n            pass',
+        (f"{EVERY_AWAIT}::test_a_caller_may_leave_at_every_wait",),
+    ),
+    Mutation(
+        "give nothing back to an uncertain hold that turns out to be free",
+        "proxy/gateway/settle.py",
+        "            return await self._ledger.commit(reservation_id, actual=0,",
+        "            raise\n            return await self._ledger.commit(reservation_id, actual=0,",
+        (f"{ONE_THING}::test_a_lease_that_runs_out_changes_no_charge",),
+    ),
+    Mutation(
+        "call a late estimate a bill",
+        "proxy/ledger/sqlite/operations/settle.py",
+        "int(estimated or paid > actual)",
+        "int(paid > actual)",
+        (f"{ONE_THING}::test_a_hold_that_an_operator_gave_back_is_charged_all_the_same",),
+    ),
+    Mutation(
+        "take a JSON answer that stops after a brace for whole",
+        "proxy/gateway/meter.py",
+        'plain.lstrip()[:1] == b"{" and read_leniently(plain) is None',
+        'plain.lstrip()[:1] == b"{" and plain.rstrip()[-1:] != b"}"',
+        (f"{ONE_THING}::test_an_answer_that_stops_silently_is_whole_nowhere",),
+    ),
+    Mutation(
+        "release a call that the provider timed out on",
+        "proxy/gateway/ending.py",
+        "REQUEST_TIMEOUT = 408",
+        "REQUEST_TIMEOUT = 0",
+        (f"{ENDING}::test_a_model_that_shows_all_its_output_is_settled_by_the_table",),
+    ),
+    Mutation(
+        "send for a caller who has left",
+        "proxy/gateway/pipeline.py",
+        "            if door.gone:\n                raise ClientGone\n        except LedgerError:",
+        "        except LedgerError:",
+        (f"{EVERY_AWAIT}::test_a_caller_may_leave_at_every_wait",),
+    ),
+    Mutation(
+        "keep a connection whose call was cancelled",
+        "proxy/gateway/pipeline.py",
+        "        except BaseException:\n            line.release()\n            raise",
+        "        except ClientGone:\n            line.release()\n            raise",
+        (f"{EVERY_AWAIT}::test_the_server_may_cancel_a_call_at_every_wait",),
+    ),
+    Mutation(
+        "answer before the transaction is committed",
+        "proxy/ledger/sqlite/group.py",
+        '            connection.execute("COMMIT")\n',
+        '            _answer(batch, outcomes)\n            connection.execute("COMMIT")\n',
+        (f"{EVERY_AWAIT}::test_every_statement_of_the_ledger_may_fail",),
+    ),
+    Mutation(
+        "make as many budgets from templates as calls ask for",
+        "proxy/ledger/sqlite/operations/hold.py",
+        "if transaction.accounts.templates() + len(new) > templates_max:",
+        "if False:",
+        (f"{LEDGER}/test_windows.py::test_templates_make_no_more_than_they_may",),
+    ),
+)
