@@ -1,6 +1,7 @@
 """Plans from seeds: what may happen in a run, and how likely it is."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import Final
@@ -31,6 +32,7 @@ HORIZON_MS: Final = 8_000
 
 CALLS_MAX: Final = 7
 HAPPENINGS_MAX: Final = 5
+REPEATED_SHARE: Final = 0.25
 HOSTILE_SHARE: Final = 0.35
 CALM_SHARE: Final = 0.25
 """Of runs in which nothing happens but calls: there the strictest rules hold."""
@@ -43,7 +45,17 @@ FREE: Final = {
     "tokenizer": "o200k_base",
 }
 
-CLOCK_STEPS_MS: Final = (-3_600_000, -60_000, -1_500, 900, 4_000, 120_000, 4_000_000, 86_400_000)
+CLOCK_STEPS_MS: Final = (
+    -3_600_000,
+    -60_000,
+    -1_500,
+    900,
+    4_000,
+    120_000,
+    4_000_000,
+    86_400_000,
+    10**9,
+)
 
 ALLOCATIONS_USD: Final = (
     (Decimal(1),),
@@ -68,10 +80,7 @@ def draw_plan(seed: int) -> Plan:
     random = Random(seed)
     hostile = random.random() < HOSTILE_SHARE
     burst_ms = random.choice((0, 50, HORIZON_MS))
-    calls = tuple(
-        draw_call(random, number, at_ms=random.randint(0, burst_ms), hostile=hostile)
-        for number in range(1, random.randint(1, CALLS_MAX) + 1)
-    )
+    calls = draw_calls(random, burst_ms=burst_ms, hostile=hostile)
     config = draw_config(random, calls)
     happenings: tuple[Happening, ...] = ()
     if random.random() >= CALM_SHARE:
@@ -86,6 +95,19 @@ def draw_plan(seed: int) -> Plan:
         calls=calls,
         happenings=happenings,
     )
+
+
+def draw_calls(random: Random, *, burst_ms: int, hostile: bool) -> tuple[Call, ...]:
+    """Some calls; agents in a loop make the same one again."""
+    calls: list[Call] = []
+    for number in range(1, random.randint(1, CALLS_MAX) + 1):
+        at_ms = random.randint(0, burst_ms)
+        call = draw_call(random, number, at_ms=at_ms, hostile=hostile)
+        if calls and random.random() < REPEATED_SHARE:
+            before = calls[-1]
+            call = replace(call, body=before.body, caller=before.caller)
+        calls.append(call)
+    return tuple(calls)
 
 
 def draw_config(random: Random, calls: Sequence[Call]) -> Document:
@@ -141,7 +163,7 @@ def _settle(random: Random) -> Document:
     return {
         "missing_usage": random.choice(("counted", "hold")),
         "on_disconnect": random.choice(("abort", "drain")),
-        "drain_ms": random.choice((0, 30, 2_500)),
+        "drain_ms": random.choice((0, 30, 2_500, 2_500)),
         "drain_usd": random.choice((None, None, "$0.0001")),
         "uncertain": random.choice(("commit", "hold")),
         "uncertain_after_ms": random.choice((1_000, 6_000)),

@@ -1,5 +1,6 @@
 """One call of a plan: what is asked, how it travels, how it is answered."""
 
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -53,13 +54,16 @@ TOOLS: Final = [
 
 def draw_call(random: Random, number: int, *, at_ms: int, hostile: bool) -> Call:
     """A call, with everything that will befall it."""
+    route, behaviour = draw_route(random), draw_behaviour(random, hostile=hostile)
+    if behaviour.report.place not in ("as_asked", "nowhere", "extra_event"):
+        route = replace(route, in_turn=True)  # usage that counts up does so in turn
     return Call(
         number=number,
         at_ms=at_ms,
         body=draw_body(random),
         caller=draw_caller(random),
-        route=draw_route(random),
-        behaviour=draw_behaviour(random, hostile=hostile),
+        route=route,
+        behaviour=behaviour,
     )
 
 
@@ -133,6 +137,7 @@ def draw_route(random: Random) -> Route:
         cut_by=random.choice(("break", "silence", "end")),
         lookahead=random.choice((0, 1, 5)),
         as_json=random.random() < 0.03,
+        in_turn=random.random() < 0.8,
     )
 
 

@@ -39,6 +39,7 @@ class Route:
     cut_by: the connection ends, or falls silent, or ends as if that was all.
     lookahead: events that the model is ahead of what was read, when somebody stops reading.
     as_json: a stream was asked for, and the answer is none.
+    in_turn: the choices of a stream come side by side, not one after the other.
     """
 
     fate: Fate = Fate.ANSWERED
@@ -50,6 +51,7 @@ class Route:
     cut_by: Literal["break", "silence", "end"] = "break"
     lookahead: int = 0
     as_json: bool = False
+    in_turn: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,3 +107,12 @@ def test_a_bill_beyond_the_hold_is_charged(
         assert row.charged is not None
         assert row.charged >= run.sighting.floor_microcents
         assert row.estimated
+
+
+@pytest.mark.parametrize("in_turn", [True, False], ids=["side by side", "one by one"])
+def test_half_a_stream_looks_whole_nowhere(*, in_turn: bool) -> None:
+    """Not even where the first of two answers has ended and the second not begun."""
+    (call,) = PLANS["stream, aborted"].calls
+    for permille in range(0, 1_000, 10):
+        route = replace(call.route, cut_permille=permille, cut_by="end", in_turn=in_turn, pace_ms=0)
+        live("stream, aborted", replace(call, route=route))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from proxy.ledger.sqlite.operations.verify import verify
 from tests.ledger.harness import scratch
 from tests.simulation.draw import draw_plan
 from tests.simulation.judge.books import Books, read_books
@@ -39,7 +40,8 @@ def try_plan(plan: Plan, *, around: Around = lambda _, work: work) -> Trial:
             world.live()
             with world.disk.reading() as connection:
                 books = read_books(connection)
-            broken = tuple(judge(world, books))
+                differences = verify(connection).differences
+            broken = (*judge(world, books), *map(str, differences))
         except Exception:  # noqa: BLE001 - whatever it was, it is what broke
             books, broken = NO_BOOKS, (*world.broken, traceback.format_exc())
         finally:

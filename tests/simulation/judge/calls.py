@@ -20,6 +20,7 @@ from tests.simulation.rig.upstream import Sighting
 from tests.simulation.world import CallRun, World
 
 REQUEST_TIMEOUT: Final = 408
+HTTP_OK: Final = 200
 BUDGET_REFUSED: Final = 429
 ABORT_WITHIN_S: Final = 1.0
 MICROCENTS_PER_USD: Final = 100_000_000
@@ -101,6 +102,7 @@ class Case:
         """The rules that were broken."""
         yield from self._told_why()
         yield from self._left_behind()
+        yield from self._looks_whole()
         if self.row is None:
             if self.run.sighting.sent:
                 yield "it left without a hold"
@@ -190,6 +192,18 @@ class Case:
         went_on_s = sighting.ended_at_s - max(door.gone_at_s, sighting.sent_at_s)
         if went_on_s > patience_s + ABORT_WITHIN_S:
             yield f"the upstream went on for {went_on_s} s after its caller had left"
+
+    def _looks_whole(self) -> Iterator[str]:
+        """A caller can tell an answer that was cut from one that was not."""
+        door, sighting = self.run.door, self.run.sighting
+        is_over = door is not None and door.status == HTTP_OK and not self.run.is_orphan
+        if door is None or not is_over or sighting.end not in ("whole", "cut"):
+            return
+        if sighting.end == "whole" and door.is_broken_off:
+            yield "the caller got a whole answer, and was cut off"
+        is_half = sighting.end == "cut" and not sighting.has_begun_to_end
+        if is_half and not door.is_broken_off and not door.gone:
+            yield "the caller got half an answer that looks whole"
 
     def _told_why(self) -> Iterator[str]:
         """A budget that is said to lack room does lack it."""

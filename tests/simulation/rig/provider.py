@@ -226,10 +226,18 @@ def _json_parts(answer: Answer) -> Iterator[Part]:
 
 def _stream_parts(call: Call, answer: Answer) -> Iterator[Part]:
     events = list(stream_events(answer))
+    if not call.route.in_turn:
+        events.sort(key=_choice)
     ends = [place for place, event in enumerate(events) if _says_why_it_ended(event)]
     for place, frame in enumerate(frames(events, call.behaviour.wire)):
         tells = place < len(events) and _tells_usage(events[place], answer)
         yield Part(frame.data, frame.output, tells, place >= ends[-1])
+
+
+def _choice(event: Event) -> int:
+    """Which choice an event belongs to; what belongs to none comes last."""
+    choices = event.payload["choices"]
+    return choices[0]["index"] if choices else len(event.payload)
 
 
 def _says_why_it_ended(event: Event) -> bool:

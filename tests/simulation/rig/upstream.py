@@ -23,12 +23,13 @@ End = Literal["under way", "whole", "cut", "left"]
 
 @dataclass(slots=True)
 class Sighting:
-    """What the upstream knows of a call: the witness of the run.
+    """What the upstream knows of a call: the witness of the run. Times are seconds.
 
     `end` is how its answer ended: read to its end, cut by the upstream, or left by the proxy.
     `delivered`, `names_model`, `tells_usage` and `is_complete` are about parts that were handed
-    over whole; `is_torn` says that the last was not, and that this may be hard to see: an event
-    without the empty line after it, or what only closes a compression. Times are seconds.
+    over whole, `has_begun_to_end` about the first byte of the part that completes the answer.
+    `is_torn` says that the last part came only in part, and that this may be hard to see: an
+    event without the empty line after it, or what only closes a compression.
     """
 
     sent: bool = False
@@ -44,6 +45,7 @@ class Sighting:
     names_model: bool = False
     tells_usage: bool = False
     is_complete: bool = False
+    has_begun_to_end: bool = False
     is_torn: bool = False
 
     def __str__(self) -> str:
@@ -121,7 +123,6 @@ class ScriptedLine:
         self._stops_at = 0
         self._offset = 0
         self._generated_parts = 0
-        self._has_ended = False
         self._may_seem_whole = False
         self._piece_bytes = 1
         self.is_open = True
@@ -207,7 +208,7 @@ class ScriptedLine:
             end = start + len(part.data)
             if start < offset:
                 self._generate_up_to(number)
-                self._has_ended |= part.completes
+                sighting.has_begun_to_end |= part.completes
                 sighting.is_torn = offset < end and self._may_seem_whole
             if end <= offset:
                 sighting.delivered += part.output
@@ -259,7 +260,7 @@ class ScriptedLine:
         serving = self._sighting.serving
         if serving is not None:
             # Who has sent the end of an answer takes it for complete, heard or not.
-            is_over = end == "whole" or self._has_ended
+            is_over = end == "whole" or self._sighting.has_begun_to_end
             serving.tab.close("completed" if is_over else "aborted")
 
     async def _wait(self, duration_ms: int) -> None:
