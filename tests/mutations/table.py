@@ -26,7 +26,10 @@ MUTATIONS: Final = (
         "pricing/cost.py",
         'answers = terms["n"]',
         "answers = 1",
-        ("tests/pricing/test_hold.py::test_a_hold_affords_the_length_it_was_made_for", SIMULATION),
+        (
+            "tests/pricing/test_hold.py::test_a_hold_affords_the_length_it_was_made_for",
+            f"{EVERY_AWAIT}::test_an_undisturbed_call_is_charged_its_bill",
+        ),
     ),
     Mutation(
         "price the prompt of a hold at the cache-read rate",
@@ -40,7 +43,10 @@ MUTATIONS: Final = (
         "proxy/ledger/sqlite/operations/hold.py",
         "transaction.accounts.current(scopes, request.unit)",
         "transaction.accounts.current(scopes[:-1] or scopes, request.unit)",
-        (f"{LEDGER}/test_refusals.py::test_the_first_failing_scope_names_the_refusal", SIMULATION),
+        (
+            f"{LEDGER}/test_refusals.py::test_the_first_failing_scope_names_the_refusal",
+            f"{EVERY_AWAIT}::test_an_undisturbed_call_is_charged_its_bill",
+        ),
     ),
     Mutation(
         "commit a hold twice",
@@ -54,7 +60,10 @@ MUTATIONS: Final = (
         "proxy/gateway/ending.py",
         "                return KeepUncertain()\n            return Commit(Charge.USAGE_OR",
         "                return Release()\n            return Commit(Charge.USAGE_OR",
-        (f"{ENDING}::test_a_model_that_shows_all_its_output_is_settled_by_the_table", SIMULATION),
+        (
+            f"{ENDING}::test_a_model_that_shows_all_its_output_is_settled_by_the_table",
+            f"{EVERY_AWAIT}::test_a_caller_may_leave_at_every_wait",
+        ),
     ),
     Mutation(
         "swallow the cancellation of a call",
@@ -98,7 +107,7 @@ MUTATIONS: Final = (
         "give_back(transaction, hold, Kind.RELEASE, actor=SETTLER)",
         (
             f"{LEDGER}/test_life.py::test_what_stays_uncertain_is_charged_in_full_as_an_estimate",
-            SIMULATION,
+            f"{EVERY_AWAIT}::test_the_process_may_die_at_every_wait",
         ),
     ),
     Mutation(
@@ -129,7 +138,7 @@ MUTATIONS: Final = (
         "                except LedgerUnavailable:\n                    return",
         (
             f"{SETTLE}::test_while_the_ledger_is_away_the_same_key_is_tried_until_it_lands",
-            SIMULATION,
+            f"{ONE_THING}::test_a_lease_that_runs_out_changes_no_charge",
         ),
     ),
     Mutation(
