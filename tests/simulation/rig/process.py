@@ -87,7 +87,7 @@ class Process:
         """
         self.ledger = self._open()
         try:
-            await self._declare()
+            await self._declare(self._config)
             await self.ledger.recover()
         except LedgerError:
             await self.ledger.close()
@@ -110,11 +110,11 @@ class Process:
 
     async def reload(self, config: Config) -> None:
         """Follow another configuration; calls under way end under their own."""
-        self._config = config
         try:
-            await self._declare()
+            await self._declare(config)
         except LedgerError:
             return
+        self._config = config
         self._gateway = self._assemble()
 
     async def stop(self) -> None:
@@ -139,9 +139,8 @@ class Process:
             connect=self._disk.connect,
         )
 
-    async def _declare(self) -> None:
-        lines = budget_lines(self._config)
-        await self.ledger.declare(lines, templates_max=self._config.templates_max)
+    async def _declare(self, config: Config) -> None:
+        await self.ledger.declare(budget_lines(config), templates_max=config.templates_max)
 
     def _assemble(self) -> Gateway:
         foundation = Foundation(
