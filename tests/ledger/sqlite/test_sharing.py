@@ -1,15 +1,19 @@
-"""One server for a file, and commands beside it."""
+"""One server for a file, commands beside it, and no other user of the machine."""
 
 import asyncio
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from proxy.domain.errors import LedgerUnavailable
 from proxy.domain.period import Period
+from proxy.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.builders import DEV, USD, ask, balance_of, declare, line
-from tests.ledger.harness import SqliteHarness
+from tests.ledger.harness import ManualClock, SqliteHarness
 
 
 async def test_a_second_server_is_kept_out(sqlite: SqliteHarness) -> None:
@@ -65,3 +69,48 @@ async def test_two_processes_that_write_at_once_lose_nothing(sqlite: SqliteHarne
     balance = await balance_of(sqlite.ledger, DEV)
     assert (balance.allocated, balance.reserved) == (100_100, held)
     assert (await sqlite.ledger.verify()).differences == ()
+
+
+@pytest.fixture
+def _generous() -> Iterator[None]:
+    """Files are open to everybody, unless who makes them says no."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def modes(path: Path) -> dict[str, int]:
+    """The permissions of a ledger's file and of all that lies beside it."""
+    return {
+        found.name.removeprefix(path.name): found.stat().st_mode & 0o777
+        for found in path.parent.glob(f"{path.name}*")
+    }
+
+
+@pytest.mark.usefixtures("_generous")
+@pytest.mark.parametrize("is_link", [False, True], ids=["file", "link"])
+async def test_a_new_ledger_is_for_its_owner_alone(tmp_path: Path, is_link: bool) -> None:
+    """Who spends what is nobody else's business."""
+    path = file = tmp_path / "ledger.db"
+    if is_link:
+        path = tmp_path / "link.db"
+        path.symlink_to(file)
+    ledger = SqliteLedger.open(path, clock=ManualClock(), new_id=lambda: "rsv_1")
+    await declare(ledger, line(DEV, 1))
+
+    found = modes(file) | modes(path)
+
+    await ledger.close()
+    assert found == {"": 0o600, "-wal": 0o600, "-shm": 0o600, ".lock": 0o600}
+
+
+@pytest.mark.usefixtures("_generous")
+async def test_a_ledger_that_was_opened_to_a_group_stays_so(sqlite: SqliteHarness) -> None:
+    """An operator in that group runs the commands."""
+    sqlite.path.chmod(0o660)
+    await sqlite.restart()
+    await declare(sqlite.ledger, line(DEV, 1))
+
+    found = modes(sqlite.path)
+
+    assert (found[""], found["-wal"], found["-shm"]) == (0o660, 0o660, 0o660)

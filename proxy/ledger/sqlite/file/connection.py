@@ -1,7 +1,9 @@
 """How the file is opened. Nothing here waits: whoever finds it locked tries again later."""
 
+import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -24,15 +26,26 @@ def connect(
     path: Path, create: bool, *, factory: type[sqlite3.Connection] = sqlite3.Connection
 ) -> sqlite3.Connection:
     """A connection in autocommit mode that never waits for a lock."""
-    mode = "rwc" if create else "rw"
+    if create:
+        _create_private(path)
     return sqlite3.connect(
-        f"file:{quote(str(path))}?mode={mode}",
+        f"file:{quote(str(path))}?mode=rw",
         uri=True,
         isolation_level=None,
         timeout=0,
         cached_statements=_CACHED_STATEMENTS,
         factory=factory,
     )
+
+
+def _create_private(path: Path) -> None:
+    """Make an empty file for its owner alone; SQLite gives its log and index the same mode.
+
+    Where one stands already it stays as it is. What hinders us hinders SQLite as well,
+    and its error says what to do.
+    """
+    with suppress(OSError):
+        os.close(os.open(path.resolve(), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 class LedgerFile:
