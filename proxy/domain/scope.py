@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NewType
 
-from proxy.domain.subject import LEVELS, Subject
+from proxy.domain.subject import LEVELS, RUN, Subject
 
 Scope = NewType("Scope", str)
 
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _ENCODED_PREFIX = "enc-"
 _ENCODED_LENGTH = 20
+_BETWEEN = "**"
 
 
 def encode_value(value: str) -> str:
@@ -47,6 +48,12 @@ def _paths(*values: str | None) -> tuple[Scope, ...]:
     return tuple(paths)
 
 
+@lru_cache(maxsize=4096)
+def _with_runs(scopes: tuple[Scope, ...], run: str) -> tuple[Scope, ...]:
+    value = encode_value(run)
+    return tuple(s for scope in scopes for s in (scope, Scope(f"{scope}/{RUN}:{value}")))
+
+
 def derive(subject: Subject) -> tuple[Scope, ...]:
     """Every scope of the subject, outermost first; the last is its scope path."""
     return _paths(
@@ -59,12 +66,25 @@ def derive(subject: Subject) -> tuple[Scope, ...]:
     )
 
 
+def budget_scopes(subject: Subject) -> tuple[Scope, ...]:
+    """Where budgets of the subject can stand: its scopes, each followed by its run there.
+
+    A run is no level of the protocol: `tenant:dev/run:7` holds a budget and is in nobody's
+    `affected_scopes`.
+    """
+    scopes = derive(subject)
+    run = subject.dimensions.get(RUN)
+    return scopes if run is None else _with_runs(scopes, run)
+
+
 @dataclass(frozen=True, slots=True)
 class ScopePattern:
     """The scopes a budget or a policy is meant for.
 
-    `tenant:dev/agent:*`  paths with exactly these two segments (one trailing wildcard)
-    `tenant:dev/*`        `tenant:dev` and everything below it (policies only)
+    `tenant:dev/agent:*`      paths with exactly these two segments
+    `tenant:dev/**/agent:*`   with any levels between them, or none
+    `tenant:dev/run:*`        each run under exactly `tenant:dev`
+    `tenant:dev/*`            `tenant:dev` and everything below it (policies only)
     """
 
     text: str
@@ -72,29 +92,49 @@ class ScopePattern:
     @property
     def is_template(self) -> bool:
         """Whether a budget of this pattern is made for each scope that it matches."""
-        return self.text.endswith(":*")
+        return not self.is_subtree and "*" in self.text
 
     @property
     def is_subtree(self) -> bool:
         """Whether the pattern means a scope and all below it."""
-        return self.text.endswith("/*") or self.text == "*"
+        return self.text == "*" or self.text.endswith("/*")
 
     @property
     def depth(self) -> int:
         """How many segments are spelled out; the more, the more specific."""
-        return len([s for s in self.text.split("/") if s != "*"])
+        return len([s for s in self.text.split("/") if s not in ("*", _BETWEEN)])
+
+    @property
+    def specificity(self) -> tuple[int, int, str]:
+        """Sorts templates that match one scope: the greatest governs it."""
+        segments = self.text.split("/")
+        return (len([s for s in segments if "*" not in s]), self.depth, self.text)
 
     def matches(self, scope: Scope) -> bool:
         """Whether this one scope is meant."""
-        if self.text == "*":
-            return True
-        if self.is_subtree:
-            root = self.text[:-2]
-            return scope == root or scope.startswith(f"{root}/")
-        if self.is_template:
-            head = self.text[:-1]
-            return scope.startswith(head) and "/" not in scope[len(head) :]
-        return scope == self.text
+        return _expression(self.text).fullmatch(scope) is not None
+
+    def per_run(self) -> "ScopePattern":
+        """Each run under the scopes of this pattern."""
+        return ScopePattern(f"{self.text}/{RUN}:*")
+
+
+@lru_cache(maxsize=1024)
+def _expression(pattern: str) -> re.Pattern[str]:
+    if pattern == "*":
+        return re.compile(".*")
+    if pattern.endswith("/*"):
+        return re.compile(f"{re.escape(pattern[:-2])}(/.*)?")
+    segments = (
+        rf"(?:/(?!{RUN}:)[^/]+)*" if segment == _BETWEEN else f"/{_segment(segment)}"
+        for segment in pattern.split("/")
+    )
+    return re.compile("".join(segments)[1:])
+
+
+def _segment(segment: str) -> str:
+    level, _, value = segment.partition(":")
+    return f"{level}:[^/]+" if value == "*" else re.escape(segment)
 
 
 def parse_pattern(text: str, *, subtree: bool) -> ScopePattern:
@@ -109,23 +149,27 @@ def parse_pattern(text: str, *, subtree: bool) -> ScopePattern:
     if subtree and text == "*":
         return ScopePattern(text)
     body = text[:-2] if subtree and text.endswith("/*") else text
-    place = -1
     segments = body.split("/")
-    for number, segment in enumerate(segments):
-        level, colon, value = segment.partition(":")
-        if not colon or level not in LEVELS:
-            raise ValueError(
-                f"{segment!r} in {text!r} is not level:value; levels: {', '.join(LEVELS)}"
-            )
-        if LEVELS.index(level) <= place:
-            raise ValueError(
-                f"{level!r} in {text!r} is out of order; the order is {', '.join(LEVELS)}"
-            )
-        place = LEVELS.index(level)
-        if value == "*" and number == len(segments) - 1 and body == text:
-            continue
-        if "*" in value:
-            raise ValueError(f"{text!r}: a wildcard stands only as the whole last value")
-        if not _PLAIN_VALUE.fullmatch(value):
-            raise ValueError(f"{value!r} in {text!r} has characters outside [A-Za-z0-9_.-]")
+    if _BETWEEN in (segments[0], segments[-1]) or f"{_BETWEEN}/{_BETWEEN}" in body:
+        raise ValueError(f"{text!r}: ** stands between two levels")
+    place = -1
+    for segment in segments:
+        if segment != _BETWEEN:
+            place = _checked_place(segment, text, place)
     return ScopePattern(text.lower())
+
+
+def _checked_place(segment: str, text: str, place: int) -> int:
+    """The place of the segment's level in the order of levels, which is after the last one."""
+    level, colon, value = segment.partition(":")
+    if not colon or level not in LEVELS:
+        raise ValueError(f"{segment!r} in {text!r} is not level:value; levels: {', '.join(LEVELS)}")
+    if LEVELS.index(level) <= place:
+        raise ValueError(f"{level!r} in {text!r} is out of order; the order is {', '.join(LEVELS)}")
+    if value == "*":
+        return LEVELS.index(level)
+    if "*" in value:
+        raise ValueError(f"{text!r}: a wildcard stands only as a whole value")
+    if not _PLAIN_VALUE.fullmatch(value):
+        raise ValueError(f"{value!r} in {text!r} has characters outside [A-Za-z0-9_.-]")
+    return LEVELS.index(level)

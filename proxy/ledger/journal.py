@@ -32,7 +32,11 @@ class Kind(StrEnum):
     RELIEVE = "relieve"
     """A budget that can cover what it owes is no longer over its limit."""
     OPEN = "open"
-    """A window began, with the debt of the one before taken from its allocation."""
+    """A window began, with what the one before hands over."""
+    ROLL = "roll"
+    """A part of what was spent in a rolling window no longer counts."""
+    RETIRE = "retire"
+    """A budget that a template made went, because nobody used it."""
     DECLARE = "declare"
     FUND = "fund"
     SET_STATUS = "set_status"
@@ -83,8 +87,8 @@ class Entry:
     """One change. `at_ms` is on the ledger's clock and never falls from entry to entry.
 
     `reservation_id` is None for what operators and configuration do; `actor` says which
-    of them it was, and is empty for a call's own steps. Prices and trace ids stand on
-    the reservation's row.
+    of them it was, and is empty for a call's own steps. `scope` is who spends, or whose
+    budget it is about. `trace_id` and `price_version` are those of the hold.
     """
 
     tenant: str
@@ -93,7 +97,10 @@ class Entry:
     kind: Kind
     reservation_id: str | None
     postings: tuple[Posting, ...]
+    scope: Scope
     actor: str
+    trace_id: str = ""
+    price_version: str = ""
 
 
 class JournalGap(ValueError):

@@ -1,8 +1,8 @@
 """What a ledger does. Every home of the ledger is one of these, with one behaviour.
 
-Amounts are int64 in the request's unit (USD_MICROCENTS: 1 USD = 10**8). Times are
-milliseconds on the ledger's own clock, never the caller's. Rules: docs/semantics.md;
-source: cycles-protocol-v0.yaml, /v1/reservations and below.
+Amounts are int64, by unit (USD_MICROCENTS: 1 USD = 10**8); a hold may be in several units
+at once. Times are milliseconds on the ledger's own clock, never the caller's. Rules:
+docs/semantics.md; source: cycles-protocol-v0.yaml, /v1/reservations and below.
 
 Every operation also raises LedgerUnavailable (nobody can tell whether it happened: try
 again with the same key), and every one on a hold ReservationNotFound.
@@ -10,7 +10,7 @@ again with the same key), and every one on a hold ReservationNotFound.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -31,8 +31,25 @@ class BudgetStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
+class FundOperation(StrEnum):
+    """What an operator does to the window that a budget is in.
+
+    Source: cycles-governance-admin-v0.1.25.yaml, schema BudgetFundingRequest.
+    """
+
+    CREDIT = "CREDIT"
+    DEBIT = "DEBIT"
+    RESET = "RESET"
+    RESET_SPENT = "RESET_SPENT"
+    REPAY_DEBT = "REPAY_DEBT"
+
+
 class BudgetLine(msgspec.Struct, frozen=True):
-    """One declared budget: for one scope, or a template for each scope it matches."""
+    """One declared budget: for one scope, or a template for each scope it matches.
+
+    `rollover_max`: how much of what a window leaves goes on to the next. `idle_ttl_ms`: a
+    budget that a template made, that holds nothing and was not used for so long, goes.
+    """
 
     pattern: ScopePattern
     unit: Unit
@@ -40,46 +57,62 @@ class BudgetLine(msgspec.Struct, frozen=True):
     allocated: int
     overdraft_limit: int = 0
     status: BudgetStatus = BudgetStatus.ACTIVE
+    rollover_max: int = 0
+    idle_ttl_ms: int | None = None
 
 
-class Rung(msgspec.Struct, frozen=True):
-    """One way to run a call: `want` if it fits, else anything down to `minimum`.
+class BudgetName(NamedTuple):
+    """One budget. There is at most one for each."""
 
-    `minimum == want` is all or nothing. A shortened rung (minimum < want) is granted at
-    most `max_share_pct` of what remains in the tightest scope, unless `minimum` is more.
+    scope: Scope
+    unit: Unit
+    period: Period
+
+
+class Span(msgspec.Struct, frozen=True):
+    """An amount in one unit: `want` if it fits, else anything down to `minimum`.
+
+    `minimum == want` is all or nothing. Where it is less, at most `max_share_pct` of what
+    remains in the tightest scope is granted, unless `minimum` is more.
     """
 
     minimum: int
     want: int
 
 
+Rung = Mapping[Unit, Span]
+"""One way to run a call. All rungs of a plan name the same units."""
+
+
 class ReserveRequest(msgspec.Struct, frozen=True):
     """Ask for a hold. `key` is unique per tenant; a replay returns the first answer.
 
     `payload_hash` is what replays are compared by: same key, other hash is refused.
-    `free` marks a call that costs nothing: it is stopped only by a frozen or closed
-    budget. `metadata` is kept on the row (prices used, models, trace id), never a prompt.
+    A call costs nothing in the units of `free`: their budgets hold nothing for it, and
+    stop it only when frozen or closed. `trace_id` and `price_version` stand in each
+    journal entry of the hold; `metadata` is kept on the row (models, API), never a prompt.
     """
 
     key: str
     payload_hash: str
     subject: Subject
-    unit: Unit
     plan: tuple[Rung, ...]
     ttl_ms: int
     grace_ms: int = 0
     max_share_pct: int = 100
     overage: Overage = Overage.ALLOW_IF_AVAILABLE
     on_expiry: OnExpiry = OnExpiry.UNCERTAIN
-    free: bool = False
+    free: frozenset[Unit] = frozenset()
     max_extensions: int | None = None
     action_kind: str = "llm.completion"
     action_name: str = ""
+    trace_id: str = ""
+    price_version: str = ""
     metadata: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Balance(msgspec.Struct, frozen=True):
-    """What a budget holds in one of its windows.
+    """What a budget holds in one of its windows. Of a rolling one, what still counts.
 
     remaining = allocated - spent - reserved - debt. `uncertain` is the part of `reserved`
     whose outcome nobody knows; `uncovered` is billed money that no budget could fund.
@@ -115,14 +148,15 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """A hold that was made: `amount` in every budgeted scope, by rung number `rung`.
+    """A hold that was made: `amounts` in every budgeted scope, by rung number `rung`.
 
-    `balances` are those of the budgeted scopes, outermost first, with the hold in them.
+    `balances` are those of the budgeted scopes, outermost first, with the hold in them;
+    those of one scope by unit as `Unit` lists them, the longest period first.
     """
 
     reservation_id: str
     rung: int
-    amount: int
+    amounts: Mapping[Unit, int]
     expires_at_ms: int
     remaining_ttl_ms: int
     affected_scopes: tuple[Scope, ...]
@@ -137,22 +171,30 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """How a hold ended. charged + uncovered = the actual; `released` went back."""
+    """How a hold ended, by unit. charged + uncovered = the actual; `released` went back."""
 
     state: State
-    charged: int
-    released: int
-    uncovered: int
+    charged: Mapping[Unit, int]
+    released: Mapping[Unit, int]
+    uncovered: Mapping[Unit, int]
     balances: tuple[Balance, ...]
 
 
 class Swept(msgspec.Struct, frozen=True):
-    """What one batch of expiry did, by reservation id."""
+    """What one batch of expiry did, by reservation id; `retired` are budgets nobody used."""
 
     expired: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
     uncertain: tuple[str, ...] = ()
     committed: tuple[str, ...] = ()
+    retired: tuple[BudgetName, ...] = ()
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """What became of a declaration: ignored where the ledger follows a newer version."""
+
+    version: int
+    is_ignored: bool
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -170,16 +212,17 @@ class Reservation(msgspec.Struct, frozen=True):
     affected_scopes: tuple[Scope, ...]
     action_kind: str
     action_name: str
-    unit: Unit
-    amount: int
-    charged: int | None
-    uncovered: int
+    amounts: Mapping[Unit, int]
+    charged: Mapping[Unit, int] | None
+    uncovered: Mapping[Unit, int]
     estimated: bool
     dispatched: bool
     on_expiry: OnExpiry
     created_at_ms: int
     expires_at_ms: int
     finalized_at_ms: int | None
+    trace_id: str
+    price_version: str
     metadata: Mapping[str, str]
     settled_metadata: Mapping[str, str]
 
@@ -193,19 +236,22 @@ class Ledger(Protocol):
         Budgets that a template declares are made here. Checks run root to leaf and the
         first failing scope wins, each in this order: FROZEN, CLOSED, over limit, debt
         (where the overdraft limit is 0), remaining. The refusal names what the smallest
-        rung lacked. On one scope the longest period is checked first.
+        rung lacked. On one scope the units go as `Unit` lists them, and of one unit the
+        longest period first. A run's budget comes after that of its scope.
 
         Raises:
             BudgetRefused: some scope could not; BUDGET_BUSY when every failing scope
                 would hold the smallest rung once the calls in flight (not the uncertain
                 ones) have settled.
-            Refused: BUDGET_NOT_FOUND (no scope of the subject has a budget);
-                TEMPLATE_LIMIT (every scope could hold it, one has no budget yet).
-            UnitMismatch: the subject has budgets, none in this unit.
+            Refused: BUDGET_NOT_FOUND (no scope of the subject has a budget, and the call
+                is not free in any unit); TEMPLATE_LIMIT (every scope could hold it, one
+                has no budget yet).
+            UnitMismatch: the subject has budgets, none in a unit of the plan.
             IdempotencyMismatch: `key` was used before with another payload.
             AmountOutOfRange: a sum would leave int64.
-            ValueError: an empty plan, a minimum above what is wanted, a share outside
-                1 to 100, a lease or a grace longer than a day.
+            ValueError: an empty plan, rungs in different units, a minimum above what is
+                wanted, an amount in a free unit, a share outside 1 to 100, a lease or a
+                grace longer than a day.
         """
         ...
 
@@ -217,11 +263,14 @@ class Ledger(Protocol):
         """
         ...
 
-    async def grow(self, reservation_id: str, *, by: int, key: str) -> Grant:
+    async def grow(self, reservation_id: str, *, by: Mapping[Unit, int], key: str) -> Grant:
         """Raise the hold by `by` in all its scopes, or in none. Replays by `key`.
+
+        Units of the hold that `by` does not name stay as they are.
 
         Raises:
             BudgetRefused: some scope has less than `by` remaining; as in `reserve`.
+            UnitMismatch: a unit that the hold is not in.
             ReservationFinalized, ReservationExpired, AmountOutOfRange, IdempotencyMismatch.
         """
         ...
@@ -240,7 +289,7 @@ class Ledger(Protocol):
         self,
         reservation_id: str,
         *,
-        actual: int,
+        actual: Mapping[Unit, int],
         key: str,
         payload_hash: str,
         estimated: bool = False,
@@ -255,6 +304,7 @@ class Ledger(Protocol):
 
         Raises:
             CommitRejected: overage REJECT or an overdraft limit; the hold stays ACTIVE.
+            UnitMismatch: other units than those of the hold.
             ReservationFinalized, ReservationExpired, AmountOutOfRange, IdempotencyMismatch.
         """
         ...
@@ -276,7 +326,7 @@ class Ledger(Protocol):
         self,
         reservation_id: str,
         *,
-        actual: int,
+        actual: Mapping[Unit, int],
         key: str,
         payload_hash: str,
         estimated: bool = False,
@@ -291,6 +341,7 @@ class Ledger(Protocol):
         Raises:
             ReservationFinalized: the hold is open (commit it), or was committed by its
                 actual.
+            UnitMismatch: other units than those of the hold.
             AmountOutOfRange, IdempotencyMismatch.
         """
         ...
@@ -314,12 +365,15 @@ class Ledger(Protocol):
 class Housekeeping(Protocol):
     """What keeps a ledger true between calls, and what start-up needs."""
 
-    async def declare(self, lines: Sequence[BudgetLine], *, templates_max: int) -> None:
-        """Make the ledger follow the configuration.
+    async def declare(
+        self, lines: Sequence[BudgetLine], *, templates_max: int, version: int = 1
+    ) -> Declared:
+        """Make the ledger follow the configuration, unless it follows a newer version.
 
         Only a *change* of a declared value moves `allocated`, by the difference, so that
-        funds made by hand survive; status and overdraft limit follow the same rule. A
-        line that is gone leaves its budget, undeclared.
+        funds made by hand survive; status, overdraft limit and rollover follow the same
+        rule. A line that is gone leaves its budget, undeclared. Of several templates that
+        match a scope, the one of the greatest `specificity` governs it.
 
         Raises:
             AmountOutOfRange. ValueError: a subtree's pattern, or two lines for one budget.
@@ -340,7 +394,9 @@ class Housekeeping(Protocol):
         `on_expiry` release: EXPIRED, the hold goes back. `uncertain`: released if it was
         never dispatched, else UNCERTAIN. Holds uncertain for `uncertain_after_ms` are
         committed in full, marked estimated, when the home was opened with
-        `settle_uncertain="commit"`. After the clock has leaped by more than an hour every
+        `settle_uncertain="commit"`. Budgets that templates made and nobody used for their
+        `idle_ttl_ms` are retired: their rows and entries stay, whoever comes next gets
+        a new one. After the clock has leaped by more than an hour every
         open hold has one more lease.
         """
         ...
@@ -354,23 +410,34 @@ class Books(Protocol):
         ...
 
     async def fund(
-        self, scope: Scope, unit: Unit, period: Period, amount: int, actor: str
+        self,
+        name: BudgetName,
+        operation: FundOperation,
+        amount: int,
+        *,
+        actor: str,
+        spent: int = 0,
+        key: str | None = None,
     ) -> Balance:
-        """Add to (or with a negative amount take from) the current window's allocation.
+        """Change what the budget's current window may spend: `rules.fund`. Replays by `key`.
 
-        Debt is repaid first. Clears `is_over_limit`.
+        A budget that a template would make is made.
 
         Raises:
             Refused: BUDGET_NOT_FOUND.
-            BudgetRefused: BUDGET_EXCEEDED, taking more than remains.
-            AmountOutOfRange.
+            BudgetRefused: BUDGET_EXCEEDED, a DEBIT of more than remains; BUDGET_FROZEN
+                or BUDGET_CLOSED.
+            AmountOutOfRange, IdempotencyMismatch.
         """
         ...
 
     async def set_status(
-        self, scope: Scope, unit: Unit, status: BudgetStatus, actor: str
+        self, scope: Scope, unit: Unit | None, status: BudgetStatus, *, actor: str
     ) -> tuple[Balance, ...]:
-        """Freeze, unfreeze or close the budgets of a scope.
+        """Freeze, unfreeze or close the budgets of a scope; without a unit, in all units.
+
+        No reserve is granted there from the moment this has returned. Budgets that
+        templates would make are made.
 
         Raises:
             Refused: BUDGET_NOT_FOUND.
@@ -382,9 +449,9 @@ class Books(Protocol):
         ...
 
     async def reservations(
-        self, *, states: frozenset[State], limit: int
+        self, *, states: frozenset[State], limit: int, scope: Scope | None = None
     ) -> tuple[Reservation, ...]:
-        """The newest rows in these states, newest first."""
+        """The newest rows in these states, newest first; those at or below a scope."""
         ...
 
     async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:

@@ -13,8 +13,8 @@ Source: cycles-protocol-v0.yaml, /v1/reservations and below; where it leaves roo
 docs/semantics.md decides.
 """
 
-from proxy.ledger.rules.admission import Granted, check_free, grant
-from proxy.ledger.rules.allocation import Opening, adjust, fund, open_window
+from proxy.ledger.rules.admission import NOTHING, Granted, grant
+from proxy.ledger.rules.allocation import Opening, adjust, fund, open_window, roll
 from proxy.ledger.rules.life import MOVES, at_lease_end, move
 from proxy.ledger.rules.posting import check_amount, post
 from proxy.ledger.rules.settlement import (
@@ -31,6 +31,7 @@ from proxy.ledger.rules.settlement import (
 
 __all__ = [
     "MOVES",
+    "NOTHING",
     "RELIEF",
     "Arrear",
     "Charge",
@@ -41,7 +42,6 @@ __all__ = [
     "at_lease_end",
     "charge",
     "check_amount",
-    "check_free",
     "doubt",
     "fund",
     "give_back",
@@ -51,4 +51,5 @@ __all__ = [
     "pay",
     "post",
     "repay",
+    "roll",
 ]

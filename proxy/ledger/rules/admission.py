@@ -1,84 +1,123 @@
 """Which rung of a plan is held, or why none is."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Container, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from proxy.domain.errors import BudgetRefused, Reason, Shortage
-from proxy.ledger.protocol import Balance, BudgetStatus, Rung
+from proxy.domain.money import INT64_MAX, Unit
+from proxy.ledger.protocol import Balance, BudgetStatus, Rung, Span
+
+
+NOTHING: Final[Mapping[Unit, int]] = MappingProxyType({})
 
 
 class Granted(NamedTuple):
-    """The first rung that fits, and the amount to hold in every scope."""
+    """The first rung that fits, and the amount to hold in every scope, by unit."""
 
     rung: int
-    amount: int
+    amounts: Mapping[Unit, int]
 
 
 def grant(
-    balances: Sequence[Balance], plan: Sequence[Rung], *, max_share_pct: int, own: int = 0
+    balances: Sequence[Balance],
+    plan: Sequence[Rung],
+    *,
+    max_share_pct: int,
+    free: Container[Unit] = (),
+    own: Mapping[Unit, int] = NOTHING,
 ) -> Granted:
     """The first rung that every balance can hold.
 
-    `balances` go root to leaf. A shortened rung gets at most `max_share_pct` of what the
-    tightest balance has left, unless its minimum is more. `own` is what the asker holds
-    already: it cannot wait for itself.
+    `balances` go root to leaf, in any unit of the plan; a unit without any is limited by
+    nothing. A shortened rung gets at most `max_share_pct` of what the tightest balance
+    of a unit has left, unless its minimum is more. In a `free` unit the call costs
+    nothing: there only a frozen or a closed budget stops it. `own` is what the asker
+    holds already: it cannot wait for itself.
 
     Raises:
         BudgetRefused: for the first balance that cannot hold the smallest rung. It is
             BUDGET_BUSY when every balance that cannot would, once the calls in flight
             whose outcome is known to come have settled.
     """
-    required = min([rung.minimum for rung in plan])
-    _check_each(balances, required, own)
-    tightest = min([balance.remaining for balance in balances])
-    share = tightest * max_share_pct // 100
-    return next(
-        Granted(number, amount)
-        for number, rung in enumerate(plan)
-        if (amount := _wanted(rung, share)) <= tightest
-    )
+    least = {unit: min([rung[unit].minimum for rung in plan]) for unit in plan[0]}
+    _check_each(balances, least, free, own)
+    tightest = _tightest(balances, free)
+    for number, rung in enumerate(plan):
+        amounts = {
+            unit: _wanted(span, tightest, unit, max_share_pct) for unit, span in rung.items()
+        }
+        if all([amounts[unit] <= remaining for unit, remaining in tightest.items()]):
+            return Granted(number, amounts)
+    # Each unit has room for its own smallest rung, and they are not the same rung.
+    last = {unit: span.minimum for unit, span in plan[-1].items()}
+    raise _refusal(_failing(balances, last, free), last, own)
 
 
-def _wanted(rung: Rung, share: int) -> int:
-    if rung.minimum == rung.want:
-        return rung.want
-    return min(rung.want, max(rung.minimum, share))
-
-
-def check_free(balances: Iterable[Balance]) -> None:
-    """A call that costs nothing is stopped only by a frozen or a closed budget.
-
-    Raises:
-        BudgetRefused: BUDGET_FROZEN or BUDGET_CLOSED.
-    """
+def _tightest(balances: Sequence[Balance], free: Container[Unit]) -> dict[Unit, int]:
+    """What the tightest balance of each unit has left."""
+    tightest: dict[Unit, int] = {}
     for balance in balances:
-        reason = _stopped(balance)
-        if reason is not None:
-            raise BudgetRefused(reason, shortage(balance, 0))
+        unit, remaining = balance.unit, balance.remaining
+        if unit not in free and remaining < tightest.get(unit, INT64_MAX + 1):
+            tightest[unit] = remaining
+    return tightest
 
 
-def _check_each(balances: Sequence[Balance], required: int, own: int) -> None:
-    """Root to leaf, the first balance that fails names the reason."""
-    failing = [
+def _wanted(span: Span, tightest: Mapping[Unit, int], unit: Unit, max_share_pct: int) -> int:
+    if span.minimum == span.want or unit not in tightest:
+        return span.want
+    return min(span.want, max(span.minimum, tightest[unit] * max_share_pct // 100))
+
+
+def _check_each(
+    balances: Sequence[Balance],
+    required: Mapping[Unit, int],
+    free: Container[Unit],
+    own: Mapping[Unit, int],
+) -> None:
+    failing = _failing(balances, required, free)
+    if failing:
+        raise _refusal(failing, required, own)
+
+
+_Failing = Sequence[tuple[Balance, Reason]]
+
+
+def _failing(
+    balances: Iterable[Balance], required: Mapping[Unit, int], free: Container[Unit]
+) -> _Failing:
+    """Root to leaf, the balances that cannot hold so much, and why."""
+    return [
         (balance, reason)
         for balance in balances
-        if (reason := _obstacle(balance, required)) is not None
+        if (
+            reason := stopped(balance)
+            if balance.unit in free
+            else _obstacle(balance, required[balance.unit])
+        )
+        is not None
     ]
-    if not failing:
-        return
+
+
+def _refusal(
+    failing: _Failing, required: Mapping[Unit, int], own: Mapping[Unit, int]
+) -> BudgetRefused:
+    """The first that fails names the reason."""
     balance, reason = failing[0]
     if all(
-        other is Reason.BUDGET_EXCEEDED and _has_room_once_settled(held, required, own)
+        other is Reason.BUDGET_EXCEEDED
+        and _has_room_once_settled(held, required[held.unit], own.get(held.unit, 0))
         for held, other in failing
     ):
         reason = Reason.BUDGET_BUSY
-    raise BudgetRefused(reason, shortage(balance, required))
+    return BudgetRefused(reason, shortage(balance, required[balance.unit]))
 
 
 def _obstacle(balance: Balance, required: int) -> Reason | None:
     """Why this balance cannot hold so much; in the order of the protocol."""
     if balance.status is not BudgetStatus.ACTIVE:
-        return _stopped(balance)
+        return stopped(balance)
     if balance.is_over_limit:
         return Reason.OVERDRAFT_LIMIT_EXCEEDED
     if balance.debt > 0 and balance.overdraft_limit == 0:
@@ -88,7 +127,8 @@ def _obstacle(balance: Balance, required: int) -> Reason | None:
     return None
 
 
-def _stopped(balance: Balance) -> Reason | None:
+def stopped(balance: Balance) -> Reason | None:
+    """Why a budget takes nothing new at all, if it does not."""
     if balance.status is BudgetStatus.FROZEN:
         return Reason.BUDGET_FROZEN
     if balance.status is BudgetStatus.CLOSED:

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from proxy.domain.errors import BudgetRefused, Reason
 from proxy.ledger.journal import Amounts
-from proxy.ledger.protocol import Balance
-from proxy.ledger.rules.admission import shortage
+from proxy.ledger.protocol import Balance, FundOperation
+from proxy.ledger.rules.admission import shortage, stopped
 
 
 class Opening(NamedTuple):
@@ -20,35 +20,86 @@ class Opening(NamedTuple):
         return -self.closing.debt - self.closing.spent
 
 
-def open_window(allocation: int, *, debt: int, skipped: int = 0) -> Opening:
-    """A new window takes over the debt and pays it from its allocation first.
+def open_window(
+    allocation: int,
+    before: Balance | None = None,
+    *,
+    skipped: int = 0,
+    rollover_max: int = 0,
+) -> Opening:
+    """What a window begins with: its allocation, and what the one before hands over.
+
+    Its debt, which the new allocation pays first; and what nobody held or spent of it, at
+    most `rollover_max`. Both leave the window before, so nothing counts twice. Holds stay
+    with the window they were made in; being over the limit ends there as well.
 
     `skipped`: how many windows passed in between that nobody opened. Their allocations
-    were nobody's to spend, but they pay debt too: else a debt above one allocation would
-    block until someone funds it. Holds stay with the window they were made in; being over
-    the limit ends there as well.
+    pay debt too, else a debt above one allocation would block until someone funds it, and
+    what they have left rolls over like that of any window nobody used.
     """
+    debt = before.debt if before is not None else 0
+    left = before.remaining if before is not None else 0
     per_window = max(allocation, 0)
     paid_between = min(debt, per_window * skipped)
-    carried = debt - paid_between
-    paid = min(carried, per_window)
+    moved = min(max(left, 0), rollover_max)
+    rolled = min(moved + per_window * skipped - paid_between, rollover_max)
+    owed = debt - paid_between
+    paid = min(owed, per_window + rolled)
     return Opening(
-        closing=Amounts(allocated=paid_between, spent=paid_between, debt=-debt),
-        opening=Amounts(allocated=allocation, spent=paid, debt=carried - paid),
+        closing=Amounts(allocated=paid_between - moved, spent=paid_between, debt=-debt),
+        opening=Amounts(allocated=allocation + rolled, spent=paid, debt=owed - paid),
     )
 
 
-def fund(balance: Balance, amount: int) -> Amounts:
-    """Add to an allocation, or take from what remains. Debt is repaid first.
+def roll(balance: Balance, left: int) -> Amounts:
+    """What leaves a rolling window by time, `left` of its `spent`, makes room: for its debt first.
+
+    Debt that is paid so counts as spent from now on.
+    """
+    paid = min(balance.debt, left)
+    return Amounts(spent=paid - left, debt=-paid)
+
+
+def fund(balance: Balance, operation: FundOperation, amount: int, *, spent: int = 0) -> Amounts:
+    """What an operator does to the current window.
+
+    CREDIT adds `amount`, DEBIT takes it from what remains, RESET makes it the allocation,
+    RESET_SPENT does so too and puts `spent` in place of what was spent, REPAY_DEBT pays
+    debt with it from outside and adds what is too much. What adds repays debt first.
 
     Raises:
-        BudgetRefused: BUDGET_EXCEEDED, taking more than remains.
+        BudgetRefused: BUDGET_EXCEEDED, a DEBIT of more than remains; BUDGET_FROZEN or
+            BUDGET_CLOSED.
 
-    Source: cycles-protocol-v0.yaml, schema Balance ("debt MUST be repaid first").
+    Source: cycles-governance-admin-v0.1.25.yaml, fundBudget; cycles-protocol-v0.yaml,
+    schema Balance ("debt MUST be repaid first").
     """
-    if amount < 0 and balance.remaining < -amount:
-        raise BudgetRefused(Reason.BUDGET_EXCEEDED, shortage(balance, -amount))
-    return adjust(balance, by=amount, overdraft_limit=balance.overdraft_limit)
+    reason = stopped(balance)
+    if reason is not None:
+        raise BudgetRefused(reason, shortage(balance, amount))
+    limit = balance.overdraft_limit
+    match operation:
+        case FundOperation.CREDIT:
+            return adjust(balance, by=amount, overdraft_limit=limit)
+        case FundOperation.DEBIT:
+            if balance.remaining < amount:
+                raise BudgetRefused(Reason.BUDGET_EXCEEDED, shortage(balance, amount))
+            return adjust(balance, by=-amount, overdraft_limit=limit)
+        case FundOperation.RESET:
+            return adjust(balance, by=amount - balance.allocated, overdraft_limit=limit)
+        case FundOperation.RESET_SPENT:
+            return _with_relief(
+                balance, Amounts(allocated=amount - balance.allocated, spent=spent - balance.spent)
+            )
+        case FundOperation.REPAY_DEBT:
+            paid = min(balance.debt, amount)
+            return _with_relief(balance, Amounts(allocated=amount - paid, debt=-paid))
+
+
+def _with_relief(balance: Balance, change: Amounts) -> Amounts:
+    """Whatever an operator does ends being over the limit, unless the debt is still above it."""
+    is_over = balance.is_over_limit and balance.debt + change.debt > balance.overdraft_limit
+    return change._replace(over_limit=int(is_over) - int(balance.is_over_limit))
 
 
 def adjust(balance: Balance, *, by: int, overdraft_limit: int) -> Amounts:

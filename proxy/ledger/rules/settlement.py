@@ -7,7 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from proxy.domain.errors import CommitRejected, Reason
-from proxy.domain.money import INT64_MAX
+from proxy.domain.money import INT64_MAX, Unit
 from proxy.domain.reservation import Overage
 from proxy.ledger.journal import Amounts
 from proxy.ledger.protocol import Balance
@@ -17,30 +17,31 @@ _WindowT = TypeVar("_WindowT", bound=Hashable)
 
 
 class Charge(msgspec.Struct, frozen=True):
-    """What a settlement takes. charged + uncovered = the actual.
+    """What a settlement takes, by unit. charged + uncovered = the actual.
 
     `changes` stand in the order of the balances that were given.
     """
 
-    charged: int
-    uncovered: int
+    charged: Mapping[Unit, int]
+    uncovered: Mapping[Unit, int]
     changes: tuple[Amounts, ...]
 
 
 def charge(
     balances: Sequence[Balance],
     *,
-    held: int,
-    actual: int,
+    held: Mapping[Unit, int],
+    actual: Mapping[Unit, int],
     overage: Overage,
     refusable: bool,
     uncertain: bool = False,
 ) -> Charge:
-    """Turn a hold of `held` into a charge of `actual`, the same in every balance.
+    """Turn a hold of `held` into a charge of `actual`, the same in every balance of a unit.
 
-    What goes beyond the hold is taken as far as every balance can fund it: from what
-    remains and, with ALLOW_WITH_OVERDRAFT, as debt up to the limit. The rest is
-    uncovered, and the balances that could not fund all of it are over their limit.
+    What goes beyond the hold is taken as far as every balance of its unit can fund it:
+    from what remains and, with ALLOW_WITH_OVERDRAFT, as debt up to the limit. The rest is
+    uncovered, and the balances that could not fund all of it are over their limit. A unit
+    without a balance is charged as it is.
 
     `refusable`: a commit over the protocol, which REJECT and a full overdraft refuse.
     Otherwise the money is spent already, and nothing is refused.
@@ -50,32 +51,58 @@ def charge(
 
     Source: cycles-protocol-v0.yaml, CommitOveragePolicy.
     """
+    terms = _Terms(overage, refusable=refusable, uncertain=uncertain)
+    uncovered = {}
+    changes: list[Amounts | None] = [None] * len(balances)
+    for unit, amount in actual.items():
+        places = [place for place, balance in enumerate(balances) if balance.unit is unit]
+        own = [balances[place] for place in places]
+        uncovered[unit], own_changes = _charge(own, held[unit], amount, terms)
+        for place, change in zip(places, own_changes, strict=True):
+            changes[place] = change
+    return Charge(
+        charged={unit: amount - uncovered[unit] for unit, amount in actual.items()},
+        uncovered=uncovered,
+        changes=tuple([change for change in changes if change is not None]),
+    )
+
+
+class _Terms(NamedTuple):
+    overage: Overage
+    refusable: bool
+    uncertain: bool
+
+
+def _charge(
+    balances: Sequence[Balance], held: int, actual: int, terms: _Terms
+) -> tuple[int, Sequence[Amounts]]:
+    """What stays uncovered, and the changes, for the balances of one unit."""
     excess = actual - held
-    in_doubt = -held if uncertain else 0
-    if excess <= 0:
+    in_doubt = -held if terms.uncertain else 0
+    if excess <= 0 or not balances:
         change = Amounts(reserved=-held, spent=actual, uncertain=in_doubt)
-        return Charge(actual, 0, (change,) * len(balances))
-    if refusable and overage is Overage.REJECT:
+        return 0, (change,) * len(balances)
+    if terms.refusable and terms.overage is Overage.REJECT:
         raise _rejected(Reason.BUDGET_EXCEEDED, "the actual is above the hold")
-    rooms = [_room(balance, overage, refusable=refusable) for balance in balances]
-    funded = min(excess, *rooms) if rooms else 0
-    uncovered = excess - funded
+    rooms = [_room(balance, terms.overage, refusable=terms.refusable) for balance in balances]
+    funded = min(excess, *rooms)
     changes = []
     for balance, room in zip(balances, rooms, strict=True):
         paid = min(funded, max(balance.remaining, 0))
-        if refusable and funded > paid and balance.debt + funded - paid > balance.overdraft_limit:
+        debt = funded - paid
+        if terms.refusable and debt and balance.debt + debt > balance.overdraft_limit:
             raise _rejected(Reason.OVERDRAFT_LIMIT_EXCEEDED, f"{balance.scope} has no more credit")
         changes.append(
             Amounts(
                 reserved=-held,
                 spent=held + paid,
-                debt=funded - paid,
+                debt=debt,
                 uncertain=in_doubt,
-                uncovered=uncovered,
+                uncovered=excess - funded,
                 over_limit=int(room < excess and not balance.is_over_limit),
             )
         )
-    return Charge(held + funded, uncovered, tuple(changes))
+    return excess - funded, changes
 
 
 def _room(balance: Balance, overage: Overage, *, refusable: bool) -> int:
@@ -105,9 +132,10 @@ def doubt(held: int) -> Amounts:
 
 
 class Arrear(NamedTuple, Generic[_WindowT]):
-    """A settled hold that its windows still owe `uncovered`."""
+    """A settled hold whose windows in this unit still owe `uncovered`."""
 
     number: int
+    unit: Unit
     windows: tuple[_WindowT, ...]
     uncovered: int
 
