@@ -1,6 +1,7 @@
 """What `verify` answers."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,8 +10,16 @@ class Difference:
 
     where: str
     what: str
-    recorded: int
-    recomputed: int
+    recorded: int | str
+    recomputed: int | str
+
+
+class Head(NamedTuple):
+    """The last seal of a tenant's journal: keep it elsewhere, and no older entry can change."""
+
+    tenant: str
+    seq: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +35,4 @@ class Audit:
     uncovered: int
     uncertain: int
     differences: tuple[Difference, ...]
+    heads: tuple[Head, ...] = ()

@@ -21,6 +21,7 @@ from proxy.domain.scope import Scope, ScopePattern
 from proxy.domain.subject import Subject
 from proxy.ledger.audit import Audit
 from proxy.ledger.journal import Entry
+from proxy.ledger.seal import Seal
 
 
 class BudgetStatus(StrEnum):
@@ -402,6 +403,23 @@ class Housekeeping(Protocol):
         ...
 
 
+    async def seal(self, *, before_ms: int, limit: int) -> int:
+        """Close runs of entries, at most `limit` of them; how many were closed.
+
+        A run is closed when it is full (`seal.RUN_ENTRIES`), or as far as it was made
+        before `before_ms`.
+        """
+        ...
+
+    async def prune(self, *, before_ms: int, limit: int) -> int:
+        """Let go of at most `limit` rows that are settled, and entries that are sealed.
+
+        All of them from before `before_ms`. What nobody funded, what is open and what a
+        budget is in stays. Answers how many went.
+        """
+        ...
+
+
 class Books(Protocol):
     """What operators do, with the same file while the proxy runs."""
 
@@ -458,6 +476,14 @@ class Books(Protocol):
         """A tenant's entries after this one, in their order; `journal.replay` adds them up."""
         ...
 
+    async def tenants(self) -> tuple[str, ...]:
+        """Whose journals there are, sorted."""
+        ...
+
+    async def seals(self, tenant: str) -> tuple[Seal, ...]:
+        """The closed runs of a tenant's journal, oldest first."""
+        ...
+
     async def verify(self) -> Audit:
-        """Recompute every balance from the rows and from the journal."""
+        """Recompute every balance from the rows and from the journal, and every seal."""
         ...
