@@ -1,0 +1,166 @@
+"""An edit of a sealed entry is found by whoever kept a head, and old entries can go."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from proxy.domain.money import INT64_MAX, Unit
+from proxy.domain.period import Period
+from proxy.domain.scope import Scope
+from proxy.ledger import seal
+from proxy.ledger.journal import Amounts, Entry, Kind, Posting, WindowName
+from proxy.ledger.seal import Seal, check_chain, check_entries, close, standing_after
+
+DEV = WindowName(Scope("tenant:dev"), Unit.USD_MICROCENTS, Period.DAY, 0)
+BOT = WindowName(Scope("tenant:dev/agent:bot"), Unit.TOKENS, Period.LIFETIME, 0)
+
+
+def entry(seq: int, *, reserved: int = 5, actor: str = "", window: WindowName = DEV) -> Entry:
+    return Entry(
+        tenant="dev",
+        seq=seq,
+        at_ms=1_000 * seq,
+        kind=Kind.RESERVE,
+        reservation_id=f"rsv_{seq}",
+        postings=(Posting(window, Amounts(reserved=reserved)),),
+        scope=window.scope,
+        actor=actor,
+        trace_id="a" * 32,
+        price_version="genai-prices 1",
+    )
+
+
+def entries(first: int, last: int) -> list[Entry]:
+    return [entry(seq, window=DEV if seq % 2 else BOT) for seq in range(first, last + 1)]
+
+
+def chain(*runs: Sequence[Entry]) -> list[Seal]:
+    seals: list[Seal] = []
+    for run in runs:
+        seals.append(close(seals[-1] if seals else None, run))
+    return seals
+
+
+def test_a_line_of_an_export_is_the_same_for_ever() -> None:
+    assert seal.line(entry(7, reserved=INT64_MAX, actor="ops")) == (
+        b'{"tenant":"dev","seq":7,"at_ms":7000,"kind":"reserve","reservation_id":"rsv_7",'
+        b'"scope":"tenant:dev","actor":"ops","trace_id":"' + b"a" * 32 + b'",'
+        b'"price_version":"genai-prices 1","postings":[{"scope":"tenant:dev",'
+        b'"unit":"USD_MICROCENTS","period":"day","window_start_ms":0,'
+        b'"reserved":9223372036854775807}]}'
+    )
+
+
+def test_a_digest_can_be_recomputed_from_an_export_by_hand() -> None:
+    (sealed,) = chain(entries(1, 3))
+    lines = b"".join(seal.line(each) + b"\n" for each in entries(1, 3))
+    standing = sorted(
+        [
+            b'{"scope":"tenant:dev","unit":"USD_MICROCENTS","period":"day",'
+            b'"window_start_ms":0,"reserved":10}\n',
+            b'{"scope":"tenant:dev/agent:bot","unit":"TOKENS","period":"lifetime",'
+            b'"window_start_ms":0,"reserved":5}\n',
+        ]
+    )
+    entries_sha256 = hashlib.sha256(lines).hexdigest()
+    standing_sha256 = hashlib.sha256(b"".join(standing)).hexdigest()
+    text = f"{'0' * 64} 1 3 {entries_sha256} {standing_sha256}"
+    assert sealed.digest == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_seal_says_what_its_entries_led_to() -> None:
+    first, second = chain(entries(1, 4), entries(5, 6))
+    assert first.standing == {DEV: Amounts(reserved=10), BOT: Amounts(reserved=10)}
+    assert second.standing == {DEV: Amounts(reserved=15), BOT: Amounts(reserved=15)}
+    assert (second.first_seq, second.last_seq, second.at_ms) == (5, 6, 6_000)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [[], entries(2, 3), [entry(1), entry(3)], [entry(1), entry(1)]],
+    ids=["none", "not the next", "a gap", "twice"],
+)
+def test_only_the_entries_that_follow_are_sealed(run: list[Entry]) -> None:
+    with pytest.raises(ValueError, match="entries that follow"):
+        close(None, run)
+
+
+def test_a_seal_without_its_windows_is_no_ground_to_stand_on() -> None:
+    (first,) = chain(entries(1, 2))
+    with pytest.raises(ValueError, match="gave its windows away"):
+        standing_after(replace(first, standing=None), entries(3, 4))
+
+
+EDITS: dict[str, Callable[[Entry], Entry]] = {
+    "amount": lambda e: replaced(e, postings=(Posting(e.postings[0].window, Amounts(reserved=4)),)),
+    "who": lambda e: replaced(e, actor="mallory"),
+    "when": lambda e: replaced(e, at_ms=e.at_ms + 1),
+    "what": lambda e: replaced(e, kind=Kind.GROW),
+    "whose": lambda e: replaced(e, scope=Scope("tenant:dev/agent:other")),
+    "trace": lambda e: replaced(e, trace_id="b" * 32),
+    "price": lambda e: replaced(e, price_version="mine"),
+    "hold": lambda e: replaced(e, reservation_id=None),
+    "window": lambda e: replaced(
+        e, postings=(Posting(BOT._replace(start_ms=1), e.postings[0].change),)
+    ),
+}
+
+
+def replaced(entry: Entry, **fields: object) -> Entry:
+    return Entry(
+        **{name: getattr(entry, name) for name in Entry.__dataclass_fields__} | fields
+    )
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_an_edited_entry_is_not_the_one_that_was_sealed(edit: Callable[[Entry], Entry]) -> None:
+    (sealed,) = chain(entries(1, 5))
+    edited = entries(1, 5)
+    assert list(check_entries(sealed, edited)) == []
+    edited[2] = edit(edited[2])
+    (difference,) = check_entries(sealed, edited)
+    assert difference.where == "journal of dev, entries 1 to 5"
+
+
+@given(place=st.integers(0, 2), bit=st.integers(0, 255))
+def test_whoever_seals_an_edit_anew_changes_every_later_head(place: int, bit: int) -> None:
+    honest = chain(entries(1, 3), entries(4, 6), entries(7, 9))
+    assert list(check_chain(honest)) == []
+    forged_hex = f"{int(honest[place].entries_sha256, 16) ^ (1 << bit):064x}"
+    forged = list(honest)
+    forged[place] = replace(forged[place], entries_sha256=forged_hex)
+    assert [each.what for each in check_chain(forged)] == ["digest"]
+    edited = entries(1, 9)
+    edited[3 * place] = replaced(edited[3 * place], actor=f"mallory {bit}")
+    anew = chain(edited[:3], edited[3:6], edited[6:])
+    assert list(check_chain(anew)) == []
+    assert [a.digest == h.digest for a, h in zip(anew, honest, strict=True)] == (
+        [True] * place + [False] * (3 - place)
+    )
+
+
+def test_a_chain_that_lost_its_oldest_seals_still_holds() -> None:
+    honest = chain(entries(1, 3), entries(4, 6), entries(7, 9))
+    kept = [replace(honest[1], standing=None), honest[2]]
+    assert list(check_chain(kept)) == []
+    assert [each.what for each in check_chain([honest[0], honest[2]])] == [
+        "the seal before",
+        "first entry",
+    ]
+
+
+def test_windows_put_into_a_seal_by_hand_are_found() -> None:
+    (sealed,) = chain(entries(1, 3))
+    forged = replace(sealed, standing={DEV: Amounts(reserved=1)})
+    assert [each.what for each in check_chain([forged])] == ["windows"]
+
+
+def test_lines_are_json_that_others_read() -> None:
+    read = msgspec.json.decode(seal.line(entry(1)))
+    assert read["postings"][0]["reserved"] == 5
+    assert list(read)[:4] == ["tenant", "seq", "at_ms", "kind"]
