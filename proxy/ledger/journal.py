@@ -27,6 +27,8 @@ class Kind(StrEnum):
     EXPIRE = "expire"
     MARK_UNCERTAIN = "mark_uncertain"
     CHARGE_LATE = "charge_late"
+    EVENT = "event"
+    """Something was spent without a hold."""
     REPAY = "repay"
     """A budget that has room again pays what it could not cover before."""
     RELIEVE = "relieve"

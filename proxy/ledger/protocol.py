@@ -181,6 +181,34 @@ class Settlement(msgspec.Struct, frozen=True):
     balances: tuple[Balance, ...]
 
 
+class Event(msgspec.Struct, frozen=True):
+    """Charge what was spent without a hold. `key` is unique per tenant among reserves and events.
+
+    `is_spent`: the money is gone already (a call that left while the ledger was away), so
+    nothing refuses it; otherwise frozen and closed budgets and the overage rule do.
+    """
+
+    key: str
+    payload_hash: str
+    subject: Subject
+    actual: Mapping[Unit, int]
+    overage: Overage = Overage.ALLOW_IF_AVAILABLE
+    is_spent: bool = False
+    estimated: bool = False
+    action_kind: str = "llm.completion"
+    action_name: str = ""
+    trace_id: str = ""
+    price_version: str = ""
+    metadata: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """An event that was charged: its row is a COMMITTED reservation of nothing."""
+
+    reservation_id: str
+    settlement: Settlement
+
+
 class Swept(msgspec.Struct, frozen=True):
     """What one batch of expiry did, by reservation id; `retired` are budgets nobody used."""
 
@@ -344,6 +372,23 @@ class Ledger(Protocol):
                 actual.
             UnitMismatch: other units than those of the hold.
             AmountOutOfRange, IdempotencyMismatch.
+        """
+        ...
+
+    async def apply(self, event: Event) -> Applied:
+        """Charge an event in all its scopes: a hold of nothing, committed at once.
+
+        Budgets that templates declare are made, beyond `templates_max` only when the money
+        is spent. Debt and being over the limit do not block it.
+
+        Raises:
+            BudgetRefused: BUDGET_FROZEN or BUDGET_CLOSED; not when it is spent.
+            CommitRejected: overage REJECT or an overdraft limit; not when it is spent.
+            Refused: BUDGET_NOT_FOUND, TEMPLATE_LIMIT; not when it is spent: it then is a
+                row in no window.
+            UnitMismatch, IdempotencyMismatch, AmountOutOfRange.
+
+        Source: cycles-protocol-v0.yaml, /v1/events.
         """
         ...
 
