@@ -4,6 +4,7 @@ Source: docs/semantics.md, "Settlement by outcome"; field-report 45-54.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from msgspec.structs import replace
@@ -14,9 +15,9 @@ from pricing.cost import Terms, cost, hold
 from pricing.usage import Usage
 from proxy.dialects.chat_answer import Answer
 from proxy.domain.clock import Clock
-from proxy.domain.money import usd
+from proxy.domain.money import Unit, usd
 from proxy.gateway.ending import Charge, Ending, KeepUncertain, Release, judge
-from proxy.gateway.estimate import Counter, Rates, Way
+from proxy.gateway.estimate import UNITS, Counter, Rates, Way
 from proxy.gateway.settle import Charged, GivenBack, LeftUncertain, Sentence
 
 _SNAPSHOT: Final = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
@@ -24,6 +25,9 @@ _SNAPSHOT: Final = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
 
 _TOKENS_PER_CHOICE: Final = 4
 """What ends an answer and frames it: billed as output, never delivered as text."""
+
+
+_NOTHING: Final = dict.fromkeys(UNITS, 0)
 
 
 class Pricer:
@@ -45,7 +49,7 @@ class Pricer:
         self._missing_usage = missing_usage
 
     async def sentence(
-        self, ending: Ending, answer: Answer | None, *, way: Way, held: int
+        self, ending: Ending, answer: Answer | None, *, way: Way, held: Mapping[Unit, int]
     ) -> Sentence:
         """What the ending of a call does to its hold of `held`, in numbers.
 
@@ -64,10 +68,10 @@ class Pricer:
         if isinstance(verdict, KeepUncertain):
             return LeftUncertain()
         try:
-            amount = await self._amount(verdict.charge, held, way, model, answer)
+            actual = await self._actual(verdict.charge, held, way, model, answer)
         except Unpriced:
             return Charged(held, estimated=True, model=model.name)
-        return Charged(amount, estimated=verdict.estimated, model=model.name)
+        return Charged(actual, estimated=verdict.estimated, model=model.name)
 
     def reported_usd(self, way: Way, answer: Answer) -> str | None:
         """What the usage that an answer reports costs; None without one that has a price."""
@@ -75,7 +79,7 @@ class Pricer:
             return None
         model = self.served_model(way, answer)
         try:
-            return usd(self._by_usage(answer.usage, way, model, answer.service_tier))
+            return usd(self._cost(answer.usage, way, model, answer.service_tier))
         except Unpriced:
             return None
 
@@ -100,21 +104,30 @@ class Pricer:
         except UnknownModel:
             return way.model
 
-    async def _amount(
-        self, charge: Charge, held: int, way: Way, model: Model, answer: Answer | None
-    ) -> int:
+    async def _actual(
+        self,
+        charge: Charge,
+        held: Mapping[Unit, int],
+        way: Way,
+        model: Model,
+        answer: Answer | None,
+    ) -> Mapping[Unit, int]:
         if answer is None:
             return held
-        least = 0
+        least: Mapping[Unit, int] = _NOTHING
         if answer.usage is not None:
-            least = self._by_usage(answer.usage, way, model, answer.service_tier)
+            least = {
+                Unit.USD_MICROCENTS: self._cost(answer.usage, way, model, answer.service_tier),
+                Unit.TOKENS: answer.usage.input_tokens + answer.usage.output_tokens,
+            }
         if charge is Charge.USAGE:
             return least
         if charge is Charge.HOLD or not answer.countable:
             least = held
-        return max(least, await self._by_count(way, model, answer, held=held))
+        counted = await self._by_count(way, model, answer, held=held)
+        return {unit: max(amount, counted[unit]) for unit, amount in least.items()}
 
-    def _by_usage(self, usage: Usage, way: Way, model: Model, service_tier: str | None) -> int:
+    def _cost(self, usage: Usage, way: Way, model: Model, service_tier: str | None) -> int:
         """By what the upstream counted. Fees of built-in tools are not in its report."""
         fees = way.terms.get("tool_calls")
         return cost(
@@ -125,7 +138,9 @@ class Pricer:
             multiplier=self._rates.multiplier,
         )
 
-    async def _by_count(self, way: Way, model: Model, answer: Answer, *, held: int) -> int:
+    async def _by_count(
+        self, way: Way, model: Model, answer: Answer, *, held: Mapping[Unit, int]
+    ) -> Mapping[Unit, int]:
         """The whole prompt at its dearest rate in the tier that served, and every token that came.
 
         What ends an answer and frames it counts toward its limit, so with all of it the call
@@ -138,7 +153,10 @@ class Pricer:
         alone = Terms(**(way.terms | {"n": 1}))
         if answer.service_tier is not None:
             alone["service_tiers"] = frozenset({_tier(answer.service_tier)})
-        return hold(model.card, way.bound, output_tokens=billed, **alone)
+        return {
+            Unit.USD_MICROCENTS: hold(model.card, way.bound, output_tokens=billed, **alone),
+            Unit.TOKENS: way.bound.total_tokens + billed,
+        }
 
 
 def _tier(named: str | None) -> str | None:

@@ -7,18 +7,29 @@ replays"; some SDKs try a 429 again whatever its headers say.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.domain.clock import Clock
 from proxy.domain.errors import BudgetRefused, Reason, Shortage
+from proxy.domain.money import Unit
 from proxy.domain.scope import Scope
-from proxy.ledger.protocol import Rung
+from proxy.ledger.protocol import Rung, Span
 
 REMEMBERED_NS: Final = 1_000_000_000
 REMEMBERED_MAX: Final = 10_000
 
-Question = tuple[tuple[Scope, ...], tuple[Rung, ...]]
-"""What was asked: a hold on these scopes, by these rungs."""
+
+class Question(NamedTuple):
+    """What was asked: a hold on these scopes, by these rungs, free in these units."""
+
+    scopes: tuple[Scope, ...]
+    rungs: tuple[tuple[tuple[Unit, Span], ...], ...]
+    free: frozenset[Unit]
+
+
+def question_of(scopes: tuple[Scope, ...], plan: Iterable[Rung], free: frozenset[Unit]) -> Question:
+    """The question that a plan asks."""
+    return Question(scopes, tuple([tuple(rung.items()) for rung in plan]), free)
 
 
 @dataclass(frozen=True, slots=True)

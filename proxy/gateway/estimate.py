@@ -1,8 +1,8 @@
 """Step 2. The most a call can cost, as a plan: a ladder of ways to run it, dearest first.
 
-The hold of every way is an upper bound: dearest admissible rates, every output token up to
-the limit, times `n`. What the limit is, and where it has to be written into the body, is
-decided here. Rules: docs/semantics.md, "The hold is a bound".
+The hold of every way is an upper bound, in money and in tokens: dearest admissible rates,
+every output token up to the limit, times `n`. What the limit is, and where it has to be
+written into the body, is decided here. Rules: docs/semantics.md, "The hold is a bound".
 """
 
 import asyncio
@@ -23,9 +23,12 @@ from proxy.dialects.chat_prompt import prompt_of
 from proxy.dialects.chat_request import ChatRequest
 from proxy.dialects.chat_tools import WEB_SEARCH
 from proxy.domain.errors import Reason, Refused
-from proxy.domain.money import usd
+from proxy.domain.money import Unit, usd
 from proxy.gateway.policy import Wish
-from proxy.ledger.protocol import Rung
+from proxy.ledger.protocol import Rung, Span
+
+UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
+"""What a call is held and charged in. Nothing that passes here has a price in the others."""
 
 _LONGER_CACHE: Final = frozenset({"prompt_cache_retention", "prompt_cache_options"})
 """Fields that ask for a cache that lives longer, which may cost more to write."""
@@ -60,8 +63,8 @@ class Rates:
 class Way(msgspec.Struct, frozen=True):
     """One way to run a call.
 
-    `output_tokens` is the limit for each of the `n` answers when all of `want` is granted;
-    `writes_limit` says that the limit has to stand in the body.
+    `rung` is in UNITS. `output_tokens` is the limit for each of the `n` answers when all of
+    `want` is granted; `writes_limit` says that the limit has to stand in the body.
     """
 
     rung: Rung
@@ -71,15 +74,26 @@ class Way(msgspec.Struct, frozen=True):
     output_tokens: int
     writes_limit: bool
 
-    def output_tokens_for(self, amount: int) -> int:
-        """The longest answer that a grant of `amount` pays for."""
-        if amount >= self.rung.want:
+    def output_tokens_for(self, amounts: Mapping[Unit, int]) -> int:
+        """The longest answer that a grant of these amounts pays for, in each of its units."""
+        return min([self.affordable_tokens(unit, amount) for unit, amount in amounts.items()])
+
+    def affordable_tokens(self, unit: Unit, amount: int) -> int:
+        """The longest answer whose hold in this unit is within `amount`; 0 for none."""
+        if amount >= self.rung[unit].want:
             return self.output_tokens
+        if unit is Unit.TOKENS:
+            left = (amount - self.bound.total_tokens) // self.terms["n"]
+            return max(0, left - self.terms.get("prediction_tokens", 0))
         return affordable_output(self.model.card, self.bound, amount=amount, **self.terms) or 0
 
 
+_FREE_OF_CHARGE: Final = frozenset({Unit.USD_MICROCENTS})
+_NOT_FREE: Final[frozenset[Unit]] = frozenset()
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """The ladder, and whether the call is free however it runs."""
+    """The ladder, and what it costs nothing of."""
 
     ways: tuple[Way, ...]
 
@@ -89,18 +103,20 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def estimate(self) -> int:
-        """What the first rung would hold."""
-        return self.ways[0].rung.want
+        """What the first rung would hold, in microcents."""
+        return self.ways[0].rung[Unit.USD_MICROCENTS].want
 
     @property
-    def is_free(self) -> bool:
-        return all(way.model.card.free for way in self.ways)
+    def free(self) -> frozenset[Unit]:
+        """Money, for a call that costs none however it runs. Its tokens count all the same."""
+        if all([way.model.card.free for way in self.ways]):
+            return _FREE_OF_CHARGE
+        return _NOT_FREE
 
-    def affordable_max_tokens(self, remaining: int) -> int:
+    def affordable_max_tokens(self, unit: Unit, remaining: int) -> int:
         """The longest answer that `remaining` would pay for, on the cheapest way; 0 for none."""
         way = self.ways[-1]
-        length = affordable_output(way.model.card, way.bound, amount=remaining, **way.terms)
-        return min(length or 0, way.output_tokens)
+        return min(way.affordable_tokens(unit, remaining), way.output_tokens)
 
 
 INLINE_BYTES: Final = 16_384
@@ -199,17 +215,30 @@ class Estimator:
     ) -> Sequence[Way]:
         terms = self._terms(request)
         limit, writes = self._limit(request, wish, model, bound)
-        full = hold(model.card, bound, output_tokens=limit, **terms)
+        full = _held(model, bound, terms, limit)
         if bound.bound_class is BoundClass.NONE:
-            full = max(full, self._unbounded())
-            return [Way(Rung(full, full), model, bound, terms, limit, writes)]
-        ways = [Way(Rung(full, full), model, bound, terms, limit, writes)]
+            full = self._unseen_held(model, full)
+            return [Way(_rung(full, full), model, bound, terms, limit, writes)]
+        ways = [Way(_rung(full, full), model, bound, terms, limit, writes)]
         least = self._degrade.min_output_tokens
         if self._degrade.shorten and least < limit and not request.has_prediction:
-            minimum = hold(model.card, bound, output_tokens=least, **terms)
-            if minimum < full:
-                ways.append(Way(Rung(minimum, full), model, bound, terms, limit, True))
+            minimum = _held(model, bound, terms, least)
+            ways.append(Way(_rung(minimum, full), model, bound, terms, limit, True))
         return ways
+
+    def _unseen_held(self, model: Model, counted: Mapping[Unit, int]) -> Mapping[Unit, int]:
+        """What is held for input that nothing bounds: the amount that was named for it.
+
+        It names no tokens: those that were counted are held, and the call may pass them.
+
+        Raises:
+            Refused: UNBOUNDED_COST, when no amount is named.
+        """
+        named = self._unbounded()
+        if model.card.free:
+            return counted
+        money = Unit.USD_MICROCENTS
+        return {**counted, money: max(counted[money], named)}
 
     def _limit(
         self, request: ChatRequest, wish: Wish, model: Model, bound: InputBound
@@ -277,14 +306,28 @@ class Estimator:
         ceiling = self._rates.max_microcents_per_call
         if ceiling is None:
             return ways
-        open_ways = [way for way in ways if way.rung.want <= ceiling]
+        money = Unit.USD_MICROCENTS
+        open_ways = [way for way in ways if way.rung[money].want <= ceiling]
         if not open_ways:
             raise Refused(
                 Reason.CALL_TOO_EXPENSIVE,
-                f"This call can cost ${usd(ways[-1].rung.minimum)}; a call may cost at most "
+                f"This call can cost ${usd(ways[-1].rung[money].minimum)}; a call may cost at most "
                 f"${usd(ceiling)} (limits.max_usd_per_call). Do not retry.",
             )
         return open_ways
+
+
+def _held(model: Model, bound: InputBound, terms: Terms, output_tokens: int) -> Mapping[Unit, int]:
+    """The most that answers of this length are billed as, in each unit."""
+    answers = terms["n"] * (output_tokens + terms.get("prediction_tokens", 0))
+    return {
+        Unit.USD_MICROCENTS: hold(model.card, bound, output_tokens=output_tokens, **terms),
+        Unit.TOKENS: bound.total_tokens + answers,
+    }
+
+
+def _rung(minimum: Mapping[Unit, int], want: Mapping[Unit, int]) -> Rung:
+    return {unit: Span(minimum[unit], amount) for unit, amount in want.items()}
 
 
 def _least(*limits: int | None) -> int | None:

@@ -16,11 +16,11 @@ from proxy.dialects.chat_answer import add_cost
 from proxy.dialects.chat_request import ChatRequest, read_request
 from proxy.domain.clock import Clock
 from proxy.domain.errors import BudgetRefused, LedgerError, Reason, Refused
-from proxy.domain.money import Unit, usd
-from proxy.domain.scope import derive
+from proxy.domain.money import usd
+from proxy.domain.scope import budget_scopes
 from proxy.gateway.charge import Pricer
 from proxy.gateway.ending import Ending, Outcome
-from proxy.gateway.estimate import Estimator, Way
+from proxy.gateway.estimate import UNITS, Estimator, Way
 from proxy.gateway.forward import Forwarder, UpstreamAnswer
 from proxy.gateway.identify import Caller
 from proxy.gateway.meter import Meter, Metered
@@ -89,11 +89,14 @@ class Pipeline:
         try:
             grant = await steps.reserver.reserve(caller.subject, plan, trace_id=record.trace_id)
         except BudgetRefused as refused:
-            record.affordable_max_tokens = plan.affordable_max_tokens(refused.shortage.remaining)
+            short = refused.shortage
+            record.affordable_max_tokens = plan.affordable_max_tokens(short.unit, short.remaining)
             raise
         attempt = Attempt(grant, plan.ways[grant.rung], Metered(Ending(Outcome.NOT_SENT)))
         try:
-            work = partial(shape, request, wish, attempt.way, rung=grant.rung, amount=grant.amount)
+            work = partial(
+                shape, request, wish, attempt.way, rung=grant.rung, amounts=grant.amounts
+            )
             shaped = await off_the_loop(work, size_bytes=len(body))
             record.allowed(grant, shaped)
             answer = await self._forward(door, caller, shaped, attempt, record)
@@ -125,12 +128,16 @@ class Pipeline:
 
     async def _wish(self, request: ChatRequest, caller: Caller) -> Wish:
         """What policy leaves of the caller's wish, by how much its budgets are used up."""
-        scopes = derive(caller.subject)
+        scopes = budget_scopes(caller.subject)
         watched = self._steps.policies.watched(scopes)
         if not watched:
             return Wish()
         try:
-            balances = await self._steps.ledger.balances(watched, Unit.USD_MICROCENTS)
+            balances = [
+                balance
+                for unit in UNITS
+                for balance in await self._steps.ledger.balances(watched, unit)
+            ]
         except LedgerError:
             raise _ledger_away() from None
         return self._steps.policies.wish(request.model, scopes=scopes, balances=balances)
@@ -170,7 +177,7 @@ class Pipeline:
         sentence: Sentence = LeftUncertain()  # for good, should pricing fail
         try:
             sentence = await steps.pricer.sentence(
-                metered.ending, metered.answer, way=attempt.way, held=attempt.grant.amount
+                metered.ending, metered.answer, way=attempt.way, held=attempt.grant.amounts
             )
         finally:
             settlement = await steps.settler.settle(attempt.grant.reservation_id, sentence)

@@ -12,11 +12,10 @@ from proxy.domain.errors import (
     Refused,
     UnitMismatch,
 )
-from proxy.domain.money import Unit
 from proxy.domain.reservation import OnExpiry, Overage
-from proxy.domain.scope import derive
+from proxy.domain.scope import budget_scopes
 from proxy.domain.subject import Subject
-from proxy.gateway.denials import Denials
+from proxy.gateway.denials import Denials, question_of
 from proxy.gateway.estimate import Plan
 from proxy.gateway.runtime.leases import Leases
 from proxy.ledger.protocol import Grant, Ledger, ReserveRequest
@@ -61,7 +60,8 @@ class Reserver:
         Raises:
             Refused: what the budgets say, or AUTHORITY_UNAVAILABLE.
         """
-        question = (derive(subject), plan.rungs)
+        rungs, free = plan.rungs, plan.free
+        question = question_of(budget_scopes(subject), rungs, free)
         self._denials.check(question)
         key = f"{self._new_id()}/1"
         first = plan.ways[0]
@@ -69,21 +69,17 @@ class Reserver:
             key=key,
             payload_hash=key,
             subject=subject,
-            unit=Unit.USD_MICROCENTS,
-            plan=question[1],
+            plan=rungs,
             ttl_ms=self._rules.ttl_ms,
             max_share_pct=self._rules.max_share_pct,
             overage=self._rules.overage,
             on_expiry=OnExpiry.UNCERTAIN,
-            free=plan.is_free,
+            free=free,
             action_kind="llm.completion",
             action_name=first.model.name,
-            metadata={
-                "api": "chat",
-                "model": first.model.name,
-                "price": first.model.card.source,
-                "trace_id": trace_id,
-            },
+            trace_id=trace_id,
+            price_version=first.model.card.source,
+            metadata={"api": "chat", "model": first.model.name},
         )
         started_ns = self._clock.monotonic_ns()
         try:
@@ -98,7 +94,8 @@ class Reserver:
             ) from None
         except UnitMismatch:
             raise Refused(
-                Reason.BUDGET_NOT_FOUND, "The budgets of this subject are not in USD."
+                Reason.BUDGET_NOT_FOUND,
+                "The budgets of this subject count neither US dollars nor tokens.",
             ) from None
         except LedgerError as error:
             raise Refused(

@@ -139,10 +139,11 @@ def budget_headers(
     headers = {
         "X-Budget-Decision": decision,
         "X-Budget-Reservation-Id": grant.reservation_id,
-        "X-Budget-Estimate-Usd": usd(grant.amount),
+        "X-Budget-Estimate-Usd": usd(grant.amounts[Unit.USD_MICROCENTS]),
         "X-Cycles-Trace-Id": trace_id,
     }
-    tightest = min(grant.balances, key=lambda balance: balance.remaining, default=None)
+    money = [balance for balance in grant.balances if balance.unit is Unit.USD_MICROCENTS]
+    tightest = min(money, key=lambda balance: balance.remaining, default=None)
     if tightest is not None:
         headers["X-Budget-Remaining-Usd"] = usd(tightest.remaining)
         headers["X-Budget-Scope"] = tightest.scope

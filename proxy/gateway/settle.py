@@ -7,6 +7,7 @@ keeps what was dispatched as uncertain.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -18,7 +19,9 @@ from proxy.domain.errors import (
     ReservationExpired,
     ReservationFinalized,
 )
+from proxy.domain.money import Unit
 from proxy.gateway.denials import Denials
+from proxy.gateway.estimate import UNITS
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.ledger.protocol import Ledger, Settlement
@@ -26,12 +29,13 @@ from proxy.observe.logs import Log
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
+_NOTHING: Final = dict.fromkeys(UNITS, 0)
 
 
 class Charged(msgspec.Struct, frozen=True):
-    """End a hold by charging `actual_microcents`."""
+    """End a hold by charging `actual`, in each of its units."""
 
-    actual_microcents: int
+    actual: Mapping[Unit, int]
     estimated: bool
     model: str
 
@@ -81,11 +85,12 @@ class Settler:
         if settlement is None:
             return
         self._denials.forget(balance.scope for balance in settlement.balances)
-        if settlement.uncovered:
+        if any(settlement.uncovered.values()):
             self._log.line(
                 "uncovered",
                 reservation_id=reservation_id,
-                uncovered_microcents=settlement.uncovered,
+                uncovered_microcents=settlement.uncovered[Unit.USD_MICROCENTS],
+                uncovered_tokens=settlement.uncovered[Unit.TOKENS],
             )
 
     async def _try_again(self, reservation_id: str, sentence: Sentence) -> None:
@@ -131,14 +136,17 @@ class Settler:
         except ActorRequired:
             # Its lease ran out while the ledger was away. Only a person gives up what is
             # uncertain; we know better what it cost.
-            return await self._ledger.commit(reservation_id, actual=0, key=key, payload_hash="0")
+            return await self._ledger.commit(
+                reservation_id, actual=_NOTHING, key=key, payload_hash="0"
+            )
 
     async def _charge(self, reservation_id: str, charged: Charged, key: str) -> Settlement:
-        payload_hash = f"{charged.actual_microcents}/{charged.estimated}"
+        amounts = "/".join(f"{amount} {unit}" for unit, amount in charged.actual.items())
+        payload_hash = f"{amounts}/{charged.estimated}"
         try:
             return await self._ledger.commit(
                 reservation_id,
-                actual=charged.actual_microcents,
+                actual=charged.actual,
                 key=key,
                 payload_hash=payload_hash,
                 estimated=charged.estimated,
@@ -149,7 +157,7 @@ class Settler:
             # known. The money is spent all the same.
             return await self._ledger.charge_late(
                 reservation_id,
-                actual=charged.actual_microcents,
+                actual=charged.actual,
                 key=key,
                 payload_hash=payload_hash,
                 estimated=charged.estimated,

@@ -1,9 +1,12 @@
 """Step 4. The body that the granted rung pays for. Bytes that need no change stay as they came."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from proxy.dialects.chat_changes import Changes, apply
 from proxy.dialects.chat_request import ChatRequest
+from proxy.domain.money import Unit
 from proxy.gateway.estimate import Way
 from proxy.gateway.policy import Wish
 
@@ -18,13 +21,15 @@ class Shaped(msgspec.Struct, frozen=True):
     strips_usage: bool
 
 
-def shape(request: ChatRequest, wish: Wish, way: Way, *, rung: int, amount: int) -> Shaped:
-    """Write the grant into the body.
+def shape(
+    request: ChatRequest, wish: Wish, way: Way, *, rung: int, amounts: Mapping[Unit, int]
+) -> Shaped:
+    """Write the grant into the body: the shortest answer that any of its units pays for.
 
     Raises:
         Refused: TOOL_DENIED, when the call insists on a tool that policy takes away.
     """
-    length = way.output_tokens_for(amount)
+    length = way.output_tokens_for(amounts)
     dropped = frozenset(tool.name for tool in request.tools if not wish.caps.allows_tool(tool.name))
     asked = request.max_output_tokens
     swapped = way.model.name if way.model.name != request.model else None

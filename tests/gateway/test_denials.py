@@ -5,11 +5,21 @@ import pytest
 from proxy.domain.errors import BudgetRefused, Reason, Shortage
 from proxy.domain.money import Unit
 from proxy.domain.scope import Scope
-from proxy.gateway.denials import REMEMBERED_MAX, REMEMBERED_NS, Denials, Question
-from proxy.ledger.protocol import Rung
+from proxy.gateway.denials import REMEMBERED_MAX, REMEMBERED_NS, Denials, Question, question_of
+from proxy.ledger.protocol import Rung, Span
 
 TENANT, BOT = Scope("tenant:dev"), Scope("tenant:dev/agent:bot")
-QUESTION: Question = ((TENANT, BOT), (Rung(5, 5),))
+USD, TOKENS = Unit.USD_MICROCENTS, Unit.TOKENS
+
+
+def question(
+    *scopes: Scope, usd: int = 5, tokens: int = 8, free: frozenset[Unit] = frozenset()
+) -> Question:
+    plan: list[Rung] = [{USD: Span(usd, usd), TOKENS: Span(tokens, tokens)}]
+    return question_of(scopes or (TENANT, BOT), plan, free)
+
+
+QUESTION = question()
 
 
 class Clock:
@@ -26,9 +36,9 @@ def refusal(reason: Reason = Reason.BUDGET_EXCEEDED, scope: Scope = BOT) -> Budg
     return BudgetRefused(reason, Shortage(scope, Unit.USD_MICROCENTS, 5, 1, None))
 
 
-def denies(denials: Denials, question: Question = QUESTION) -> bool:
+def denies(denials: Denials, asked: Question = QUESTION) -> bool:
     try:
-        denials.check(question)
+        denials.check(asked)
     except BudgetRefused as refused:
         return refused.shortage == refusal().shortage
     return False
@@ -42,12 +52,19 @@ def test_the_same_question_gets_the_same_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    "question", [((TENANT,), QUESTION[1]), (QUESTION[0], (Rung(4, 4),)), (QUESTION[0], ())]
+    "other",
+    [
+        question(TENANT),
+        question(usd=4),
+        question(tokens=7),
+        question(free=frozenset({USD})),
+        QUESTION._replace(rungs=()),
+    ],
 )
-def test_another_question_is_asked_anew(question: Question) -> None:
+def test_another_question_is_asked_anew(other: Question) -> None:
     denials = Denials(Clock())
     denials.remember(QUESTION, refusal())
-    assert not denies(denials, question)
+    assert not denies(denials, other)
 
 
 def test_a_denial_is_forgotten_within_a_second() -> None:
@@ -80,6 +97,6 @@ def test_what_calls_in_flight_may_free_is_not_remembered() -> None:
 def test_memory_is_bounded() -> None:
     denials = Denials(Clock())
     for number in range(REMEMBERED_MAX + 1):
-        denials.remember((QUESTION[0], (Rung(number, number),)), refusal())
-    assert not denies(denials, (QUESTION[0], (Rung(0, 0),)))
-    assert denies(denials, (QUESTION[0], (Rung(REMEMBERED_MAX, REMEMBERED_MAX),)))
+        denials.remember(question(usd=number), refusal())
+    assert not denies(denials, question(usd=0))
+    assert denies(denials, question(usd=REMEMBERED_MAX))

@@ -14,12 +14,15 @@ from pricing.tokens import Tokenizers
 from proxy.dialects.chat_request import ChatRequest, read_request
 from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
-from proxy.gateway.estimate import Counter, Degrade, Estimator, Plan, Rates
+from proxy.domain.money import Unit
+from proxy.gateway.estimate import Counter, Degrade, Estimator, Plan, Rates, Way
 from proxy.gateway.policy import Wish
 from proxy.gateway.shape import shape
+from proxy.ledger.protocol import Span
 
 NOW_MS = 1_795_000_000_000
 MESSAGES = [{"role": "user", "content": "hi"}]
+USD, TOKENS = Unit.USD_MICROCENTS, Unit.TOKENS
 ONE, TWO = Decimal(1), Decimal(2)
 PRICED = Override(model="local", input_per_mtok=ONE, output_per_mtok=TWO)
 WINDOWED = Override(
@@ -29,6 +32,7 @@ WINDOWED = Override(
     context_window=1_000,
     tokenizer="o200k_base",
 )
+FREE = Override(model="free/*", free=True, max_output_tokens=500, tokenizer="o200k_base")
 TOKENIZERS = Tokenizers()
 TOKENIZERS.load(["o200k_base"])
 
@@ -43,7 +47,7 @@ def estimator(
     auto_tier: str = "default",
 ) -> Estimator:
     return Estimator(
-        Catalogue([PRICED, WINDOWED]),
+        Catalogue([PRICED, WINDOWED, FREE]),
         Counter(TOKENIZERS),
         Degrade(shorten, min_output_tokens, fallback_models or {}),
         Rates("openai", Fraction(1), auto_tier, unbounded, ceiling, 60_000),
@@ -64,11 +68,66 @@ async def refusal(call: ChatRequest, rules: Estimator | None = None) -> Reason:
     return refused.value.reason
 
 
+def is_whole(way: Way) -> bool:
+    """Whether it is all or nothing, in every unit alike."""
+    (found,) = {span.minimum == span.want for span in way.rung.values()}
+    return found
+
+
 async def test_a_call_is_held_at_its_own_limit_times_its_answers() -> None:
     """gpt-4o: 8 tokens in at $2.50, 3 x 100 out at $10 per million."""
     made = await plan(request(max_tokens=100, n=3))
     assert made.estimate == 8 * 250 + 3 * 100 * 1_000
     assert made.ways[0].output_tokens == 100
+
+
+async def test_tokens_are_held_as_they_can_be_counted_in_and_written_out() -> None:
+    """gpt-4o: 8 tokens in, and 100 out in each of the answers."""
+    (full, shortened) = (await plan(request(max_tokens=100, n=3))).ways
+    assert full.rung[TOKENS] == Span(8 + 3 * 100, 8 + 3 * 100)
+    assert shortened.rung[TOKENS] == Span(8 + 3 * 10, 8 + 3 * 100)
+
+
+async def test_rejected_tokens_of_a_prediction_are_held_in_every_answer() -> None:
+    call = request(n=2, prediction={"type": "content", "content": "x" * 40})
+    (way,) = (await plan(call)).ways
+    predicted = way.terms["prediction_tokens"]
+    assert predicted >= 40
+    assert way.rung[TOKENS].want == way.bound.total_tokens + 2 * (16_384 + predicted)
+
+
+async def test_a_model_without_a_price_of_its_own_is_free_in_money_alone() -> None:
+    made = await plan(request(model="free/one", max_tokens=100))
+    assert made.free == {USD}
+    assert [way.rung for way in made.ways] == [
+        {USD: Span(0, 0), TOKENS: Span(8 + 100, 8 + 100)},
+        {USD: Span(0, 0), TOKENS: Span(8 + 10, 8 + 100)},
+    ]
+    assert (await plan(request())).free == frozenset()
+
+
+async def test_a_free_model_with_input_that_nothing_bounds_is_free_all_the_same() -> None:
+    file = {"type": "file", "file": {"file_id": "file-1"}}
+    body = {"model": "free/one", "messages": [{"role": "user", "content": [file]}]}
+    (way,) = (await plan(request(**body), estimator(unbounded=10_000_000))).ways
+    assert way.rung[USD] == Span(0, 0)
+
+
+async def test_the_shortest_answer_that_any_unit_pays_for_is_granted() -> None:
+    way = (await plan(request(max_tokens=100, n=2))).ways[1]
+    money, tokens = way.rung[USD].want, way.rung[TOKENS].want
+    assert way.output_tokens_for({USD: money, TOKENS: tokens}) == 100
+    assert way.output_tokens_for({USD: money, TOKENS: 8 + 2 * 40 + 1}) == 40
+    assert way.output_tokens_for({USD: 8 * 250 + 2 * 30 * 1_000, TOKENS: 8 + 2 * 40}) == 30
+    assert way.output_tokens_for({USD: money, TOKENS: 7}) == 0
+
+
+async def test_what_is_affordable_is_said_by_the_unit_that_is_short() -> None:
+    made = await plan(request(max_tokens=100, n=2))
+    assert made.affordable_max_tokens(TOKENS, 8 + 2 * 40 + 1) == 40
+    assert made.affordable_max_tokens(USD, 8 * 250 + 2 * 30 * 1_000) == 30
+    assert made.affordable_max_tokens(TOKENS, 8) == 0
+    assert made.affordable_max_tokens(TOKENS, 10**9) == 100
 
 
 async def test_without_a_limit_the_models_own_counts_and_is_not_written() -> None:
@@ -80,7 +139,7 @@ async def test_without_a_limit_the_models_own_counts_and_is_not_written() -> Non
 async def test_the_wish_comes_first_then_shortened_then_each_stand_in() -> None:
     rules = estimator(fallback_models={"gpt-4o": ("gpt-4.1-mini", "gpt-4o-mini")})
     ways = (await plan(request(max_tokens=100), rules)).ways
-    assert [(way.model.name, way.rung.minimum == way.rung.want) for way in ways] == [
+    assert [(way.model.name, is_whole(way)) for way in ways] == [
         ("gpt-4o", True),
         ("gpt-4o", False),
         ("gpt-4.1-mini", True),
@@ -165,7 +224,7 @@ async def test_a_window_bounds_a_model_without_a_limit() -> None:
 async def test_what_nothing_bounds_is_refused_unless_an_amount_is_named() -> None:
     assert await refusal(request(model="local")) is Reason.UNBOUNDED_COST
     bounded = await plan(request(model="local"), estimator(unbounded=10_000_000))
-    assert bounded.ways[0].rung.want <= 10_000_000
+    assert bounded.ways[0].rung[USD].want <= 10_000_000
     assert bounded.ways[0].writes_limit
 
 
@@ -174,7 +233,9 @@ async def test_input_that_nothing_bounds_holds_the_amount_that_was_named() -> No
     call = request(model="local", max_tokens=5, messages=[{"role": "user", "content": [file]}])
     assert await refusal(call) is Reason.UNBOUNDED_COST
     made = await plan(call, estimator(unbounded=10_000_000))
-    assert [way.rung.want for way in made.ways] == [10_000_000]
+    (way,) = made.ways
+    counted = way.bound.total_tokens + 5
+    assert way.rung == {USD: Span(10_000_000, 10_000_000), TOKENS: Span(counted, counted)}
 
 
 async def test_a_call_may_cost_no_more_than_its_ceiling() -> None:
@@ -200,21 +261,26 @@ async def test_the_dearest_tier_that_may_serve_counts(
     call = request(max_tokens=1_000, service_tier=asked)
     way = (await plan(call, estimator(auto_tier=auto_tier))).ways[0]
     more = hold(way.model.card, way.bound, output_tokens=2_000, **way.terms)
-    assert more - way.rung.want == 1_000 * microcents_per_token
+    assert more - way.rung[USD].want == 1_000 * microcents_per_token
 
 
 @given(
     max_tokens=st.integers(1, 5_000) | st.none(),
     cap=st.integers(1, 5_000) | st.none(),
     n=st.integers(1, 8),
-    share=st.integers(0, 100),
+    shares=st.tuples(st.integers(0, 100), st.integers(0, 100)),
     place=st.integers(0, 3),
     words=st.integers(1, 50),
 )
 async def test_a_shaped_call_costs_at_most_its_grant(
-    max_tokens: int | None, cap: int | None, n: int, share: int, place: int, words: int
+    max_tokens: int | None,
+    cap: int | None,
+    n: int,
+    shares: tuple[int, int],
+    place: int,
+    words: int,
 ) -> None:
-    """What leaves, read again, holds no more than what was granted for it."""
+    """What leaves, read again, holds no more in any unit than what was granted for it."""
     rules = estimator(fallback_models={"gpt-4o": ("gpt-4o-mini",)})
     fields: dict[str, object] = {"n": n, "messages": [{"role": "user", "content": "w " * words}]}
     if max_tokens is not None:
@@ -224,9 +290,12 @@ async def test_a_shaped_call_costs_at_most_its_grant(
     made = await plan(call, rules, wish)
     rung = min(place, len(made.ways) - 1)
     way = made.ways[rung]
-    amount = way.rung.minimum + (way.rung.want - way.rung.minimum) * share // 100
+    amounts = {
+        unit: span.minimum + (span.want - span.minimum) * share // 100
+        for (unit, span), share in zip(way.rung.items(), shares, strict=True)
+    }
 
-    shaped = shape(call, wish, way, rung=rung, amount=amount)
+    shaped = shape(call, wish, way, rung=rung, amounts=amounts)
 
     again = read_request(shaped.body)
     limit = again.max_output_tokens or way.model.profile.max_output_tokens
@@ -234,4 +303,5 @@ async def test_a_shaped_call_costs_at_most_its_grant(
     assert again.model == way.model.name
     assert limit <= (max_tokens or limit)
     assert limit <= (cap or limit)
-    assert hold(way.model.card, way.bound, output_tokens=limit, **way.terms) <= amount
+    assert hold(way.model.card, way.bound, output_tokens=limit, **way.terms) <= amounts[USD]
+    assert way.bound.total_tokens + n * limit <= amounts[TOKENS]

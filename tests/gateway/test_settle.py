@@ -8,12 +8,14 @@ import pytest
 
 from proxy.domain.clock import SystemClock
 from proxy.domain.errors import (
+    ActorRequired,
     LedgerError,
     LedgerUnavailable,
     ReservationExpired,
     ReservationFinalized,
     ReservationNotFound,
 )
+from proxy.domain.money import Unit
 from proxy.domain.reservation import State
 from proxy.gateway import settle
 from proxy.gateway.denials import Denials
@@ -23,8 +25,19 @@ from proxy.gateway.settle import Charged, GivenBack, LeftUncertain, Sentence, Se
 from proxy.ledger.protocol import Settlement
 from tests.e2e.stack import ListLog
 
-CHARGED = Charged(700, estimated=False, model="m")
-SETTLED = Settlement(State.COMMITTED, charged=700, released=300, uncovered=0, balances=())
+USD, TOKENS = Unit.USD_MICROCENTS, Unit.TOKENS
+ACTUAL = {USD: 700, TOKENS: 20}
+CHARGED = Charged(ACTUAL, estimated=False, model="m")
+
+
+def settlement(uncovered: int = 0, uncovered_tokens: int = 0) -> Settlement:
+    return Settlement(
+        State.COMMITTED,
+        charged=ACTUAL,
+        released={USD: 300, TOKENS: 5},
+        uncovered={USD: uncovered, TOKENS: uncovered_tokens},
+        balances=(),
+    )
 
 
 @dataclass
@@ -33,18 +46,26 @@ class Recorded:
 
     failures: list[LedgerError] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
-    uncovered: int = 0
+    answer: Settlement = field(default_factory=settlement)
+    actuals: list[Mapping[Unit, int]] = field(default_factory=list)
 
     def _answer(self, operation: str, key: str) -> Settlement:
         self.calls.append((operation, key))
         if self.failures:
             raise self.failures.pop(0)
-        return Settlement(State.COMMITTED, 700, 300, self.uncovered, ())
+        return self.answer
 
     async def commit(
-        self, reservation_id: str, *, key: str, metadata: Mapping[str, str], **_: object
+        self,
+        reservation_id: str,
+        *,
+        actual: Mapping[Unit, int],
+        key: str,
+        metadata: Mapping[str, str] | None = None,
+        **_: object,
     ) -> Settlement:
-        assert metadata == {"served_model": "m"}
+        assert metadata in (None, {"served_model": "m"})
+        self.actuals.append(actual)
         return self._answer("commit", key)
 
     async def release(self, reservation_id: str, *, key: str) -> Settlement:
@@ -98,6 +119,19 @@ async def test_each_sentence_is_one_operation(
     assert len(room.leases) == 0
 
 
+async def test_a_call_is_charged_in_each_of_its_units(room: Room) -> None:
+    await room.settler.settle("r", CHARGED)
+    assert room.ledger.actuals == [ACTUAL]
+
+
+async def test_what_cost_nothing_and_is_uncertain_by_now_is_charged_nothing(room: Room) -> None:
+    """Only a person gives it up; and a hold is charged in its own units."""
+    room.ledger.failures = [ActorRequired()]
+    await room.settler.settle("r", GivenBack())
+    assert room.ledger.calls == [("release", "r/settle"), ("commit", "r/settle")]
+    assert room.ledger.actuals == [{USD: 0, TOKENS: 0}]
+
+
 async def test_while_the_ledger_is_away_the_same_key_is_tried_until_it_lands(room: Room) -> None:
     """And the hold is kept alive meanwhile: it is not ours to give up."""
     room.ledger.failures = [LedgerUnavailable()] * 3
@@ -114,7 +148,7 @@ async def test_the_cost_of_a_hold_that_has_ended_lands_all_the_same(
     room: Room, error: LedgerError
 ) -> None:
     room.ledger.failures = [error]
-    assert await room.settler.settle("r", CHARGED) == SETTLED
+    assert await room.settler.settle("r", CHARGED) == settlement()
     assert room.ledger.calls == [("commit", "r/settle"), ("charge_late", "r/settle")]
 
 
@@ -138,11 +172,19 @@ async def test_what_cannot_be_settled_is_said_and_does_not_fail_the_call(room: R
     ]
 
 
-async def test_what_no_budget_could_fund_is_an_event(room: Room) -> None:
-    room.ledger.uncovered = 5
+@pytest.mark.parametrize(("microcents", "tokens"), [(5, 0), (0, 3)])
+async def test_what_no_budget_could_fund_is_an_event(
+    room: Room, microcents: int, tokens: int
+) -> None:
+    room.ledger.answer = settlement(microcents, tokens)
     await room.settler.settle("r", CHARGED)
     assert room.log.events("uncovered") == [
-        {"event": "uncovered", "reservation_id": "r", "uncovered_microcents": 5}
+        {
+            "event": "uncovered",
+            "reservation_id": "r",
+            "uncovered_microcents": microcents,
+            "uncovered_tokens": tokens,
+        }
     ]
 
 

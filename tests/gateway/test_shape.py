@@ -19,7 +19,8 @@ async def shaped(call: ChatRequest, rung: int, wish: Wish | None = None) -> Shap
     """The call on a rung of its plan, with the least that the rung may be granted."""
     rules = estimator(fallback_models={"gpt-4o": ("o3", "gpt-4.1-mini")})
     way = (await plan(call, rules, wish)).ways[rung]
-    return shape(call, wish or Wish(), way, rung=rung, amount=way.rung.minimum)
+    least = {unit: span.minimum for unit, span in way.rung.items()}
+    return shape(call, wish or Wish(), way, rung=rung, amounts=least)
 
 
 def fields(body: bytes) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from proxy.dialects.chat_request import ChatRequest
 from proxy.domain.clock import Clock
 from proxy.domain.decision import Decision
+from proxy.domain.money import Unit
 from proxy.gateway.ending import Ending
 from proxy.gateway.estimate import Plan
 from proxy.gateway.policy import Wish
@@ -17,7 +18,7 @@ from proxy.observe.metrics import Metrics
 
 @dataclass(slots=True)
 class CallRecord:
-    """One call as it went. Times are monotonic nanoseconds, amounts microcents."""
+    """One call as it went. Times are monotonic nanoseconds, amounts microcents or tokens."""
 
     trace_id: str
     api: str
@@ -38,6 +39,9 @@ class CallRecord:
     held: int | None = None
     charged: int | None = None
     uncovered: int | None = None
+    held_tokens: int | None = None
+    charged_tokens: int | None = None
+    uncovered_tokens: int | None = None
     estimated: bool | None = None
     outcome: str | None = None
     client_left: bool | None = None
@@ -77,7 +81,8 @@ class CallRecord:
         self.decision = Decision.ALLOW_WITH_CAPS if capped else Decision.ALLOW
         self.caps = ",".join(shaped.caps)
         self.reservation_id = grant.reservation_id
-        self.held = grant.amount
+        self.held = grant.amounts[Unit.USD_MICROCENTS]
+        self.held_tokens = grant.amounts[Unit.TOKENS]
 
     def answered(self, status: int, at_ns: int) -> None:
         """The upstream has sent a status."""
@@ -93,11 +98,14 @@ class CallRecord:
         self.outcome = ending.outcome
         if isinstance(sentence, Charged):
             self.served_model = sentence.model
-            self.charged = sentence.actual_microcents
+            self.charged = sentence.actual[Unit.USD_MICROCENTS]
+            self.charged_tokens = sentence.actual[Unit.TOKENS]
             self.estimated = sentence.estimated
         if settlement is not None:
-            self.charged = settlement.charged
-            self.uncovered = settlement.uncovered
+            self.charged = settlement.charged[Unit.USD_MICROCENTS]
+            self.charged_tokens = settlement.charged[Unit.TOKENS]
+            self.uncovered = settlement.uncovered[Unit.USD_MICROCENTS]
+            self.uncovered_tokens = settlement.uncovered[Unit.TOKENS]
 
 
 class Recorder:
@@ -132,6 +140,9 @@ class Recorder:
             held_microcents=record.held,
             charged_microcents=record.charged,
             uncovered_microcents=record.uncovered or None,
+            held_tokens=record.held_tokens,
+            charged_tokens=record.charged_tokens,
+            uncovered_tokens=record.uncovered_tokens or None,
             estimated=record.estimated or None,
             outcome=record.outcome,
             client_left=record.client_left or None,
