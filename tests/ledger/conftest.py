@@ -11,7 +11,7 @@ from tests.ledger.harness import BACKENDS, Harness, Home
 async def harness(request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
     """A fresh home, its clock and its process."""
     backend: str = request.param
-    async with BACKENDS[backend]() as harness:
+    async with BACKENDS[backend].open() as harness:
         yield harness
 
 

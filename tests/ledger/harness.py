@@ -1,7 +1,7 @@
 """What a home of the ledger brings to be tested: how to open it, and how to hurt it.
 
-Every test of the contract runs once for each home in BACKENDS. A home that cannot do what
-a capability says declares so here, in one place, instead of skipping test by test.
+Every test of the contract runs once for each home in BACKENDS. Where homes may differ, the
+entry there says how this one is, in one place, instead of skipping test by test.
 """
 
 import shutil
@@ -53,7 +53,10 @@ class Harness(Protocol):
         ...
 
     def advance_ms(self, by_ms: int) -> None:
-        """Move the clock that the home reads."""
+        """Move the clock that the home reads, wherever it has its time from.
+
+        It stands at NOON_MS when the home is opened, and moves in no other way.
+        """
         ...
 
     async def restart(self) -> None:
@@ -63,6 +66,21 @@ class Harness(Protocol):
     async def crash(self) -> None:
         """End the process as `kill -9` does and start another."""
         ...
+
+
+Open = Callable[[], AbstractAsyncContextManager[Harness]]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One home to test.
+
+    `is_shared`: other processes hold in the same ledger, so `recover` ends nobody's holds
+    and what a killed process held ends with its leases.
+    """
+
+    open: Open
+    is_shared: bool = False
 
 
 @dataclass
@@ -153,6 +171,4 @@ async def open_sqlite() -> AsyncIterator[Harness]:
             await harness.close()
 
 
-Open = Callable[[], AbstractAsyncContextManager[Harness]]
-
-BACKENDS: dict[str, Open] = {"sqlite": open_sqlite}
+BACKENDS: dict[str, Backend] = {"sqlite": Backend(open_sqlite)}
