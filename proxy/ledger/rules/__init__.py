@@ -25,6 +25,7 @@ from proxy.ledger.rules.settlement import (
     charge,
     doubt,
     give_back,
+    may_repay,
     pay,
     repay,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "fund",
     "give_back",
     "grant",
+    "may_repay",
     "move",
     "open_window",
     "pay",

@@ -8,7 +8,6 @@ from proxy.domain.errors import BudgetRefused, Reason, Shortage
 from proxy.domain.money import INT64_MAX, Unit
 from proxy.ledger.protocol import Balance, BudgetStatus, Rung, Span
 
-
 NOTHING: Final[Mapping[Unit, int]] = MappingProxyType({})
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from proxy.domain.errors import BudgetRefused, Reason
+from proxy.domain.money import INT64_MAX
 from proxy.ledger.journal import Amounts
 from proxy.ledger.protocol import Balance, FundOperation
 from proxy.ledger.rules.admission import shortage, stopped
@@ -30,8 +31,9 @@ def open_window(
     """What a window begins with: its allocation, and what the one before hands over.
 
     Its debt, which the new allocation pays first; and what nobody held or spent of it, at
-    most `rollover_max`. Both leave the window before, so nothing counts twice. Holds stay
-    with the window they were made in; being over the limit ends there as well.
+    most `rollover_max` and what int64 holds. Both leave the window before, so nothing counts
+    twice. Holds stay with the window they were made in; being over the limit ends there as
+    well.
 
     `skipped`: how many windows passed in between that nobody opened. Their allocations
     pay debt too, else a debt above one allocation would block until someone funds it, and
@@ -41,8 +43,9 @@ def open_window(
     left = before.remaining if before is not None else 0
     per_window = max(allocation, 0)
     paid_between = min(debt, per_window * skipped)
-    moved = min(max(left, 0), rollover_max)
-    rolled = min(moved + per_window * skipped - paid_between, rollover_max)
+    most = min(rollover_max, INT64_MAX - per_window)
+    moved = min(max(left, 0), most)
+    rolled = min(moved + per_window * skipped - paid_between, most)
     owed = debt - paid_between
     paid = min(owed, per_window + rolled)
     return Opening(

@@ -140,6 +140,14 @@ class Arrear(NamedTuple, Generic[_WindowT]):
     uncovered: int
 
 
+def may_repay(balance: Balance) -> bool:
+    """Whether a window with this balance may pay what it owes, or be relieved.
+
+    Homes look for what a window owes only then.
+    """
+    return balance.remaining > 0 if balance.uncovered else balance.is_over_limit
+
+
 @dataclass(frozen=True, slots=True)
 class Repayment(Generic[_WindowT]):
     """What can be charged now, and the windows that are then no longer over their limit."""
