@@ -6,6 +6,7 @@ load       a file and an environment in, a Config out, or every finding at once
 source     YAML as written: lines, duplicate keys, ${ENV}
 findings   what is wrong, where, and what is accepted
 checks     what is valid and still not what anybody meant
+reach      which scopes calls can have, and the budgets that do not fit them
 convert    the sections as the words of the domain
 describe   what a key accepts, in words; for findings and for the reference
 reference  docs/configuration.md and docs/config.schema.json

@@ -1,9 +1,8 @@
 """What is valid and still not what anybody meant. Looks at the whole, not at one key."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import ip_address
-from itertools import combinations
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,10 +10,9 @@ from pricing.override import lint
 from pricing.profile import reviewed_profiles
 from proxy.config.findings import Finding, Path
 from proxy.config.model import Config
+from proxy.config.reach import bases, overlaps, unreachable, ways_out
 from proxy.config.sections.network import KeyMode
 from proxy.config.sections.values import Address
-from proxy.domain.scope import ScopePattern
-from proxy.domain.subject import LEVELS
 
 _USUAL_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
@@ -30,8 +28,10 @@ def warnings(config: Config) -> list[Finding]:
         *_credentials(config),
         *_open_doors(config),
         *_keys(config),
-        *_unreachable(config),
-        *_ways_out(config),
+        *_budgets(config),
+        *unreachable(config),
+        *ways_out(config),
+        *overlaps(config),
         *_prices(config),
     )
     return _located(config, (replace(finding, severity="warning") for finding in found))
@@ -123,53 +123,6 @@ def _open_doors(config: Config) -> Iterator[Finding]:
         yield Finding(("listen", "proxy"), problem)
 
 
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """What is fixed of a subject before a call adds to it."""
-
-    fixed: Mapping[str, str]
-    accepts: frozenset[str]
-
-    def reaches(self, pattern: ScopePattern) -> bool:
-        """Whether some call has a scope that the pattern matches."""
-        if pattern.text == "*":
-            return True
-        wanted = dict(
-            segment.split(":", 1) for segment in pattern.text.removesuffix("/*").split("/")
-        )
-        for level in LEVELS[: LEVELS.index(list(wanted)[-1]) + 1]:
-            value, fixed = wanted.get(level), self.fixed.get(level)
-            if value is None and fixed is not None:
-                return False
-            if value is not None and fixed is None and level not in self.accepts:
-                return False
-            if value not in (None, "*") and fixed is not None and fixed != value:
-                return False
-        return True
-
-    def leaves(self, template: ScopePattern, added: frozenset[str]) -> bool:
-        """Whether a call that names just these levels has no scope of this template."""
-        values = {**dict.fromkeys(added, "*"), **self.fixed}
-        return not _Base(values, frozenset()).reaches(template)
-
-
-def _bases(config: Config) -> Iterator[_Base]:
-    """The default subject, and what each key makes of it; without keys that contradict it."""
-    default = _lowered(config.identity.default.given())
-    accepts = frozenset(config.identity.accept)
-    if not config.identity.require_key:
-        yield _Base(default, accepts - default.keys())
-    for key in config.keys:
-        subject = _lowered(key.subject.given())
-        if all(default.get(level, value) == value for level, value in subject.items()):
-            fixed = {**default, **subject}
-            yield _Base(fixed, accepts - fixed.keys())
-
-
-def _lowered(levels: Mapping[str, str]) -> dict[str, str]:
-    return {level: value.lower() for level, value in levels.items()}
-
-
 def _keys(config: Config) -> Iterator[Finding]:
     default = config.identity.default.given()
     for number, key in enumerate(config.keys):
@@ -182,45 +135,26 @@ def _keys(config: Config) -> Iterator[Finding]:
     if config.identity.require_key and not config.keys:
         path: Path = ("identity", "require_key")
         yield Finding(path, "true, and there are no keys: every call is refused")
-    elif not any({"tenant"} & (base.fixed.keys() | base.accepts) for base in _bases(config)):
+    elif not any(base.has_tenant for base in bases(config)):
         yield Finding(("identity", "default"), "without a tenant: every call is refused")
 
 
-def _unreachable(config: Config) -> Iterator[Finding]:
-    bases = list(_bases(config))
+def _budgets(config: Config) -> Iterator[Finding]:
     if not config.budgets:
-        yield Finding(("budgets",), "none: every call is refused")
-    lines = [
-        *((("budgets", n, "scope"), b.scope) for n, b in enumerate(config.budgets)),
-        *((("policies", n, "scope"), p.scope) for n, p in enumerate(config.policies)),
-    ]
-    for path, scope in lines:
-        if bases and not any(base.reaches(scope) for base in bases):
+        yield Finding(("budgets",), "none: every call that costs anything is refused")
+    longest_ms = config.upstreams[0].response_timeout_ms
+    for number, budget in enumerate(config.budgets):
+        if budget.unit not in ("USD_MICROCENTS", "TOKENS"):
+            problem = "limits no call here: calls are held in US dollars and in tokens"
+            yield Finding(("budgets", number, "unit"), problem)
+        if budget.rolling is not None and budget.rolling < longest_ms:
             yield Finding(
-                path,
-                "no call can have this scope, as identity.default, identity.accept and keys stand",
+                ("budgets", number, "rolling"),
+                "shorter than a call may take (upstreams[0].response_timeout_ms)",
             )
-
-
-def _ways_out(config: Config) -> Iterator[Finding]:
-    """Accepted levels with which a call leaves every template that would hold it without."""
-    templates = [budget.scope for budget in config.budgets if budget.scope.is_template]
-    for number, level in enumerate(config.identity.accept):
-        if any(_leads_out(base, level, templates) for base in _bases(config)):
+        if budget.per is not None and budget.idle_ttl is None:
             yield Finding(
-                ("identity", "accept", number),
-                f"a call that names its {level} leaves every budget template: "
-                f"add a template with {level} in it, or fix its {level}",
+                ("budgets", number, "per"),
+                "without idle_ttl: runs pile up until templates_max, and then each new one "
+                "is refused",
             )
-
-
-def _leads_out(base: _Base, level: str, templates: list[ScopePattern]) -> bool:
-    if level not in base.accepts:
-        return False
-    others = sorted(base.accepts - {level, "run"})
-    return any(
-        not all(base.leaves(template, frozenset(named)) for template in templates)
-        and all(base.leaves(template, frozenset((*named, level))) for template in templates)
-        for size in range(len(others) + 1)
-        for named in combinations(others, size)
-    )

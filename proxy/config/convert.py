@@ -1,8 +1,6 @@
 """The sections as the words of the domain, for those who never see a configuration."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from pricing.override import Override
 from proxy.config.model import Config
@@ -10,15 +8,8 @@ from proxy.config.sections.ledger import SQLITE
 from proxy.config.sections.policies import BandConfig, CapsConfig, PolicyConfig
 from proxy.domain.decision import Caps
 from proxy.domain.money import Unit
-from proxy.domain.period import Period
 from proxy.domain.policy import Band, Policy
 from proxy.ledger.protocol import BudgetLine, BudgetStatus
-
-_PERIODS: Final[Mapping[str, Period]] = {
-    "day": Period.DAY,
-    "month": Period.MONTH,
-    "none": Period.LIFETIME,
-}
 
 
 def ledger_file(config: Config) -> Path:
@@ -30,12 +21,14 @@ def budget_lines(config: Config) -> tuple[BudgetLine, ...]:
     """The declared budgets, as they stand in the file."""
     return tuple(
         BudgetLine(
-            pattern=budget.scope,
+            pattern=budget.pattern,
             unit=Unit(budget.unit),
-            period=_PERIODS[budget.period],
+            period=budget.window,
             allocated=budget.allocated,
             overdraft_limit=budget.overdraft_limit,
             status=BudgetStatus(budget.status.upper()),
+            rollover_max=budget.rollover,
+            idle_ttl_ms=budget.idle_ttl,
         )
         for budget in config.budgets
     )

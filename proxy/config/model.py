@@ -43,11 +43,13 @@ class Config(Section):
     ] = ()
 
     budgets: Annotated[
-        tuple[BudgetConfig, ...], AfterValidator(unique("scope", "unit", "period"))
+        tuple[BudgetConfig, ...],
+        AfterValidator(unique("pattern", "unit", "window", called="scope, unit and window")),
     ] = ()
 
     templates_max: int = Field(default=1_000, ge=1, le=1_000_000)
-    """How many budgets templates may make. The call that would need one more is refused."""
+    """How many budgets templates may make, those of runs included. The call that would need
+    one more is refused."""
 
     policies: Annotated[tuple[PolicyConfig, ...], AfterValidator(unique("name"))] = ()
 

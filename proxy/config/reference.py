@@ -39,6 +39,7 @@ wrong in it keeps the old configuration in force.
   in stays one value: it cannot add keys. Inside `{…}` and `[…]` it needs quotes.
 - Money is `$1.00` or `1.00 USD`. An integer without either counts microcents, of which
   100,000,000 are one dollar; below 1,000,000 (one cent) it is refused: dollars were meant.
+  Amounts of budgets in other units are whole numbers.
 - Prices of models are US dollars per million tokens.
 - YAML aliases and tags are not accepted.
 """

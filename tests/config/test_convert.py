@@ -11,7 +11,7 @@ from proxy.config.convert import budget_lines, ledger_file, policies, price_over
 from proxy.config.sections.pricing import OverrideConfig
 from proxy.domain.decision import Caps
 from proxy.domain.money import Unit
-from proxy.domain.period import Period
+from proxy.domain.period import Period, Step
 from proxy.domain.policy import Band
 from proxy.domain.scope import ScopePattern
 from proxy.ledger.protocol import BudgetLine, BudgetStatus
@@ -59,6 +59,40 @@ budgets:
             Period.LIFETIME,
             0,
             status=BudgetStatus.CLOSED,
+        ),
+    )
+
+
+def test_a_line_of_the_ledger_says_all_that_a_budget_says() -> None:
+    config = read("""
+budgets:
+  - {scope: "tenant:dev", unit: TOKENS, allocated: 20_000_000, period: week,
+     timezone: Europe/Berlin, rollover: 5_000}
+  - {scope: "tenant:dev/**/agent:*", allocated: $20.00, rolling: 24h, idle_ttl: 7d}
+  - {scope: "tenant:dev", per: run, allocated: $5.00, idle_ttl: 90m}
+""")
+
+    assert budget_lines(config) == (
+        BudgetLine(
+            ScopePattern("tenant:dev"),
+            Unit.TOKENS,
+            Period(Step.WEEK, "Europe/Berlin"),
+            20_000_000,
+            rollover_max=5_000,
+        ),
+        BudgetLine(
+            ScopePattern("tenant:dev/**/agent:*"),
+            Unit.USD_MICROCENTS,
+            Period(Step.ROLLING, rolling_ms=86_400_000),
+            2_000_000_000,
+            idle_ttl_ms=7 * 86_400_000,
+        ),
+        BudgetLine(
+            ScopePattern("tenant:dev/run:*"),
+            Unit.USD_MICROCENTS,
+            Period.LIFETIME,
+            500_000_000,
+            idle_ttl_ms=5_400_000,
         ),
     )
 

@@ -28,7 +28,14 @@ NUMBERS = [entry for entry in KEYS if entry.kind.is_number]
 UNITS = ("_ms", "_bytes", "_tokens", "_pct", "_per_mtok")
 COUNTS = {"max_connections", "max_headers", "templates_max"}
 """Numbers of things; their names say which."""
-WITHOUT_UNIT = {"priority", "price_multiplier", "deny_status", "gte", "context_window"}
+WITHOUT_UNIT = {
+    "priority",
+    "config_version",
+    "price_multiplier",
+    "deny_status",
+    "gte",
+    "context_window",
+}
 """Orders, factors, codes; and a window that the whole trade gives in tokens."""
 
 every_key = pytest.mark.parametrize("entry", KEYS, ids=lambda entry: entry.path)
@@ -101,7 +108,10 @@ def test_the_example_loads_as_it_is_and_raises_no_warning() -> None:
 
     assert warnings(config) == []
     assert config.identity.default.tenant == "dev"
-    assert [budget.scope.text for budget in config.budgets] == ["tenant:dev", "tenant:dev/agent:*"]
+    assert [budget.pattern.text for budget in config.budgets] == [
+        "tenant:dev",
+        "tenant:dev/agent:*",
+    ]
 
 
 @every_key
@@ -155,6 +165,11 @@ def test_the_schema_accepts_the_example() -> None:
         ("listn: {}", "'listn' was unexpected"),
         ("upstreams: [{name: a}]", "'base_url' is a required property"),
         ("budgets: [{scope: 'tenant:a', allocated: 5}]", "5 is less than the minimum"),
+        (
+            "budgets: [{scope: 'tenant:a', allocated: $5, unit: TOKENS}]",
+            "'\\$5' is not of type 'integer'",
+        ),
+        ("budgets: [{scope: 'tenant:a', allocated: $5, rolling: 1w}]", "'1w' does not match"),
         ("settle: {on_disconnect: drop}", "'drop' is not one of"),
         ("limits: {max_connections: 0}", "0 is less than the minimum"),
     ],
@@ -183,6 +198,7 @@ def test_a_schema_default_is_one_that_the_schema_accepts() -> None:
         (("upstreams", 0, "price_multiplier"), "a number above 0 up to 100"),
         (("degrade", "shorten"), "true or false"),
         (("settle", "missing_usage"), "counted or hold"),
+        (("budgets", 0, "per"), "run; or null"),
         (("listen",), "a map with any of the keys proxy, admin, allowed_hosts, allowed_origins"),
         (("budgets",), "a list of maps"),
         (("pricing", "overrides", 0, "hidden_output"), "true or false; or null"),

@@ -89,11 +89,21 @@ def test_no_digit_below_a_microcent_is_dropped(dollars: int, zeros: int) -> None
             "'*' in 'tenant:dev/*' is not level:value; "
             "levels: tenant, workspace, app, workflow, agent, toolset",
         ),
-        ("scope: 'tenant:dev/**/agent:*'", "scope", '"**" is not supported in this version'),
         (
-            "scope: 'tenant:*/agent:bot'",
+            "scope: 'tenant:dev/**'",
             "scope",
-            "'tenant:*/agent:bot': a wildcard stands only as the whole last value",
+            "'tenant:dev/**': ** stands between two levels",
+        ),
+        (
+            "scope: 'tenant:dev/agent:bot-*'",
+            "scope",
+            "'tenant:dev/agent:bot-*': a wildcard stands only as a whole value",
+        ),
+        (
+            "scope: 'tenant:dev/run:7'",
+            "scope",
+            "'run:7' in 'tenant:dev/run:7' is not level:value; "
+            "levels: tenant, workspace, app, workflow, agent, toolset",
         ),
         (
             "scope: 'agent:bot/tenant:dev'",

@@ -77,8 +77,12 @@ def later(*values: str) -> Refuses:
     return Refuses(dict.fromkeys(values, NOT_SUPPORTED))
 
 
-def unique(*fields: str) -> Callable[[tuple[Entry, ...]], tuple[Entry, ...]]:
-    """A check that no two entries of a list are the same, or agree on all these fields."""
+def unique(*fields: str, called: str = "") -> Callable[[tuple[Entry, ...]], tuple[Entry, ...]]:
+    """A check that no two entries of a list are the same, or agree on all these fields.
+
+    `called` is what people call the fields together.
+    """
+    names = called or " and ".join(fields)
 
     def check(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         seen: dict[object, int] = {}
@@ -86,7 +90,7 @@ def unique(*fields: str) -> Callable[[tuple[Entry, ...]], tuple[Entry, ...]]:
             identity = tuple(getattr(entry, field) for field in fields) if fields else entry
             first = seen.setdefault(identity, number)
             if first != number:
-                what = f"the same {' and '.join(fields)} as" if fields else "the same as"
+                what = f"the same {names} as" if names else "the same as"
                 raise invalid(f"{what} entry [{first}] of this list", at=(number,))
         return entries
 

@@ -45,9 +45,7 @@ def _check_ledger_url(value: str) -> str:
 class LedgerConfig(Section):
     """Where holds and spend are kept."""
 
-    later_keys: ClassVar[frozenset[str]] = frozenset(
-        {"journal_dir", "replay_ms", "api_key", "config_version"}
-    )
+    later_keys: ClassVar[frozenset[str]] = frozenset({"journal_dir", "replay_ms", "api_key"})
 
     url: Annotated[
         str,
@@ -65,6 +63,11 @@ class LedgerConfig(Section):
 
     reservation_ttl_ms: int = Field(default=60_000, ge=1_000, le=3_600_000)
     """How long a hold outlives a proxy that died. A proxy that lives extends its holds."""
+
+    config_version: int = Field(default=1, ge=1, le=1_000_000_000_000_000)
+    """The version of `budgets` and `templates_max`. The ledger remembers the highest that it
+    was given, and does not follow a lower one: so proxies that still have an old file do not
+    undo what a new file changed. Raise it with each change that is rolled out to several."""
 
     when_unavailable: Annotated[Literal["deny"], later("allow")] = "deny"
     """What to do with calls while the ledger cannot be reached: they are refused with 503."""

@@ -1,16 +1,25 @@
-"""How single values are written: money, scopes, names, addresses."""
+"""How single values are written: amounts, times, scopes, names, addresses."""
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
+from functools import cache
 from ipaddress import IPv6Address
 from typing import Annotated, Final
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    PlainValidator,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
-from proxy.config.sections.base import NOT_SUPPORTED, Accepts, invalid
-from proxy.domain.money import MICROCENTS_PER_CENT, Microcents, parse_usd
+from proxy.config.sections.base import Accepts, invalid
+from proxy.domain.money import INT64_MAX, MICROCENTS_PER_CENT, Microcents, Unit, parse_usd
 from proxy.domain.scope import ScopePattern, encode_value, parse_pattern
 
 _PORT_MAX: Final = 65_535
@@ -51,6 +60,81 @@ Usd = Annotated[
 """An amount in microcents, never negative."""
 
 
+def _read_amount(value: object, info: ValidationInfo) -> int:
+    """Read an amount of the unit that stands before it in the section."""
+    unit = (info.data or {}).get("unit")
+    if unit == Unit.USD_MICROCENTS or (unit is None and not isinstance(value, int)):
+        return read_usd(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if not isinstance(value, int):
+        raise invalid(f"not a whole number, which an amount of {unit or 'another unit'} is")
+    if not 0 <= value <= INT64_MAX:
+        raise invalid("negative" if value < 0 else f"beyond the largest amount, {INT64_MAX:,}")
+    return value
+
+
+Amount = Annotated[
+    int,
+    PlainValidator(_read_amount),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}]}),
+    Accepts(
+        'money: "$1.00", "1.00 USD", or microcents as a whole number from '
+        f"{MICROCENTS_PER_CENT:,}; with another unit a whole number",
+        "$10.00",
+    ),
+]
+"""An amount in the unit of its section, never negative."""
+
+_MINUTE_MS: Final = 60_000
+_DURATION_UNITS_MS: Final = {"m": _MINUTE_MS, "h": 60 * _MINUTE_MS, "d": 24 * 60 * _MINUTE_MS}
+_LONGEST_DAYS: Final = 366
+
+
+def read_duration(value: object) -> int:
+    """Read `30m`, `24h` or `7d`, from a minute up to 366 days, as milliseconds."""
+    written = re.fullmatch(r"([0-9]{1,6})([mhd])", value) if isinstance(value, str) else None
+    if written is None:
+        raise invalid("not a duration")
+    duration_ms = int(written[1]) * _DURATION_UNITS_MS[written[2]]
+    if not _MINUTE_MS <= duration_ms <= _LONGEST_DAYS * _DURATION_UNITS_MS["d"]:
+        raise invalid("out of range")
+    return duration_ms
+
+
+Duration = Annotated[
+    int,
+    PlainValidator(read_duration),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6}[mhd]$"}),
+    Accepts(f"minutes, hours or days, as 30m, 24h or 7d, from 1m up to {_LONGEST_DAYS}d", "24h"),
+]
+"""A span of time in milliseconds."""
+
+_OF_A_MACHINE: Final = frozenset({"localtime", "Factory"})
+"""Zones that mean something else on each machine, or nothing."""
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones()) - _OF_A_MACHINE
+
+
+def _check_timezone(value: str) -> str:
+    if value == "UTC" or value in _timezones():
+        return value
+    by_lower = {name.lower(): name for name in _timezones()}
+    near = get_close_matches(value.lower(), by_lower, n=1)
+    raise invalid(f'unknown; did you mean "{by_lower[near[0]]}"?' if near else "unknown")
+
+
+Timezone = Annotated[
+    str,
+    AfterValidator(_check_timezone),
+    Accepts("the name of a time zone in the IANA database, or UTC", "Europe/Berlin"),
+]
+"""Where a calendar is read."""
+
+
 def _read_budget_scope(value: object) -> ScopePattern:
     return _read_scope(value, subtree=False)
 
@@ -62,8 +146,6 @@ def _read_policy_scope(value: object) -> ScopePattern:
 def _read_scope(value: object, *, subtree: bool) -> ScopePattern:
     if not isinstance(value, str):
         raise invalid("not text")
-    if "**" in value:
-        raise invalid(f'"**" is {NOT_SUPPORTED}')
     try:
         return parse_pattern(value, subtree=subtree)
     except ValueError as error:
@@ -75,7 +157,8 @@ BudgetScope = Annotated[
     PlainValidator(_read_budget_scope),
     WithJsonSchema({"type": "string"}),
     Accepts(
-        'a scope, as level:value/level:value, or a template, whose last value is "*"',
+        'a scope, as level:value/level:value, or a template, in which "*" is any value and '
+        '"/**/" any levels or none',
         '"tenant:dev/agent:*"',
     ),
 ]
@@ -86,8 +169,8 @@ PolicyScope = Annotated[
     PlainValidator(_read_policy_scope),
     WithJsonSchema({"type": "string"}),
     Accepts(
-        'a scope, a template, whose last value is "*", or with "/*" a scope and all below it; '
-        '"*" alone is every scope',
+        'a scope, a template, in which "*" is any value and "/**/" any levels or none, or with '
+        '"/*" at the end a scope and all below it; "*" alone is every scope',
         '"tenant:dev/*"',
     ),
 ]
