@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 from proxy.ledger.protocol import Books, Housekeeping, Ledger
 from proxy.ledger.sqlite.file.connection import Connect, connect
 from proxy.ledger.sqlite.ledger import SqliteLedger
+from tests.ledger.model.home import ModelHome
 
 NOON_MS = 1_795_262_400_000
 """2026-11-21T12:00:00Z: no window starts or ends near it."""
@@ -171,4 +172,35 @@ async def open_sqlite() -> AsyncIterator[Harness]:
             await harness.close()
 
 
-BACKENDS: dict[str, Backend] = {"sqlite": Backend(open_sqlite)}
+@dataclass
+class ModelHarness:
+    """The model, judged by the tests of the contract like any home."""
+
+    clock: ManualClock = field(default_factory=ManualClock)
+
+    def __post_init__(self) -> None:
+        self.ledger = ModelHome(self.clock)
+
+    def advance_ms(self, by_ms: int) -> None:
+        self.clock.at_ms += by_ms
+
+    async def restart(self) -> None:
+        """It has no process to end."""
+
+    async def crash(self) -> None:
+        """It has no process to end."""
+
+
+@asynccontextmanager
+async def open_model() -> AsyncIterator[Harness]:
+    """A fresh model."""
+    yield ModelHarness()
+
+
+BACKENDS: dict[str, Backend] = {
+    "model": Backend(open_model),
+    "sqlite": Backend(open_sqlite),
+}
+
+HOMES = [name for name in BACKENDS if name != "model"]
+"""What the model is compared with."""

@@ -1,5 +1,18 @@
-"""A ledger in dictionaries, to compare homes with."""
+"""A ledger in dictionaries: the oracle that every home is compared with.
 
-from tests.ledger.model.holds import Model
+It shares the pure rules with the homes and nothing else: no file, no cache, no script. What
+a home stores, finds and leaves alone is what it checks. A refused operation changes
+nothing, whatever it had begun.
+
+values    what is remembered, in values that are replaced and never changed
+windows   balances, their windows, and the journal
+budgets   which budgets there are: configuration, templates, operators
+holds     a hold until its call is over, and events
+endings   its end, what is paid later, and what time does
+ledger    the operations as one asks them, one after the other
+home      the same as a home, so that the tests of the contract judge the oracle too
+"""
+
+from tests.ledger.model.ledger import Model
 
 __all__ = ["Model"]

@@ -1,184 +1,269 @@
-"""The budgets of the model, their windows, and what people do to them."""
+"""The budgets of the model: which there are, what configuration declares, what people do."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import TypeVar
 
-from msgspec.structs import replace
+import msgspec
 
-from proxy.domain.errors import Reason, Refused
+from proxy.domain.errors import IdempotencyMismatch, Reason, Refused
 from proxy.domain.money import Unit
-from proxy.domain.period import Period, window_at
-from proxy.domain.scope import Scope
+from proxy.domain.period import Period
+from proxy.domain.scope import Scope, ScopePattern
 from proxy.ledger import rules
-from proxy.ledger.journal import Amounts, WindowName
-from proxy.ledger.protocol import Balance, BudgetLine, BudgetStatus
+from proxy.ledger.journal import Amounts, Kind
+from proxy.ledger.protocol import (
+    Balance,
+    BudgetLine,
+    BudgetName,
+    BudgetStatus,
+    Declared,
+    FundOperation,
+)
+from tests.ledger.model.values import WindowId
+from tests.ledger.model.windows import About, Windows
 
-Name = tuple[str, Unit, Period]
-
-_LONGEST_FIRST = (Period.LIFETIME, Period.MONTH, Period.DAY)
-
-
-@dataclass
-class Budget:
-    """A budget: its last declared line, its terms in force and its windows, oldest first."""
-
-    last: BudgetLine
-    overdraft_limit: int
-    status: BudgetStatus
-    template: bool
-    declared: bool = True
-    windows: list[Balance] = field(default_factory=list)
+_T = TypeVar("_T")
 
 
-class Budgets:
-    """Every budget by its name."""
+class Budgets(Windows):
+    """Every budget by its name; those that templates would make as well."""
 
     def __init__(self) -> None:
-        self.now_ms = 0
-        self.budgets: dict[Name, Budget] = {}
-        self.templates: dict[Name, BudgetLine] = {}
+        super().__init__()
+        self.live: dict[BudgetName, int] = {}
+        self.templates: tuple[BudgetLine, ...] = ()
         self.templates_max = 0
+        self.version = 0
+        self.funded: dict[tuple[BudgetName, str], tuple[object, int, Balance]] = {}
 
-    def current(self, scopes: Iterable[Scope], unit: Unit) -> list[tuple[Name, Balance]]:
-        """What stands for these scopes now, made or not."""
-        found: list[tuple[Name, Balance]] = []
+    # All or nothing
+
+    def atomic(self, operation: Callable[[], _T]) -> _T:
+        """Do it, or change nothing."""
+        before = self._copied()
+        try:
+            return operation()
+        except BaseException:
+            self.__dict__.update(before)
+            raise
+
+    def look(self, question: Callable[[], _T]) -> _T:
+        """Do it and change nothing: what would be answered."""
+        before = self._copied()
+        try:
+            return question()
+        finally:
+            self.__dict__.update(before)
+
+    def _copied(self) -> dict[str, object]:
+        copies = {name: copy(value) for name, value in vars(self).items()}
+        copies["entries"] = {tenant: [*entries] for tenant, entries in self.entries.items()}
+        return copies
+
+    # Which there are
+
+    def names(self, scopes: Iterable[Scope], units: Container[Unit]) -> Iterator[BudgetName]:
+        """The budgets of these scopes, made or not, in the order in which they are checked."""
         for scope in scopes:
-            for period in _LONGEST_FIRST:
-                name: Name = (scope, unit, period)
-                if name in self.budgets:
-                    found.append((name, self._now(name)))
-                elif (line := self._template(name)) is not None:
-                    found.append((name, self._fresh(scope, line)))
-        return found
+            for unit in Unit:
+                if unit in units:
+                    names = (BudgetName(scope, unit, period) for period in self._periods())
+                    yield from filter(self._stands, sorted(names, key=lambda n: n.period.order))
+
+    def _periods(self) -> set[Period]:
+        return {n.period for n in self.live} | {line.period for line in self.templates}
+
+    def _stands(self, name: BudgetName) -> bool:
+        return name in self.live or self.template(name) is not None
+
+    def template(self, name: BudgetName) -> BudgetLine | None:
+        """Of the templates that match, the most specific one."""
+        matching = [
+            line
+            for line in self.templates
+            if (line.unit, line.period) == (name.unit, name.period)
+            and line.pattern.matches(name.scope)
+        ]
+        return max(matching, key=lambda line: line.pattern.specificity, default=None)
+
+    def ensure(self, name: BudgetName) -> WindowId:
+        """The current window of a budget, which is made if it was not there."""
+        if name not in self.live:
+            line = self.template(name)
+            assert line is not None, "nothing calls for this budget"
+            self.live[name] = self.make(name, line, line.pattern)
+        return self.open(self.live[name])
+
+    def check_templates(self, names: Iterable[BudgetName]) -> None:
+        """Templates may make budgets of these names."""
+        new = [name for name in names if name not in self.live]
+        made = sum(self.budgets[number].template is not None for number in self.live.values())
+        if new and made + len(new) > self.templates_max:
+            raise Refused(Reason.TEMPLATE_LIMIT, f"templates_max is {self.templates_max}")
+
+    def settled(self, names: Iterable[BudgetName]) -> list[Balance]:
+        """How these budgets stand once rolling windows have let go. Makes what is not there."""
+        windows = [self.ensure(name) for name in names]
+        self.settle(windows)
+        return [self.balance(window) for window in windows]
+
+    def balances(self, scopes: Sequence[Scope], unit: Unit) -> list[Balance]:
+        """As a reserve would find them."""
+        return self.look(lambda: self.settled(self.names(scopes, {unit})))
 
     def all_balances(self) -> list[Balance]:
         """Every budget that was made."""
-        names = sorted(self.budgets, key=lambda name: (name[0], name[1].value, name[2].value))
-        return [self._now(name) for name in names]
+        names = sorted(self.live, key=lambda name: (name.scope, name.unit, str(name.period)))
+        return self.look(lambda: self.settled(names))
 
-    def _template(self, name: Name) -> BudgetLine | None:
-        pattern = f"{name[0].rpartition(':')[0]}:*"
-        return self.templates.get((pattern, name[1], name[2]))
+    # What configuration declares
 
-    def _fresh(self, scope: Scope, line: BudgetLine) -> Balance:
-        window = window_at(line.period, self.now_ms)
-        return Balance(
-            scope, line.unit, line.period, window.start_ms, window.end_ms,
-            line.allocated, 0, 0, 0, 0, 0, line.overdraft_limit, False, line.status,
-        )  # fmt: skip
+    def declare(self, lines: Sequence[BudgetLine], templates_max: int, version: int) -> Declared:
+        """Follow the configuration, unless there was a newer one."""
+        by_name = _by_name(lines)
+        if version < self.version:
+            return Declared(self.version, True)
+        self.version, self.templates_max = version, templates_max
+        self.templates = tuple(line for line in lines if line.pattern.is_template)
+        for name in sorted(self.live, key=lambda name: (name.scope, name.unit, str(name.period))):
+            line = by_name.get(name)
+            template = self.template(name) if line is None else None
+            governing = line or template
+            if governing is None:
+                self._undeclare(self.live[name])
+            else:
+                pattern = template.pattern if template is not None else None
+                self._redeclare(self.live[name], governing, pattern)
+        for name, line in by_name.items():
+            if name not in self.live and not line.pattern.is_template:
+                self.live[name] = self.make(name, line, None)
+        return Declared(version, False)
 
-    def _now(self, name: Name) -> Balance:
-        budget = self.budgets[name]
-        latest = self._with_terms(budget, budget.windows[-1])
-        if latest.window_end_ms is None or self.now_ms < latest.window_end_ms:
-            return latest
-        empty = replace(self._fresh(latest.scope, replace(budget.last, allocated=0)), reserved=0)
-        begins = self._begins(budget)
-        return rules.post(self._with_terms(budget, empty), begins.opening)
+    def _undeclare(self, number: int) -> None:
+        budget = self.budgets[number]
+        if budget.is_declared:
+            self.budgets[number] = replace(budget, is_declared=False, template=None)
+            self.post(Kind.DECLARE, [], About(budget.name.scope, actor="config"))
 
-    def _begins(self, budget: Budget) -> rules.Opening:
-        latest = budget.windows[-1]
-        skipped, end_ms = 0, latest.window_end_ms
-        start_ms = window_at(latest.period, self.now_ms).start_ms
-        while end_ms is not None and end_ms < start_ms:
-            skipped, end_ms = skipped + 1, window_at(latest.period, end_ms).end_ms
-        return rules.open_window(budget.last.allocated, debt=latest.debt, skipped=skipped)
-
-    def _with_terms(self, budget: Budget, balance: Balance) -> Balance:
-        return replace(
-            balance,
-            overdraft_limit=budget.overdraft_limit,
-            status=budget.status,
-            declared=budget.declared,
+    def _redeclare(self, number: int, line: BudgetLine, template: ScopePattern | None) -> None:
+        budget = self.budgets[number]
+        last = budget.last
+        now = msgspec.structs.replace(line, pattern=last.pattern)
+        if (now, template, True) == (last, budget.template, budget.is_declared):
+            return
+        window = self.open(number)
+        self.settle([window])
+        by, limit = now.allocated - last.allocated, now.overdraft_limit
+        change = rules.adjust(self.balance(window), by=by, overdraft_limit=limit)
+        self.post(Kind.DECLARE, [(window, change)], About(budget.name.scope, actor="config"))
+        self.budgets[number] = replace(
+            self.budgets[number],
+            last=now,
+            overdraft_limit=limit,
+            status=now.status if now.status is not last.status else budget.status,
+            template=template,
+            is_declared=True,
         )
-
-    def open(self, name: Name) -> WindowName:
-        """The name of the current window, which is made if it was not there."""
-        if name not in self.budgets:
-            line = self._template(name)
-            assert line is not None
-            self._make(name, line, template=True)
-        budget = self.budgets[name]
-        current = self._now(name)
-        if current.window_start_ms != budget.windows[-1].window_start_ms:
-            closing = self._begins(budget).closing
-            budget.windows[-1] = rules.post(budget.windows[-1], closing)
-            budget.windows.append(current)
-        return WindowName(current.scope, current.unit, current.period, current.window_start_ms)
-
-    def _make(self, name: Name, line: BudgetLine, *, template: bool) -> None:
-        budget = Budget(line, line.overdraft_limit, line.status, template)
-        budget.windows.append(self._fresh(Scope(name[0]), line))
-        self.budgets[name] = budget
-
-    def balance(self, window: WindowName) -> Balance:
-        budget = self.budgets[window.scope, window.unit, window.period]
-        (found,) = (w for w in budget.windows if w.window_start_ms == window.start_ms)
-        return self._with_terms(budget, found)
-
-    def post(self, windows: Sequence[WindowName], changes: Sequence[Amounts]) -> list[Balance]:
-        after = [
-            rules.post(self.balance(window), change)
-            for window, change in zip(windows, changes, strict=True)
-        ]
-        for window, balance in zip(windows, after, strict=True):
-            stored = self.budgets[window.scope, window.unit, window.period].windows
-            (place,) = (n for n, w in enumerate(stored) if w.window_start_ms == window.start_ms)
-            stored[place] = balance
-        return after
+        self.repay([window])
 
     # What people do
 
-    def declare(self, lines: Sequence[BudgetLine], templates_max: int) -> None:
-        """Follow the configuration. Answers nothing; `repay` is the caller's to run."""
-        by_name = {(line.pattern.text, line.unit, line.period): line for line in lines}
-        self.templates = {n: line for n, line in by_name.items() if line.pattern.is_template}
-        self.templates_max = templates_max
-        for name in sorted(self.budgets):
-            line = by_name.get(name) or self._template(name)
-            if line is None:
-                self.budgets[name].declared = self.budgets[name].template = False
-            else:
-                self._redeclare(name, line, template=name not in by_name)
-        for name, line in by_name.items():
-            if name not in self.budgets and not line.pattern.is_template:
-                self._make(name, line, template=False)
-
-    def _redeclare(self, name: Name, line: BudgetLine, *, template: bool) -> None:
-        budget = self.budgets[name]
-        last = budget.last
-        now = replace(line, pattern=last.pattern)
-        if (now, template, True) == (last, budget.template, budget.declared):
-            return
-        window = self.open(name)
-        limit = budget.overdraft_limit
-        if now.overdraft_limit != last.overdraft_limit:
-            limit = now.overdraft_limit
-        by = now.allocated - last.allocated
-        self.post([window], [rules.adjust(self.balance(window), by=by, overdraft_limit=limit)])
-        budget.overdraft_limit = limit
-        budget.status = now.status if now.status is not last.status else budget.status
-        budget.last, budget.template, budget.declared = now, template, True
+    def fund(
+        self,
+        name: BudgetName,
+        operation: FundOperation,
+        amount: int,
+        *,
+        actor: str,
+        spent: int,
+        key: str | None,
+    ) -> Balance:
+        """Change the current window, once for each key."""
+        rules.check_amount(amount)
+        rules.check_amount(spent)
+        payload = (operation, amount, spent)
+        first = self.funded.get((name, key or ""))
+        if first is not None:
+            if first[0] != payload:
+                raise IdempotencyMismatch
+            return first[2]
+        if not self._stands(name):
+            raise Refused(Reason.BUDGET_NOT_FOUND, f"there is no {name}")
+        (balance,) = self.look(lambda: self.settled([name]))
+        change = rules.fund(balance, operation, amount, spent=spent)
+        self.check_templates([name])
+        window = self.ensure(name)
+        self.settle([window])
+        self.post(Kind.FUND, [(window, change)], About(name.scope, actor=actor))
         self.repay([window])
-
-    def fund(self, name: Name, amount: int) -> Balance:
-        if name not in self.budgets:
-            raise Refused(Reason.BUDGET_NOT_FOUND, "")
-        change = rules.fund(self._now(name), amount)
-        window = self.open(name)
-        self.post([window], [change])
-        self.repay([window])
+        if key is not None:
+            self.funded[name, key] = (payload, self.now_ms, self.balance(window))
         return self.balance(window)
 
-    def set_status(self, scope: Scope, unit: Unit, status: BudgetStatus) -> list[Balance]:
-        names = [(scope, unit, period) for period in _LONGEST_FIRST]
-        found = [name for name in names if name in self.budgets]
-        if not found:
-            raise Refused(Reason.BUDGET_NOT_FOUND, "")
-        for name in found:
-            self.budgets[name].status = status
-        return [self._now(name) for name in found]
+    def set_status(
+        self, scope: Scope, unit: Unit | None, status: BudgetStatus, actor: str
+    ) -> list[Balance]:
+        """Freeze, unfreeze or close; opens no window of a budget that is there."""
+        names = [*self.names([scope], set(Unit) if unit is None else {unit})]
+        if not names:
+            raise Refused(Reason.BUDGET_NOT_FOUND, f"there is no budget of {scope}")
+        self.check_templates(names)
+        for name in names:
+            if name not in self.live:
+                self.ensure(name)
+            budget = self.budgets[self.live[name]]
+            self.budgets[self.live[name]] = replace(budget, status=status)
+        self.post(Kind.SET_STATUS, [], About(scope, actor=actor))
+        return self.look(lambda: self.settled(names))
 
-    def repay(self, windows: Iterable[WindowName]) -> None:
-        """Charge what these windows owe and can pay; the model of holds knows how."""
-        raise NotImplementedError
+    # What time does
+
+    def retire(self, limit: int) -> tuple[BudgetName, ...]:
+        """Let budgets go that a template made and nobody used, those first that idle longest."""
+        idle = sorted(filter(self._is_idle, self.live.values()), key=self._used_at_ms)[:limit]
+        names = tuple(self.budgets[number].name for number in idle)
+        for number in idle:
+            budget = self.budgets[number]
+            window = WindowId(number, budget.start_ms)
+            balance = self.balance(window)
+            gone = Amounts(
+                allocated=-balance.allocated,
+                spent=-balance.spent,
+                over_limit=-balance.is_over_limit,
+            )
+            self.post(Kind.RETIRE, [(window, gone)], About(budget.name.scope))
+            self.budgets[number] = replace(self.budgets[number], is_retired=True)
+            del self.live[budget.name]
+        return names
+
+    def _used_at_ms(self, number: int) -> int:
+        return self.budgets[number].used_at_ms
+
+    def _is_idle(self, number: int) -> bool:
+        """Nothing is held or owed in any of its windows, and nobody stopped it by hand."""
+        budget = self.budgets[number]
+        ttl_ms = budget.last.idle_ttl_ms
+        if budget.template is None or ttl_ms is None or budget.status is not budget.last.status:
+            return False
+        owes = any(
+            window.balance.reserved or window.balance.debt or window.balance.uncovered
+            for window_id, window in self.windows.items()
+            if window_id.budget == number
+        )
+        return not owes and self.now_ms - budget.used_at_ms > ttl_ms
+
+
+def _by_name(lines: Sequence[BudgetLine]) -> dict[BudgetName, BudgetLine]:
+    by_name: dict[BudgetName, BudgetLine] = {}
+    for line in lines:
+        if line.pattern.is_subtree:
+            raise ValueError(f"{line.pattern.text} is for policies: a budget names its levels")
+        for amount in (line.allocated, line.overdraft_limit, line.rollover_max):
+            rules.check_amount(amount)
+        name = BudgetName(Scope(line.pattern.text), line.unit, line.period)
+        if name in by_name:
+            raise ValueError(f"{line.pattern.text} is declared twice for {line.period} {line.unit}")
+        by_name[name] = line
+    return by_name
