@@ -15,6 +15,7 @@ from proxy.ledger.protocol import (
     BudgetStatus,
     Event,
     FundOperation,
+    Grant,
     ReserveRequest,
     Rung,
     Settlement,
@@ -206,6 +207,20 @@ async def commit(
 ) -> Settlement:
     """Charge a hold."""
     return await ledger.commit(reservation_id, actual=by_unit(actual), key=key, payload_hash="bill")
+
+
+async def charge_late(
+    ledger: Home, reservation_id: str, actual: Amount, *, key: str = "late"
+) -> Settlement:
+    """Charge a hold that has ended."""
+    return await ledger.charge_late(
+        reservation_id, actual=by_unit(actual), key=key, payload_hash="bill"
+    )
+
+
+async def grow(ledger: Home, reservation_id: str, by: Amount, *, key: str = "more") -> Grant:
+    """Raise a hold."""
+    return await ledger.grow(reservation_id, by=by_unit(by), key=key)
 
 
 async def spend(

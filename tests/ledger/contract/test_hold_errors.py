@@ -16,7 +16,7 @@ from proxy.domain.errors import (
 )
 from proxy.domain.reservation import OnExpiry, Overage
 from proxy.ledger.protocol import ReserveRequest
-from tests.ledger.builders import BOT, DEV, ask, declare, line
+from tests.ledger.builders import BOT, DEV, ask, declare, line, usd
 from tests.ledger.harness import SECOND_MS, Harness, Home
 
 
@@ -31,7 +31,7 @@ async def rejecting(harness: Harness) -> str:
 
 async def committed(harness: Harness) -> str:
     reservation_id = await active(harness)
-    await harness.ledger.commit(reservation_id, actual=1, key="first", payload_hash="body")
+    await harness.ledger.commit(reservation_id, actual=usd(1), key="first", payload_hash="body")
     return reservation_id
 
 
@@ -85,11 +85,11 @@ async def do_dispatch(ledger: Home, reservation_id: str) -> None:
 
 
 async def do_grow(ledger: Home, reservation_id: str) -> None:
-    await ledger.grow(reservation_id, by=1, key="grow")
+    await ledger.grow(reservation_id, by=usd(1), key="grow")
 
 
 async def do_overgrow(ledger: Home, reservation_id: str) -> None:
-    await ledger.grow(reservation_id, by=-1, key="grow")
+    await ledger.grow(reservation_id, by=usd(-1), key="grow")
 
 
 async def do_extend(ledger: Home, reservation_id: str) -> None:
@@ -97,15 +97,15 @@ async def do_extend(ledger: Home, reservation_id: str) -> None:
 
 
 async def do_commit(ledger: Home, reservation_id: str) -> None:
-    await ledger.commit(reservation_id, actual=11, key="second", payload_hash="body")
+    await ledger.commit(reservation_id, actual=usd(11), key="second", payload_hash="body")
 
 
 async def do_commit_other(ledger: Home, reservation_id: str) -> None:
-    await ledger.commit(reservation_id, actual=11, key="first", payload_hash="other")
+    await ledger.commit(reservation_id, actual=usd(11), key="first", payload_hash="other")
 
 
 async def do_commit_negative(ledger: Home, reservation_id: str) -> None:
-    await ledger.commit(reservation_id, actual=-1, key="second", payload_hash="body")
+    await ledger.commit(reservation_id, actual=usd(-1), key="second", payload_hash="body")
 
 
 async def do_release(ledger: Home, reservation_id: str) -> None:
@@ -113,11 +113,11 @@ async def do_release(ledger: Home, reservation_id: str) -> None:
 
 
 async def do_charge_late(ledger: Home, reservation_id: str) -> None:
-    await ledger.charge_late(reservation_id, actual=1, key="late", payload_hash="")
+    await ledger.charge_late(reservation_id, actual=usd(1), key="late", payload_hash="")
 
 
 async def do_charge_late_beyond(ledger: Home, reservation_id: str) -> None:
-    await ledger.charge_late(reservation_id, actual=2**63, key="late", payload_hash="")
+    await ledger.charge_late(reservation_id, actual=usd(2**63), key="late", payload_hash="")
 
 
 async def do_mark_uncertain(ledger: Home, reservation_id: str) -> None:
@@ -202,6 +202,6 @@ async def test_a_rejected_commit_leaves_the_hold_as_it_was(harness: Harness) -> 
         await do_commit(harness.ledger, reservation_id)
     assert rejection.value.reason is Reason.BUDGET_EXCEEDED
     settled = await harness.ledger.commit(
-        reservation_id, actual=10, key="second", payload_hash="body"
+        reservation_id, actual=usd(10), key="second", payload_hash="body"
     )
-    assert settled.charged == 10
+    assert settled.charged == usd(10)

@@ -4,11 +4,24 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.domain.errors import BudgetRefused, IdempotencyMismatch, ReservationFinalized
-from proxy.domain.period import Period
 from proxy.domain.reservation import State
 from proxy.domain.subject import Subject
 from proxy.ledger.protocol import ReserveRequest
-from tests.ledger.builders import BOT, DEV, USD, ask, declare, hold, line, spend
+from tests.ledger.builders import (
+    BOT,
+    DEV,
+    USD,
+    ask,
+    charge_late,
+    commit,
+    declare,
+    fund,
+    grow,
+    hold,
+    line,
+    spend,
+    usd,
+)
 from tests.ledger.harness import MINUTE_MS, SECOND_MS, Harness, Home
 
 
@@ -45,7 +58,7 @@ async def test_two_reserves_in_one_moment_with_one_key_are_one_hold(ledger: Home
 async def test_a_replay_of_a_settled_hold_has_no_time_left(ledger: Home) -> None:
     request = ask(100, key="call 1")
     first = await ledger.reserve(request)
-    await ledger.commit(first.reservation_id, actual=1, key="settle", payload_hash="")
+    await commit(ledger, first.reservation_id, 1)
     assert await ledger.reserve(request) == replace(first, remaining_ttl_ms=0)
 
 
@@ -60,9 +73,9 @@ async def test_a_replay_after_the_lease_has_no_time_left(harness: Harness) -> No
 async def test_the_first_answer_survives_growing_and_operators(ledger: Home) -> None:
     request = ask(100, key="call 1")
     first = await ledger.reserve(request)
-    await ledger.grow(first.reservation_id, by=10, key="more")
+    await grow(ledger, first.reservation_id, 10)
     await ledger.extend(first.reservation_id, by_ms=5, key="longer")
-    await ledger.fund(DEV, USD, Period.LIFETIME, 7, "ops")
+    await fund(ledger, DEV, 7)
     await declare(ledger, line(DEV, 1000, overdraft_limit=3))
     assert await ledger.reserve(request) == first
 
@@ -85,21 +98,21 @@ async def test_a_refusal_is_not_remembered(ledger: Home) -> None:
     request = ask(501, key="call 1")
     with pytest.raises(BudgetRefused):
         await ledger.reserve(request)
-    await ledger.fund(BOT, USD, Period.LIFETIME, 1, "ops")
-    assert (await ledger.reserve(request)).amount == 501
+    await fund(ledger, BOT, 1)
+    assert (await ledger.reserve(request)).amounts == usd(501)
 
 
 async def test_a_free_reserve_is_answered_again(ledger: Home) -> None:
-    request = ask(0, key="call 1", free=True)
+    request = ask(0, key="call 1", free=[USD])
     assert await ledger.reserve(request) == await ledger.reserve(request)
 
 
 async def test_a_commit_is_answered_again_as_it_was(ledger: Home) -> None:
     reservation_id = await hold(ledger, 100)
-    first = await ledger.commit(reservation_id, actual=60, key="settle", payload_hash="bill")
+    first = await commit(ledger, reservation_id, 60)
     await spend(ledger, 50)
     count = await entries(ledger)
-    again = await ledger.commit(reservation_id, actual=60, key="settle", payload_hash="bill")
+    again = await commit(ledger, reservation_id, 60)
     assert again == first
     assert await entries(ledger) == count
 
@@ -115,18 +128,18 @@ async def test_a_key_of_one_operation_is_no_key_of_another(ledger: Home) -> None
     reservation_id = await hold(ledger, 100)
     await ledger.release(reservation_id, key="end")
     with pytest.raises(ReservationFinalized) as refusal:
-        await ledger.commit(reservation_id, actual=1, key="end", payload_hash="")
+        await ledger.commit(reservation_id, actual=usd(1), key="end", payload_hash="")
     assert refusal.value.state == State.RELEASED
 
 
 async def test_growing_is_answered_again_and_done_once(ledger: Home) -> None:
     reservation_id = await hold(ledger, 100)
-    first = await ledger.grow(reservation_id, by=20, key="more")
-    await ledger.grow(reservation_id, by=30, key="and more")
-    assert await ledger.grow(reservation_id, by=20, key="more") == first
-    assert (await ledger.reservation(reservation_id)).amount == 150
+    first = await grow(ledger, reservation_id, 20)
+    await grow(ledger, reservation_id, 30, key="and more")
+    assert await grow(ledger, reservation_id, 20) == first
+    assert (await ledger.reservation(reservation_id)).amounts == usd(150)
     with pytest.raises(IdempotencyMismatch):
-        await ledger.grow(reservation_id, by=21, key="more")
+        await grow(ledger, reservation_id, 21)
 
 
 async def test_extending_is_answered_again_and_done_once(harness: Harness) -> None:
@@ -146,26 +159,22 @@ async def test_extending_is_answered_again_and_done_once(harness: Harness) -> No
 async def test_a_late_charge_is_answered_again_and_done_once(ledger: Home) -> None:
     reservation_id = await hold(ledger, 100)
     await ledger.release(reservation_id, key="give up", actor="ops")
-    first = await ledger.charge_late(reservation_id, actual=70, key="late", payload_hash="bill")
+    first = await charge_late(ledger, reservation_id, 70)
     await spend(ledger, 50)
-    again = await ledger.charge_late(reservation_id, actual=70, key="late", payload_hash="bill")
+    again = await charge_late(ledger, reservation_id, 70)
     assert again == first
-    other = await ledger.charge_late(reservation_id, actual=70, key="twin", payload_hash="bill")
-    assert other.charged == 70, "another key finds it paid"
+    other = await charge_late(ledger, reservation_id, 70, key="twin")
+    assert other.charged == usd(70), "another key finds it paid"
     assert (await ledger.all_balances())[0].spent == 120
     with pytest.raises(IdempotencyMismatch):
-        await ledger.charge_late(reservation_id, actual=70, key="late", payload_hash="other")
+        await ledger.charge_late(reservation_id, actual=usd(70), key="late", payload_hash="other")
 
 
 async def test_answers_survive_a_crash(harness: Harness) -> None:
     request = ask(100, key="call 1")
     first = await harness.ledger.reserve(request)
-    settled = await harness.ledger.commit(
-        first.reservation_id, actual=60, key="settle", payload_hash="bill"
-    )
+    settled = await commit(harness.ledger, first.reservation_id, 60)
     await harness.crash()
     assert await harness.ledger.reserve(request) == replace(first, remaining_ttl_ms=0)
-    again = await harness.ledger.commit(
-        first.reservation_id, actual=60, key="settle", payload_hash="bill"
-    )
+    again = await commit(harness.ledger, first.reservation_id, 60)
     assert again == settled

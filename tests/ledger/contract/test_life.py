@@ -11,8 +11,23 @@ from proxy.domain.errors import (
 )
 from proxy.domain.reservation import OnExpiry, Overage, State
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import Rung, Swept
-from tests.ledger.builders import BOT, CLI, DEV, USD, ask, balance_of, declare, hold, line
+from proxy.ledger.protocol import Swept
+from tests.ledger.builders import (
+    BOT,
+    CLI,
+    DEV,
+    USD,
+    ask,
+    balance_of,
+    charge_late,
+    commit,
+    declare,
+    grow,
+    hold,
+    line,
+    rung,
+    usd,
+)
 from tests.ledger.harness import (
     HOUR_MS,
     MINUTE_MS,
@@ -41,12 +56,12 @@ async def test_a_hold_takes_room_in_every_budget_of_its_subject(ledger: Home) ->
         (DEV, 100, 900),
         (BOT, 100, 400),
     ]
-    assert (grant.amount, grant.rung) == (100, 0)
+    assert (grant.amounts, grant.rung) == (usd(100), 0)
     assert grant.affected_scopes == (DEV, BOT)
     assert grant.expires_at_ms == NOON_MS + MINUTE_MS
     assert grant.remaining_ttl_ms == MINUTE_MS
     row = await ledger.reservation(grant.reservation_id)
-    assert (row.state, row.amount, row.charged) == (State.ACTIVE, 100, None)
+    assert (row.state, row.amounts, row.charged) == (State.ACTIVE, usd(100), None)
     assert (row.scope_path, row.tenant) == (BOT, "dev")
     assert row.metadata == {"model": "gpt"}
 
@@ -58,36 +73,36 @@ async def test_no_other_agent_is_touched(ledger: Home) -> None:
 
 
 async def test_the_granted_rung_is_the_one_that_fits(ledger: Home) -> None:
-    grant = await ledger.reserve(ask(plan=[Rung(600, 600), Rung(10, 600)], max_share_pct=50))
-    assert (grant.rung, grant.amount) == (1, 250)
-    assert (await ledger.reservation(grant.reservation_id)).amount == 250
+    grant = await ledger.reserve(ask(plan=[rung(600, 600), rung(10, 600)], max_share_pct=50))
+    assert (grant.rung, grant.amounts) == (1, usd(250))
+    assert (await ledger.reservation(grant.reservation_id)).amounts == usd(250)
 
 
 async def test_a_commit_charges_the_actual_and_gives_back_the_rest(ledger: Home) -> None:
     reservation_id = await hold(ledger, 100)
     settled = await ledger.commit(
         reservation_id,
-        actual=30,
+        actual=usd(30),
         key="settle",
         payload_hash="",
         estimated=True,
         metadata={"served_model": "mini"},
     )
     assert settled.state is State.COMMITTED
-    assert (settled.charged, settled.released, settled.uncovered) == (30, 70, 0)
+    assert (settled.charged, settled.released, settled.uncovered) == (usd(30), usd(70), usd(0))
     assert [(b.spent, b.reserved, b.remaining) for b in settled.balances] == [
         (30, 0, 970),
         (30, 0, 470),
     ]
     row = await ledger.reservation(reservation_id)
-    assert (row.charged, row.estimated, row.finalized_at_ms) == (30, True, NOON_MS)
+    assert (row.charged, row.estimated, row.finalized_at_ms) == (usd(30), True, NOON_MS)
     assert row.settled_metadata == {"served_model": "mini"}
 
 
 async def test_a_release_gives_back_everything(ledger: Home) -> None:
     reservation_id = await hold(ledger, 100)
     settled = await ledger.release(reservation_id, key="give back")
-    assert (settled.state, settled.charged, settled.released) == (State.RELEASED, 0, 100)
+    assert (settled.state, settled.charged, settled.released) == (State.RELEASED, usd(0), usd(100))
     assert [balance.remaining for balance in settled.balances] == [1000, 500]
 
 
@@ -146,8 +161,8 @@ async def test_the_cost_of_an_uncertain_call_lands_whenever_it_is_known(
     await ledger.mark_uncertain(reservation_id)
     harness.advance_ms(14 * MINUTE_MS)
     assert await ledger.expire(limit=10) == Swept()
-    settled = await ledger.commit(reservation_id, actual=actual, key="settle", payload_hash="")
-    assert settled.charged == actual
+    settled = await commit(ledger, reservation_id, actual)
+    assert settled.charged == usd(actual)
     balance = await balance_of(ledger, BOT)
     assert (balance.remaining, balance.uncertain, balance.reserved) == (remaining, 0, 0)
 
@@ -245,8 +260,8 @@ async def test_an_extension_is_a_millisecond_to_a_day(ledger: Home, by_ms: int) 
 async def test_the_proxy_settles_its_own_hold_even_after_the_lease(harness: Harness) -> None:
     reservation_id = await hold(harness.ledger, 100)
     harness.advance_ms(HOUR_MS)
-    settled = await harness.ledger.commit(reservation_id, actual=60, key="s", payload_hash="")
-    assert settled.charged == 60
+    settled = await commit(harness.ledger, reservation_id, 60)
+    assert settled.charged == usd(60)
 
 
 async def test_what_stays_uncertain_is_charged_in_full_as_an_estimate(harness: Harness) -> None:
@@ -258,7 +273,7 @@ async def test_what_stays_uncertain_is_charged_in_full_as_an_estimate(harness: H
     harness.advance_ms(1)
     assert (await ledger.expire(limit=10)).committed == (reservation_id,)
     row = await ledger.reservation(reservation_id)
-    assert (row.state, row.charged, row.estimated) == (State.COMMITTED, 100, True)
+    assert (row.state, row.charged, row.estimated) == (State.COMMITTED, usd(100), True)
     (*_, entry) = await ledger.journal("dev", after_seq=0, limit=100)
     assert (entry.kind, entry.actor) == (Kind.COMMIT, "settle.uncertain")
 
@@ -290,26 +305,26 @@ async def test_one_sweep_does_not_end_a_hold_that_it_has_just_found_lost(
 
 async def test_a_hold_grows_in_all_its_budgets(ledger: Home) -> None:
     reservation_id = await hold(ledger, 100)
-    grant = await ledger.grow(reservation_id, by=50, key="more")
-    assert grant.amount == 150
+    grant = await grow(ledger, reservation_id, 50)
+    assert grant.amounts == usd(150)
     assert [balance.reserved for balance in grant.balances] == [150, 150]
-    settled = await ledger.commit(reservation_id, actual=140, key="settle", payload_hash="")
-    assert (settled.charged, settled.released, settled.uncovered) == (140, 10, 0)
+    settled = await commit(ledger, reservation_id, 140)
+    assert (settled.charged, settled.released, settled.uncovered) == (usd(140), usd(10), usd(0))
 
 
 async def test_a_hold_grows_in_none_if_one_has_no_room(ledger: Home) -> None:
     reservation_id = await hold(ledger, 100)
     with pytest.raises(BudgetRefused) as refusal:
-        await ledger.grow(reservation_id, by=401, key="more")
+        await grow(ledger, reservation_id, 401)
     assert refusal.value.shortage.scope == BOT
     assert refusal.value.reason is Reason.BUDGET_EXCEEDED
     assert (await balance_of(ledger, DEV)).reserved == 100
-    assert (await ledger.grow(reservation_id, by=400, key="more")).amount == 500
+    assert (await grow(ledger, reservation_id, 400)).amounts == usd(500)
 
 
 async def test_a_free_hold_that_grows_holds_nothing(ledger: Home) -> None:
-    grant = await ledger.reserve(ask(0, free=True))
-    assert (await ledger.grow(grant.reservation_id, by=5, key="more")).balances == ()
+    grant = await ledger.reserve(ask(0, free=[USD]))
+    assert (await grow(ledger, grant.reservation_id, 5)).balances == ()
     assert (await balance_of(ledger, BOT)).reserved == 0
 
 
@@ -317,7 +332,7 @@ async def test_other_calls_in_flight_make_growing_busy(ledger: Home) -> None:
     reservation_id = await hold(ledger, 100)
     await hold(ledger, 400)
     with pytest.raises(BudgetRefused) as refusal:
-        await ledger.grow(reservation_id, by=1, key="more")
+        await grow(ledger, reservation_id, 1)
     assert refusal.value.reason is Reason.BUDGET_BUSY
     assert refusal.value.retry_after_ms == 1_000
 
@@ -331,23 +346,23 @@ async def test_a_call_that_an_operator_gave_up_is_charged_when_its_cost_turns_up
     reservation_id = await hold(ledger, 100)
     await ledger.release(reservation_id, key="give up", actor="ops")
     with pytest.raises(ReservationFinalized):
-        await ledger.commit(reservation_id, actual=70, key="settle", payload_hash="")
-    late = await ledger.charge_late(reservation_id, actual=70, key="settle", payload_hash="")
-    assert (late.state, late.charged, late.uncovered) == (State.RELEASED, 70, 0)
+        await commit(ledger, reservation_id, 70)
+    late = await charge_late(ledger, reservation_id, 70, key="settle")
+    assert (late.state, late.charged, late.uncovered) == (State.RELEASED, usd(70), usd(0))
     assert (await balance_of(ledger, BOT)).spent == 70
     row = await ledger.reservation(reservation_id)
-    assert (row.charged, row.estimated) == (70, False)
+    assert (row.charged, row.estimated) == (usd(70), False)
 
 
 async def test_a_late_cost_is_never_refused(ledger: Home) -> None:
     reservation_id = await hold(ledger, 100)
     await ledger.release(reservation_id, key="give up", actor="ops")
     await hold(ledger, 480)
-    late = await ledger.charge_late(reservation_id, actual=70, key="settle", payload_hash="")
-    assert (late.charged, late.uncovered) == (20, 50)
+    late = await charge_late(ledger, reservation_id, 70, key="settle")
+    assert (late.charged, late.uncovered) == (usd(20), usd(50))
     assert (await balance_of(ledger, BOT)).is_over_limit
-    again = await ledger.charge_late(reservation_id, actual=75, key="more", payload_hash="")
-    assert (again.charged, again.uncovered) == (20, 55), "only what was not known before"
+    again = await charge_late(ledger, reservation_id, 75, key="more")
+    assert (again.charged, again.uncovered) == (usd(20), usd(55)), "only what was not known before"
 
 
 async def test_a_lapsed_hold_is_ended_before_it_is_charged_late(harness: Harness) -> None:
@@ -355,8 +370,8 @@ async def test_a_lapsed_hold_is_ended_before_it_is_charged_late(harness: Harness
     request = ask(100, on_expiry=OnExpiry.RELEASE, overage=Overage.REJECT)
     reservation_id = (await ledger.reserve(request)).reservation_id
     harness.advance_ms(MINUTE_MS + 1)
-    late = await ledger.charge_late(reservation_id, actual=120, key="late", payload_hash="")
-    assert (late.state, late.charged) == (State.EXPIRED, 120)
+    late = await charge_late(ledger, reservation_id, 120)
+    assert (late.state, late.charged) == (State.EXPIRED, usd(120))
     assert (await balance_of(ledger, BOT)).reserved == 0
 
 
@@ -369,8 +384,8 @@ async def test_an_estimate_is_raised_to_the_actual_and_never_lowered(
     await ledger.mark_uncertain(reservation_id)
     harness.advance_ms(QUARTER_MS)
     await ledger.expire(limit=10)
-    late = await ledger.charge_late(reservation_id, actual=actual, key="late", payload_hash="")
-    assert (late.charged, late.uncovered) == (charged, 0)
+    late = await charge_late(ledger, reservation_id, actual)
+    assert (late.charged, late.uncovered) == (usd(charged), usd(0))
     assert (await balance_of(ledger, BOT)).spent == charged
     assert (await ledger.reservation(reservation_id)).estimated is estimated
 
@@ -383,8 +398,8 @@ async def test_a_restart_forgets_nothing(harness: Harness) -> None:
     before = await harness.ledger.all_balances()
     await harness.restart()
     assert await harness.ledger.all_balances() == before
-    settled = await harness.ledger.commit(reservation_id, actual=5, key="s", payload_hash="")
-    assert settled.charged == 5
+    settled = await commit(harness.ledger, reservation_id, 5)
+    assert settled.charged == usd(5)
 
 
 async def test_a_crash_leaves_what_was_dispatched_uncertain_and_nothing_else(

@@ -7,7 +7,20 @@ from proxy.domain.period import Period
 from proxy.domain.reservation import OnExpiry, Overage
 from proxy.ledger.journal import Kind
 from proxy.ledger.protocol import Balance, Settlement
-from tests.ledger.builders import BOT, CLI, DEV, USD, ask, balance_of, declare, hold, line
+from tests.ledger.builders import (
+    BOT,
+    CLI,
+    DEV,
+    USD,
+    ask,
+    balance_of,
+    commit,
+    declare,
+    fund,
+    hold,
+    line,
+    usd,
+)
 from tests.ledger.harness import DAY_MS, Harness, Home
 
 
@@ -22,9 +35,7 @@ async def settle(
 ) -> tuple[str, Settlement]:
     request = ask(held, agent=agent, overage=overage, on_expiry=on_expiry)
     grant = await ledger.reserve(request)
-    settlement = await ledger.commit(
-        grant.reservation_id, actual=actual, key="settle", payload_hash="bill"
-    )
+    settlement = await commit(ledger, grant.reservation_id, actual)
     return grant.reservation_id, settlement
 
 
@@ -41,11 +52,11 @@ def figures(balance: Balance) -> tuple[int, int, int, int, bool]:
 async def test_what_no_budget_can_fund_is_uncovered(ledger: Home) -> None:
     await declare(ledger, line(DEV, 100), line(BOT, 50))
     reservation_id, settled = await settle(ledger, held=40, actual=65)
-    assert (settled.charged, settled.uncovered, settled.released) == (50, 15, 0)
+    assert (settled.charged, settled.uncovered, settled.released) == (usd(50), usd(15), usd(0))
     assert figures(await balance_of(ledger, DEV)) == (50, 0, 15, 50, False)
     assert figures(await balance_of(ledger, BOT)) == (50, 0, 15, 0, True)
     row = await ledger.reservation(reservation_id)
-    assert (row.charged, row.uncovered) == (50, 15)
+    assert (row.charged, row.uncovered) == (usd(50), usd(15))
     audit = await ledger.verify()
     assert (audit.charged, audit.uncovered, audit.differences) == (50, 15, ())
 
@@ -57,14 +68,14 @@ async def test_only_the_budget_that_lacked_the_money_is_blocked(ledger: Home) ->
         await ledger.reserve(ask(0))
     assert refusal.value.reason is Reason.OVERDRAFT_LIMIT_EXCEEDED
     assert refusal.value.shortage.scope == BOT
-    assert (await ledger.reserve(ask(10, agent="cli"))).amount == 10
+    assert (await ledger.reserve(ask(10, agent="cli"))).amounts == usd(10)
 
 
 async def test_an_overdraft_lends_up_to_its_limit(ledger: Home) -> None:
     await declare(ledger, line(DEV, 100), line(BOT, 50, overdraft_limit=10))
     overdraft = Overage.ALLOW_WITH_OVERDRAFT
     _, settled = await settle(ledger, held=40, actual=65, overage=overdraft)
-    assert (settled.charged, settled.uncovered) == (60, 5)
+    assert (settled.charged, settled.uncovered) == (usd(60), usd(5))
     assert figures(await balance_of(ledger, BOT)) == (50, 10, 5, -10, True)
     assert figures(await balance_of(ledger, DEV)) == (60, 0, 5, 40, False)
 
@@ -72,7 +83,7 @@ async def test_an_overdraft_lends_up_to_its_limit(ledger: Home) -> None:
 async def test_debt_within_the_limit_blocks_nothing(ledger: Home) -> None:
     await declare(ledger, line(DEV, 50, overdraft_limit=10))
     await settle(ledger, held=40, actual=55, overage=Overage.ALLOW_WITH_OVERDRAFT)
-    await ledger.fund(DEV, USD, Period.LIFETIME, 20, "ops")
+    await fund(ledger, DEV, 20)
     assert figures(await balance_of(ledger, DEV)) == (55, 0, 0, 15, False)
 
 
@@ -103,18 +114,18 @@ async def test_what_is_owed_is_charged_once_there_is_room(
     await declare(ledger, line(DEV, 100))
     much, little = await hold(ledger, 30), await hold(ledger, 14)
     reservation_id, settled = await settle(ledger, held=50, actual=71)
-    assert (settled.charged, settled.uncovered) == (56, 15)
+    assert (settled.charged, settled.uncovered) == (usd(56), usd(15))
     match gives:
         case "release":
             await ledger.release(much, key="give back")
         case "release little":
             await ledger.release(little, key="give back")
         case "fund":
-            await ledger.fund(DEV, USD, Period.LIFETIME, 15, "ops")
+            await fund(ledger, DEV, 15)
         case "declare":
             await declare(ledger, line(DEV, 115))
     row = await ledger.reservation(reservation_id)
-    assert (row.charged, row.uncovered) == ((71, 0) if paid else (56, 15))
+    assert (row.charged, row.uncovered) == ((usd(71), usd(0)) if paid else (usd(56), usd(15)))
     balance = await balance_of(ledger, DEV)
     assert balance.is_over_limit is not paid
     assert balance.uncovered == (0 if paid else 15)
@@ -124,8 +135,8 @@ async def test_what_is_owed_is_charged_once_there_is_room(
 async def test_the_row_of_the_charge_keeps_its_first_answer(ledger: Home) -> None:
     await declare(ledger, line(DEV, 100))
     reservation_id, settled = await settle(ledger, held=50, actual=115)
-    await ledger.fund(DEV, USD, Period.LIFETIME, 15, "ops")
-    again = await ledger.commit(reservation_id, actual=115, key="settle", payload_hash="bill")
+    await fund(ledger, DEV, 15)
+    again = await commit(ledger, reservation_id, 115)
     assert again == settled
 
 
@@ -134,10 +145,10 @@ async def test_the_oldest_is_paid_first(ledger: Home) -> None:
     first = await ledger.reserve(ask(50))
     second = await ledger.reserve(ask(50))
     for grant, actual in ((second, 58), (first, 60)):
-        await ledger.commit(grant.reservation_id, actual=actual, key="s", payload_hash="")
-    await ledger.fund(DEV, USD, Period.LIFETIME, 17, "ops")
-    assert (await ledger.reservation(first.reservation_id)).uncovered == 0
-    assert (await ledger.reservation(second.reservation_id)).uncovered == 8
+        await commit(ledger, grant.reservation_id, actual)
+    await fund(ledger, DEV, 17)
+    assert (await ledger.reservation(first.reservation_id)).uncovered == usd(0)
+    assert (await ledger.reservation(second.reservation_id)).uncovered == usd(8)
     kinds = [entry.kind for entry in await ledger.journal("dev", after_seq=0, limit=100)]
     assert kinds.count(Kind.REPAY) == 1
 
@@ -147,23 +158,23 @@ async def test_of_very_many_the_oldest_are_paid_first(ledger: Home) -> None:
     await declare(ledger, line(DEV, 0))
     grants = [await ledger.reserve(ask(0)) for _ in range(103)]
     for grant in grants:
-        await ledger.commit(grant.reservation_id, actual=1, key="s", payload_hash="")
+        await commit(ledger, grant.reservation_id, 1)
     for funds, owed in ((1, 102), (101, 2), (1, 0)):
-        await ledger.fund(DEV, USD, Period.LIFETIME, funds, "ops")
+        await fund(ledger, DEV, funds)
         rows = [await ledger.reservation(grant.reservation_id) for grant in grants]
-        assert [row.uncovered for row in rows] == [0] * (103 - owed) + [1] * owed
+        assert [row.uncovered[USD] for row in rows] == [0] * (103 - owed) + [1] * owed
     assert (await balance_of(ledger, DEV)).remaining == 0
 
 
 async def test_what_two_budgets_owe_waits_for_both(ledger: Home) -> None:
     await declare(ledger, line(DEV, 50), line(BOT, 50))
     reservation_id, _ = await settle(ledger, held=40, actual=60)
-    await ledger.fund(DEV, USD, Period.LIFETIME, 100, "ops")
-    assert (await ledger.reservation(reservation_id)).uncovered == 10
+    await fund(ledger, DEV, 100)
+    assert (await ledger.reservation(reservation_id)).uncovered == usd(10)
     assert not (await balance_of(ledger, DEV)).is_over_limit, "funding ends it"
     assert (await balance_of(ledger, BOT)).is_over_limit
-    await ledger.fund(BOT, USD, Period.LIFETIME, 10, "ops")
-    assert (await ledger.reservation(reservation_id)).uncovered == 0
+    await fund(ledger, BOT, 10)
+    assert (await ledger.reservation(reservation_id)).uncovered == usd(0)
     assert figures(await balance_of(ledger, BOT)) == (60, 0, 0, 0, False)
 
 
@@ -174,7 +185,7 @@ async def test_a_budget_is_relieved_when_it_covers_what_it_owes(ledger: Home) ->
     await settle(ledger, held=40, actual=60)
     assert (await balance_of(ledger, DEV)).is_over_limit is False
     late = await ledger.reserve(ask(0, agent="cli"))
-    await ledger.commit(late.reservation_id, actual=29, key="s", payload_hash="")
+    await commit(ledger, late.reservation_id, 29)
     tenant = await balance_of(ledger, DEV)
     assert (tenant.uncovered, tenant.remaining, tenant.is_over_limit) == (19, 0, True)
     await ledger.release(waiting, key="give back")
@@ -189,7 +200,7 @@ async def test_a_new_window_is_not_over_its_limit(harness: Harness) -> None:
     await declare(ledger, line(DEV, 50, period=Period.DAY))
     await settle(ledger, held=40, actual=60)
     harness.advance_ms(DAY_MS)
-    assert (await ledger.reserve(ask(50))).amount == 50
+    assert (await ledger.reserve(ask(50))).amounts == usd(50)
     balance = await balance_of(ledger, DEV)
     assert (balance.is_over_limit, balance.uncovered) == (False, 0)
     assert (await ledger.verify()).uncovered == 10, "the old window still shows it"

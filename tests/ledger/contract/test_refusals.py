@@ -11,7 +11,7 @@ from proxy.domain.errors import (
     Refused,
     UnitMismatch,
 )
-from proxy.domain.money import INT64_MAX, Unit
+from proxy.domain.money import INT64_MAX
 from proxy.domain.period import Period
 from proxy.domain.reservation import Overage
 from proxy.domain.scope import Scope
@@ -20,12 +20,18 @@ from proxy.ledger.protocol import BudgetStatus, ReserveRequest, Rung
 from tests.ledger.builders import (
     BOT,
     DEV,
+    TOKENS,
     USD,
     ask,
+    balance_of,
+    commit,
     declare,
+    fund,
     hold,
     line,
+    rung,
     spend,
+    usd,
 )
 from tests.ledger.harness import DAY_MS, NOON_MS, SECOND_MS, Harness, Home
 
@@ -37,11 +43,11 @@ async def fund_both(ledger: Home) -> None:
 
 
 async def freeze(ledger: Home, scope: Scope) -> None:
-    await ledger.set_status(scope, USD, BudgetStatus.FROZEN, "ops")
+    await ledger.set_status(scope, USD, BudgetStatus.FROZEN, actor="ops")
 
 
 async def close(ledger: Home, scope: Scope) -> None:
-    await ledger.set_status(scope, USD, BudgetStatus.CLOSED, "ops")
+    await ledger.set_status(scope, USD, BudgetStatus.CLOSED, actor="ops")
 
 
 async def freeze_tenant(ledger: Home) -> None:
@@ -139,7 +145,7 @@ async def test_debt_of_the_last_window_blocks_until_it_is_paid(harness: Harness)
     ledger = harness.ledger
     await declare(ledger, line(DEV, 10, period=Period.DAY, overdraft_limit=30))
     grant = await ledger.reserve(ask(10, overage=Overage.ALLOW_WITH_OVERDRAFT))
-    await ledger.commit(grant.reservation_id, actual=35, key="settle", payload_hash="")
+    await commit(ledger, grant.reservation_id, 35)
     await declare(ledger, line(DEV, 10, period=Period.DAY, overdraft_limit=0))
     with pytest.raises(BudgetRefused) as refusal:
         await ledger.reserve(ask(0))
@@ -150,8 +156,8 @@ async def test_debt_of_the_last_window_blocks_until_it_is_paid(harness: Harness)
         await ledger.reserve(ask(0))
     assert refusal.value.reason is Reason.DEBT_OUTSTANDING
 
-    await ledger.fund(DEV, USD, Period.DAY, 15, "ops")
-    assert (await ledger.reserve(ask(0))).amount == 0
+    await fund(ledger, DEV, 15, period=Period.DAY)
+    assert (await ledger.reserve(ask(0))).amounts == usd(0)
 
 
 async def test_busy_says_when_to_come_back(harness: Harness) -> None:
@@ -173,7 +179,7 @@ async def test_busy_says_when_to_come_back(harness: Harness) -> None:
 
     slow = await hold(ledger, 1)
     harness.advance_ms(59 * SECOND_MS)
-    await ledger.commit(slow, actual=1, key="settle", payload_hash="")
+    await commit(ledger, slow, 1)
     with pytest.raises(BudgetRefused) as refusal:
         await ledger.reserve(ask(60))
     assert refusal.value.retry_after_ms == 5_000, "never longer than that"
@@ -196,40 +202,32 @@ async def test_a_subject_without_a_budget_is_refused(ledger: Home) -> None:
 
 
 async def test_a_subject_without_a_level_is_refused(ledger: Home) -> None:
-    request = ReserveRequest(
-        key="key",
-        payload_hash="",
-        subject=Subject(dimensions={"run": "7"}),
-        unit=USD,
-        plan=(Rung(1, 1),),
-        ttl_ms=1_000,
-    )
     with pytest.raises(Refused) as refusal:
-        await ledger.reserve(request)
+        await ledger.reserve(ask(1, subject=Subject(dimensions={"run": "7"})))
     assert refusal.value.reason is Reason.BUDGET_NOT_FOUND
 
 
 async def test_a_unit_that_no_budget_has_is_a_mismatch(ledger: Home) -> None:
-    await declare(ledger, line(DEV, 100, unit=Unit.TOKENS))
+    await declare(ledger, line(DEV, 100, unit=TOKENS))
     with pytest.raises(UnitMismatch):
         await ledger.reserve(ask(1))
 
 
 async def test_a_template_counts_as_a_budget_of_its_unit(ledger: Home) -> None:
-    await declare(ledger, line("tenant:dev/agent:*", 100, unit=Unit.TOKENS))
+    await declare(ledger, line("tenant:dev/agent:*", 100, unit=TOKENS))
     with pytest.raises(UnitMismatch):
         await ledger.reserve(ask(1))
-    assert (await ledger.reserve(ask(1, unit=Unit.TOKENS))).amount == 1
+    assert (await ledger.reserve(ask({TOKENS: 1}))).amounts == {TOKENS: 1}
 
 
 async def test_other_budgets_of_the_subject_are_skipped_by_unit(ledger: Home) -> None:
-    await declare(ledger, line(DEV, 100), line(BOT, 0, unit=Unit.TOKENS))
+    await declare(ledger, line(DEV, 100), line(BOT, 0, unit=TOKENS))
     grant = await ledger.reserve(ask(60))
     assert [balance.scope for balance in grant.balances] == [DEV]
     assert grant.affected_scopes == (DEV, BOT)
 
 
-@pytest.mark.parametrize("plan", [[Rung(-1, 5)], [Rung(0, INT64_MAX + 1)]])
+@pytest.mark.parametrize("plan", [[rung(-1, 5)], [rung(0, INT64_MAX + 1)]])
 async def test_an_estimate_beyond_int64_is_out_of_range(ledger: Home, plan: list[Rung]) -> None:
     await declare(ledger, line(DEV, 100))
     with pytest.raises(AmountOutOfRange):
@@ -240,7 +238,7 @@ async def test_an_estimate_beyond_int64_is_out_of_range(ledger: Home, plan: list
     ("request_", "what"),
     [
         (ask(plan=[]), "rung"),
-        (ask(plan=[Rung(6, 5)]), "minimum"),
+        (ask(plan=[rung(6, 5)]), "minimum"),
         (ask(1, max_share_pct=0), "max_share_pct"),
         (ask(1, max_share_pct=101), "max_share_pct"),
         (ask(1, ttl_ms=0), "lease"),
@@ -259,14 +257,14 @@ async def test_a_request_that_makes_no_sense_is_a_mistake_of_the_caller(
 async def test_a_free_call_goes_through_when_the_money_is_gone(ledger: Home) -> None:
     """LiteLLM #14004: free local models must still work."""
     await declare(ledger, line(DEV, 0), line("tenant:dev/agent:*", 0), templates_max=0)
-    grant = await ledger.reserve(ask(0, free=True))
-    assert grant.amount == 0
-    settled = await ledger.commit(grant.reservation_id, actual=0, key="k", payload_hash="")
-    assert (settled.charged, settled.uncovered) == (0, 0)
+    grant = await ledger.reserve(ask(0, free=[USD]))
+    assert grant.amounts == usd(0)
+    settled = await commit(ledger, grant.reservation_id, 0)
+    assert (settled.charged, settled.uncovered) == (usd(0), usd(0))
 
 
 async def test_a_free_call_needs_no_budget(ledger: Home) -> None:
-    assert (await ledger.reserve(ask(0, free=True))).amount == 0
+    assert (await ledger.reserve(ask(0, free=[USD]))).amounts == usd(0)
 
 
 @pytest.mark.parametrize("status", [BudgetStatus.FROZEN, BudgetStatus.CLOSED])
@@ -275,16 +273,17 @@ async def test_a_free_call_is_stopped_by_the_status_even_of_a_template(
 ) -> None:
     await declare(ledger, line("tenant:dev/agent:*", 5, status=status))
     with pytest.raises(BudgetRefused) as refusal:
-        await ledger.reserve(ask(0, free=True))
+        await ledger.reserve(ask(0, free=[USD]))
     assert refusal.value.reason.value == f"budget_{status.value.lower()}"
 
 
 async def test_what_was_billed_for_a_free_call_is_shown(ledger: Home) -> None:
     await declare(ledger, line(DEV, 100))
-    grant = await ledger.reserve(ask(0, free=True))
-    settled = await ledger.commit(grant.reservation_id, actual=7, key="k", payload_hash="")
-    assert (settled.charged, settled.uncovered) == (0, 7)
-    assert (await ledger.verify()).uncovered == 7
+    grant = await ledger.reserve(ask(0, free=[USD]))
+    settled = await commit(ledger, grant.reservation_id, 7)
+    assert (settled.charged, settled.uncovered) == (usd(7), usd(0))
+    assert (await ledger.verify()).charged == 7
+    assert (await balance_of(ledger, DEV)).spent == 0
 
 
 async def test_a_message_names_scope_amounts_and_reset(harness: Harness) -> None:

@@ -15,10 +15,14 @@ from tests.ledger.builders import (
     USD,
     ask,
     balance_of,
+    commit,
     declare,
+    fund,
+    grow,
     hold,
     line,
     spend,
+    usd,
 )
 from tests.ledger.harness import DAY_MS, HOUR_MS, NOON_MS, Harness, Home
 
@@ -35,7 +39,7 @@ async def test_a_day_ends_at_midnight_utc(harness: Harness) -> None:
         await ledger.reserve(ask(1))
     assert refusal.value.shortage.resets_at_ms == MIDNIGHT_MS
     harness.advance_ms(1)
-    assert (await ledger.reserve(ask(100))).amount == 100
+    assert (await ledger.reserve(ask(100))).amounts == usd(100)
     balance = await balance_of(ledger, DEV)
     assert (balance.window_start_ms, balance.window_end_ms) == (MIDNIGHT_MS, MIDNIGHT_MS + DAY_MS)
 
@@ -51,7 +55,7 @@ async def test_a_day_that_is_over_does_not_come_back(harness: Harness) -> None:
     seen = await ledger.balances([DEV, BOT, CLI], USD)
     assert [balance.window_start_ms for balance in seen] == [MIDNIGHT_MS] * 3
     assert [balance.remaining for balance in seen] == [70, 60, 90]
-    assert (await ledger.reserve(ask(60))).amount == 60
+    assert (await ledger.reserve(ask(60))).amounts == usd(60)
 
 
 async def test_a_month_ends_with_its_last_day(harness: Harness) -> None:
@@ -61,7 +65,7 @@ async def test_a_month_ends_with_its_last_day(harness: Harness) -> None:
     with pytest.raises(BudgetRefused):
         await harness.ledger.reserve(ask(1))
     harness.advance_ms(DAY_MS)
-    assert (await harness.ledger.reserve(ask(100))).amount == 100
+    assert (await harness.ledger.reserve(ask(100))).amounts == usd(100)
 
 
 async def test_a_lifetime_never_resets(harness: Harness) -> None:
@@ -82,7 +86,7 @@ async def test_a_hold_settles_in_the_window_it_was_made_in(harness: Harness) -> 
     late = await ledger.reserve(ask(100))
     assert late.balances[0].reserved == 100, "the new day starts with no hold"
 
-    settled = await ledger.commit(early, actual=80, key="settle", payload_hash="")
+    settled = await commit(ledger, early, 80)
     (yesterday,) = settled.balances
     assert yesterday.window_end_ms == MIDNIGHT_MS
     assert (yesterday.spent, yesterday.reserved, yesterday.remaining) == (80, 0, 20)
@@ -97,14 +101,14 @@ async def test_a_hold_grows_in_the_window_it_was_made_in(harness: Harness) -> No
     grant = await ledger.reserve(ask(60, ttl_ms=DAY_MS))
     harness.advance_ms(13 * HOUR_MS)
     await spend(ledger, 100)
-    assert (await ledger.grow(grant.reservation_id, by=40, key="more")).amount == 100
+    assert (await grow(ledger, grant.reservation_id, 40)).amounts == usd(100)
 
 
 async def test_debt_is_taken_from_the_new_allocation_first(harness: Harness) -> None:
     ledger = harness.ledger
     await declare(ledger, line(DEV, 100, period=DAY, overdraft_limit=50))
     grant = await ledger.reserve(ask(100, overage=Overage.ALLOW_WITH_OVERDRAFT))
-    await ledger.commit(grant.reservation_id, actual=130, key="settle", payload_hash="")
+    await commit(ledger, grant.reservation_id, 130)
     assert (await balance_of(ledger, DEV)).debt == 30
 
     harness.advance_ms(DAY_MS)
@@ -126,7 +130,7 @@ async def test_debt_beyond_an_allocation_is_paid_window_by_window(harness: Harne
     ledger = harness.ledger
     await declare(ledger, line(DEV, 20, period=DAY, overdraft_limit=50))
     grant = await ledger.reserve(ask(20, overage=Overage.ALLOW_WITH_OVERDRAFT))
-    await ledger.commit(grant.reservation_id, actual=70, key="settle", payload_hash="")
+    await commit(ledger, grant.reservation_id, 70)
     for left in (-30, -10):
         harness.advance_ms(DAY_MS)
         with pytest.raises(BudgetRefused) as refusal:
@@ -164,7 +168,7 @@ async def test_several_windows_bind_one_scope(harness: Harness) -> None:
     )
     grant = await ledger.reserve(ask(30))
     assert [balance.period for balance in grant.balances] == [LIFETIME, MONTH, DAY]
-    await ledger.commit(grant.reservation_id, actual=30, key="settle", payload_hash="")
+    await commit(ledger, grant.reservation_id, 30)
     with pytest.raises(BudgetRefused) as refusal:
         await ledger.reserve(ask(1))
     assert refusal.value.shortage.resets_at_ms == MIDNIGHT_MS
@@ -187,7 +191,7 @@ async def test_a_template_makes_a_budget_for_the_call_that_needs_it(ledger: Home
     with pytest.raises(BudgetRefused) as refusal:
         await ledger.reserve(ask(20))
     assert refusal.value.shortage.scope == BOT
-    assert (await ledger.reserve(ask(30, agent="cli"))).amount == 30
+    assert (await ledger.reserve(ask(30, agent="cli"))).amounts == usd(30)
 
 
 async def test_a_refused_call_makes_no_budget(ledger: Home) -> None:
@@ -268,7 +272,7 @@ async def test_declaring_again_changes_nothing(harness: Harness) -> None:
     lines = [line(DEV, 100, period=DAY), line("tenant:dev/agent:*", 30)]
     await declare(harness.ledger, *lines)
     await spend(harness.ledger, 10)
-    await harness.ledger.fund(DEV, USD, DAY, 5, "ops")
+    await fund(harness.ledger, DEV, 5, period=DAY)
     before = await harness.ledger.all_balances()
     entries = await harness.ledger.journal("dev", after_seq=0, limit=100)
     await harness.restart()
@@ -284,7 +288,7 @@ async def test_only_the_difference_moves_the_allocation(
     """Funds made by hand survive, and a budget lowered below its spend is negative."""
     await declare(ledger, line(DEV, 100))
     await spend(ledger, 10)
-    await ledger.fund(DEV, USD, LIFETIME, 5, "ops")
+    await fund(ledger, DEV, 5)
     await declare(ledger, line(DEV, new))
     assert (await balance_of(ledger, DEV)).remaining == remaining
 
@@ -301,7 +305,7 @@ async def test_nothing_is_admitted_below_zero(ledger: Home) -> None:
 async def test_what_operators_set_survives_until_its_line_changes(ledger: Home) -> None:
     frozen, active = BudgetStatus.FROZEN, BudgetStatus.ACTIVE
     await declare(ledger, line(DEV, 100, overdraft_limit=5))
-    await ledger.set_status(DEV, USD, frozen, "ops")
+    await ledger.set_status(DEV, USD, frozen, actor="ops")
     await declare(ledger, line(DEV, 120, overdraft_limit=6))
     balance = await balance_of(ledger, DEV)
     assert (balance.status, balance.overdraft_limit, balance.allocated) == (frozen, 6, 120)
@@ -331,7 +335,7 @@ async def test_a_line_that_is_gone_leaves_its_budget_undeclared(ledger: Home) ->
 async def test_a_new_window_starts_from_the_line_not_from_the_funds(harness: Harness) -> None:
     ledger = harness.ledger
     await declare(ledger, line(DEV, 100, period=DAY))
-    await ledger.fund(DEV, USD, DAY, 50, "ops")
+    await fund(ledger, DEV, 50, period=DAY)
     harness.advance_ms(DAY_MS)
     assert (await balance_of(ledger, DEV)).allocated == 100
     await declare(ledger, line(DEV, 70, period=DAY))
@@ -359,7 +363,7 @@ async def test_a_declared_amount_is_an_amount(ledger: Home) -> None:
 
 async def test_a_configuration_that_fails_changes_nothing(ledger: Home) -> None:
     await declare(ledger, line(DEV, 100))
-    await ledger.fund(DEV, USD, LIFETIME, 2**63 - 101, "ops")
+    await fund(ledger, DEV, 2**63 - 101)
     before = await ledger.all_balances()
     with pytest.raises(AmountOutOfRange):
         await declare(ledger, line("tenant:dev/agent:*", 5), line(BOT, 7), line(DEV, 101))

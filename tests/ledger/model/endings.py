@@ -195,12 +195,7 @@ class Endings(Holds):
     def repay(self, windows: Iterable[WindowId]) -> None:
         """Where these windows have room, charge what they owe, oldest hold first."""
         roomy = [window for window in windows if rules.may_repay(self.balance(window))]
-        arrears = [
-            rules.Arrear(number, unit, standing, uncovered)
-            for number, hold in enumerate(self.holds.values())
-            for unit, uncovered in hold.uncovered.items()
-            if uncovered and not {*(standing := self._standing(hold, unit))}.isdisjoint(roomy)
-        ]
+        arrears = self._arrears_in(roomy)
         concerned = [*roomy, *(window for arrear in arrears for window in arrear.windows)]
         for window in concerned:
             self.roll(window)
@@ -211,6 +206,17 @@ class Endings(Holds):
         for window in repayment.relieved:
             scope = self.budgets[window.budget].name.scope
             self.post(Kind.RELIEVE, [(window, rules.RELIEF)], About(scope))
+
+    def _arrears_in(self, windows: Sequence[WindowId]) -> list[rules.Arrear[WindowId]]:
+        """What the oldest of the holds that these windows owe for lack in their units."""
+        arrears = [
+            rules.Arrear(number, unit, standing, uncovered)
+            for number, hold in enumerate(self.holds.values())
+            for unit, uncovered in hold.uncovered.items()
+            if uncovered and not {*(standing := self._standing(hold, unit))}.isdisjoint(windows)
+        ]
+        oldest = sorted({arrear.number for arrear in arrears})[: rules.ARREARS_MAX]
+        return [arrear for arrear in arrears if arrear.number in oldest]
 
     def _pay(self, hold: Hold, arrear: rules.Arrear[WindowId]) -> None:
         change = rules.pay(arrear.uncovered)

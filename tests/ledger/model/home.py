@@ -42,11 +42,12 @@ _log = logging.getLogger(__name__)
 
 
 class ModelHome:
-    """Every operation of the three protocols, in memory. Knows no pace and seals nothing."""
+    """Every operation of the three protocols, in memory. It seals nothing."""
 
     def __init__(self, clock: Clock) -> None:
         self.model = Model(clock.now_ms)
         self._ids = count(1)
+        self._open_ms: list[int] = []
 
     def _do(self, operation: Callable[[], _T]) -> _T:
         leap_ms = self.model.tick()
@@ -56,8 +57,16 @@ class ModelHome:
             return self.model.atomic(operation)
         except BudgetRefused as refusal:
             if refusal.reason is Reason.BUDGET_BUSY:
-                refusal.retry_after_ms = 1_000
+                lately = self._open_ms[-50:] or [1_000]
+                refusal.retry_after_ms = min(5_000, max(1, sum(lately) // len(lately)))
             raise
+
+    def _end(self, reservation_id: str, operation: Callable[[], Settlement]) -> Settlement:
+        hold = self.model.holds.get(reservation_id)
+        settlement = self._do(operation)
+        if hold is not None and hold.state in OPEN:
+            self._open_ms.append(self.model.now_ms - hold.created_at_ms)
+        return settlement
 
     def _new_id(self) -> str:
         return f"rsv_{next(self._ids):032x}"
@@ -89,14 +98,15 @@ class ModelHome:
         estimated: bool = False,
         metadata: Mapping[str, str] | None = None,
     ) -> Settlement:
-        return self._do(
+        return self._end(
+            reservation_id,
             lambda: self.model.commit(
                 reservation_id, actual, key, payload_hash, estimated=estimated, metadata=metadata
-            )
+            ),
         )
 
     async def release(self, reservation_id: str, *, key: str, actor: str = "") -> Settlement:
-        return self._do(lambda: self.model.release(reservation_id, key, actor))
+        return self._end(reservation_id, lambda: self.model.release(reservation_id, key, actor))
 
     async def charge_late(
         self,
