@@ -18,6 +18,7 @@ from proxy.ledger.rules.allocation import Opening, adjust, fund, open_window, ro
 from proxy.ledger.rules.life import MOVES, at_lease_end, move
 from proxy.ledger.rules.posting import check_amount, post
 from proxy.ledger.rules.settlement import (
+    ARREARS_MAX,
     RELIEF,
     Arrear,
     Charge,
@@ -31,6 +32,7 @@ from proxy.ledger.rules.settlement import (
 )
 
 __all__ = [
+    "ARREARS_MAX",
     "MOVES",
     "NOTHING",
     "RELIEF",

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -129,6 +129,10 @@ def give_back(held: int, *, uncertain: bool) -> Amounts:
 def doubt(held: int) -> Amounts:
     """Nobody knows what became of the call: its hold stays, and counts as uncertain."""
     return Amounts(uncertain=held)
+
+
+ARREARS_MAX: Final = 100
+"""How many settled holds one operation looks at to pay what they owe; the next one goes on."""
 
 
 class Arrear(NamedTuple, Generic[_WindowT]):
