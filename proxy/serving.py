@@ -91,7 +91,7 @@ class Server:
             settle_uncertain=config.settle.uncertain,
             uncertain_after_ms=config.settle.uncertain_after_ms,
         )
-        await self._ledger.declare(budget_lines(config), templates_max=config.templates_max)
+        await self._declare(config)
         self._ledger_check = Check("ledger", ok=True)
         swept = await self._ledger.recover()
         if swept.released or swept.uncertain:
@@ -126,12 +126,25 @@ class Server:
 
         Listeners and the ledger stay as they are until the next start.
         """
-        await self._ledger.declare(budget_lines(config), templates_max=config.templates_max)
+        await self._declare(config)
         if config.upstreams != self._config.upstreams:
             # The old one ends with the calls that still use it.
             self._upstream = open_upstream(config)
         self._gateway = self._assemble(config)
         self._config = config
+
+    async def _declare(self, config: Config) -> None:
+        declared = await self._ledger.declare(
+            budget_lines(config),
+            templates_max=config.templates_max,
+            version=config.ledger.config_version,
+        )
+        if declared.is_ignored:
+            self._log.line(
+                "declaration_ignored",
+                version=config.ledger.config_version,
+                version_in_force=declared.version,
+            )
 
     async def stop(self) -> None:
         """Let calls in flight finish, at most `shutdown_ms`, then settle and close."""
@@ -212,7 +225,7 @@ class Server:
             )
         except LedgerError:
             return
-        declared = frozenset(budget.scope.text for budget in self._config.budgets)
+        declared = frozenset(budget.pattern.text for budget in self._config.budgets)
         self._metrics.show_ledger(balances, declared=declared, uncertain=len(uncertain))
 
     def _start_timers(self) -> None:
@@ -253,6 +266,10 @@ class Server:
             self._log.line("became_uncertain", reservation_id=reservation_id)
         for reservation_id in swept.committed:
             self._log.line("uncertain_charged", reservation_id=reservation_id)
+        for name in swept.retired:
+            self._log.line(
+                "budget_retired", scope=name.scope, unit=name.unit, period=str(name.period)
+            )
 
 
 async def serve(

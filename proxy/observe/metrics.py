@@ -116,6 +116,12 @@ class Metrics:
             ("scope", "period"),
             registry=self.registry,
         )
+        self.budget_remaining_tokens = Gauge(
+            "spendgate_budget_remaining_tokens",
+            "Tokens left, of declared scopes and the 50 tightest.",
+            ("scope", "period"),
+            registry=self.registry,
+        )
         self.settlements_pending = Gauge(
             "spendgate_settlements_pending",
             "Settlements that wait for the ledger.",
@@ -129,10 +135,14 @@ class Metrics:
 
         `declared` are the scopes that the configuration spells out.
         """
-        self.budget_remaining_usd.clear()
-        for balance in _worth_showing(balances, declared):
-            gauge = self.budget_remaining_usd.labels(balance.scope, balance.period)
-            gauge.set(balance.remaining / MICROCENTS_PER_USD)
+        standing = list(balances)
+        for gauge, unit, one in (
+            (self.budget_remaining_usd, Unit.USD_MICROCENTS, MICROCENTS_PER_USD),
+            (self.budget_remaining_tokens, Unit.TOKENS, 1),
+        ):
+            gauge.clear()
+            for balance in _worth_showing(standing, unit, declared):
+                gauge.labels(balance.scope, str(balance.period)).set(balance.remaining / one)
         self.uncertain_holds.set(uncertain)
 
     def exposition(self) -> bytes:
@@ -140,7 +150,9 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-def _worth_showing(balances: Iterable[Balance], declared: frozenset[str]) -> list[Balance]:
-    money = [b for b in balances if b.unit is Unit.USD_MICROCENTS]
-    others = sorted((b for b in money if b.scope not in declared), key=lambda b: b.remaining)
-    return [b for b in money if b.scope in declared] + others[:_SCOPES_MAX]
+def _worth_showing(
+    balances: Iterable[Balance], unit: Unit, declared: frozenset[str]
+) -> list[Balance]:
+    own = [b for b in balances if b.unit is unit]
+    others = sorted((b for b in own if b.scope not in declared), key=lambda b: b.remaining)
+    return [b for b in own if b.scope in declared] + others[:_SCOPES_MAX]

@@ -66,6 +66,7 @@ def test_a_call_that_fits_leaves_as_it_is(config_file: Path, tmp_path: Path) -> 
     assert found["decision"] == "ALLOW"
     assert found["scope"] == "tenant:dev/agent:bot"
     assert found["estimate_usd"] == found["held_usd"] == "0.00503"
+    assert found["estimate_tokens"] == found["held_tokens"] == 512
     assert found["bound"] == "exact"
     assert sum(line["tokens"] for line in found["tokens"]) == 12
     assert [(b["scope"], b["rung"]) for b in found["budgets"]] == [
@@ -74,6 +75,52 @@ def test_a_call_that_fits_leaves_as_it_is(config_file: Path, tmp_path: Path) -> 
     ]
     assert found["from_ledger"] is False
     assert found["caps"] == []
+
+
+IN_TOKENS = """
+  - {scope: "tenant:dev", allocated: $10.00, period: month}
+  - {scope: "tenant:dev", unit: TOKENS, allocated: 400, rolling: 24h}
+  - {scope: "tenant:dev", per: run, unit: TOKENS, allocated: 9_000}
+"""
+
+
+def test_a_budget_of_tokens_says_what_it_leaves_of_the_answer(tmp_path: Path) -> None:
+    """Half of what remains in the tightest one is 200 tokens, 12 of them for the prompt."""
+    config_file = write_config(tmp_path, budgets=IN_TOKENS)
+    config_file.write_text(config_file.read_text().replace("accept: [agent]", "accept: [run]"))
+    more = "degrade: {min_output_tokens: 50}"
+    config_file.write_text(f"{config_file.read_text()}{more}\n")
+    body = written(tmp_path)
+    estimate = ("estimate", str(body), "-c", str(config_file), "--as", "run=7")
+
+    found = answered(*estimate)
+    shown = run(*estimate).stdout
+
+    assert (found["decision"], found["rung"]) == ("ALLOW_WITH_CAPS", 2)
+    assert (found["held_tokens"], found["max_output_tokens"]) == (200, 188)
+    assert found["held_usd"] == "0.00503", "money was not short: the rest goes back"
+    assert [(b["scope"], b["unit"], b["period"]) for b in found["budgets"]] == [
+        ("tenant:dev", "USD_MICROCENTS", "month"),
+        ("tenant:dev", "TOKENS", "rolling:24h"),
+        ("tenant:dev/run:7", "TOKENS", "none"),
+    ]
+    assert [(b.get("would_hold_usd"), b.get("would_hold_tokens")) for b in found["budgets"]] == [
+        ("0.00503", None),
+        (None, 200),
+        (None, 512),
+    ]
+    assert found["budgets"][1]["remaining_tokens"] == 400
+    assert "holds $0.00503, 200 TOKENS in every scope; changes max_tokens" in shown
+
+
+def test_a_caller_whose_budgets_count_something_else_is_a_no(tmp_path: Path) -> None:
+    budgets = '[{scope: "tenant:dev", unit: CREDITS, allocated: 5}]'
+    config_file = write_config(tmp_path, budgets=budgets)
+
+    result = run("estimate", str(written(tmp_path)), "-c", str(config_file))
+
+    assert result.exit_code == 1
+    assert "The budgets of tenant:dev count neither US dollars nor tokens." in result.stdout
 
 
 def test_people_are_told_in_the_order_of_the_call(config_file: Path, tmp_path: Path) -> None:
@@ -192,7 +239,6 @@ def test_the_ledger_grants_what_the_estimate_said(tmp_path: Path, held: int) -> 
             key="real",
             payload_hash="real",
             subject=Subject(tenant="dev", agent="bot"),
-            unit=Unit.USD_MICROCENTS,
             plan=said.plan.rungs,
             ttl_ms=60_000,
             max_share_pct=50,
@@ -201,7 +247,7 @@ def test_the_ledger_grants_what_the_estimate_said(tmp_path: Path, held: int) -> 
 
     granted = on_ledger(config_file, reserve)
 
-    assert said.granted == (granted.rung, granted.amount)
+    assert said.granted == (granted.rung, granted.amounts)
     assert said.decision is (Decision.ALLOW if held == 0 else Decision.ALLOW_WITH_CAPS)
 
 
@@ -305,7 +351,7 @@ def test_the_rates_that_are_shown_make_up_the_hold(tmp_path: Path, fields: dict[
 
     tokens = sum(Decimal(r.tokens * r.microcents_per_mtok) / 1_000_000 for r in shown.rates)
     total = (tokens + shown.fees_microcents) * Decimal("1.1")
-    assert 0 <= way.rung.want - total < 1, "rounded up once"
+    assert 0 <= way.rung[Unit.USD_MICROCENTS].want - total < 1, "rounded up once"
     assert shown.multiplier == Decimal("1.1")
 
 

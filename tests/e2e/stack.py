@@ -12,10 +12,12 @@ import yaml
 from pricing.tokens import Tokenizers
 from proxy.config.load import parse
 from proxy.domain.clock import SystemClock
+from proxy.domain.money import Unit
+from proxy.domain.period import Period
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Entry
-from proxy.ledger.protocol import Balance, Reservation
+from proxy.ledger.protocol import Balance, BudgetName, Reservation
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Field
 from proxy.serving import Server
@@ -23,7 +25,25 @@ from simulator.server import Simulator
 from tests.e2e.wire import PATIENCE_S
 
 TENANT = Scope("tenant:dev")
+USD, TOKENS = Unit.USD_MICROCENTS, Unit.TOKENS
+BUDGET = BudgetName(TENANT, USD, Period.LIFETIME)
+"""The tenant's own, unless a test says otherwise."""
 EVERYTHING = 10**6
+
+
+def held(row: Reservation, unit: Unit = USD) -> int:
+    """What a hold took."""
+    return row.amounts[unit]
+
+
+def charged(row: Reservation, unit: Unit = USD) -> int:
+    """What was charged for it; 0 while it is open."""
+    return row.charged[unit] if row.charged is not None else 0
+
+
+def paid(row: Reservation, unit: Unit = USD) -> int:
+    """charged + uncovered."""
+    return charged(row, unit) + row.uncovered.get(unit, 0)
 
 
 @dataclass

@@ -16,7 +16,7 @@ import pytest
 from proxy.domain.reservation import State
 from simulator.behaviour import Behaviour, Cut, Hang
 from simulator.server import Simulator
-from tests.e2e.stack import Stack, running
+from tests.e2e.stack import Stack, charged, held, paid, running
 from tests.e2e.wire import (
     PATIENCE_S,
     Connection,
@@ -87,14 +87,13 @@ async def assert_settled(stack: Stack, state: State, *, estimated: bool = False)
     """One hold, in that state, and never in favour of free."""
     row, bill = await stack.row(), stack.simulator.total_microcents
     balance = await stack.balance()
-    paid = (row.charged or 0) + row.uncovered
     assert (row.state, row.estimated) == (state, estimated)
     if state is State.UNCERTAIN:
-        assert balance.reserved == balance.uncertain == row.amount >= bill
-        assert paid == 0
+        assert balance.reserved == balance.uncertain == held(row) >= bill
+        assert paid(row) == 0
     else:
         assert balance.reserved == 0
-        assert paid >= bill if estimated else paid == bill
+        assert paid(row) >= bill if estimated else paid(row) == bill
     await stack.charged_and_uncovered()
 
 
@@ -266,7 +265,7 @@ async def test_a_stream_is_drained_up_to_so_many_dollars(
         assert bill.outcome == "aborted"
         assert bill.output.text_tokens < 2_000
         assert (row.state, row.estimated) == (State.COMMITTED, True)
-        assert 10_000 < (row.charged or 0) < 2 * 1_000_000
+        assert 10_000 < charged(row) < 2 * 1_000_000
         assert (await stack.balance()).reserved == 0
 
 
@@ -302,7 +301,7 @@ async def test_a_caller_who_never_reads_stops_the_upstream_and_keeps_its_hold(
                 while (kept := await stack.row()).expires_at_ms == first.expires_at_ms:
                     await knock(stack)
             assert kept.state is State.ACTIVE
-            assert (await stack.balance()).reserved == kept.amount
+            assert (await stack.balance()).reserved == held(kept)
 
             connection.hang_up()
             await until_the_upstream_is_closed(simulator)

@@ -128,7 +128,7 @@ async def test_a_call_is_one_line_of_ids_and_amounts(tmp_path: Path, simulator: 
             "charged_microcents": COST,
             "outcome": "complete",
         }
-        assert row.metadata["trace_id"] == TRACE
+        assert row.trace_id == TRACE
 
 
 async def samples(stack: Stack) -> list[Sample]:

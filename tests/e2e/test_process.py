@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from proxy.domain.money import MICROCENTS_PER_USD, Unit
-from proxy.domain.period import Period
+from proxy.domain.money import MICROCENTS_PER_USD
 from proxy.domain.reservation import State
 from proxy.domain.subject import Subject
-from proxy.ledger.protocol import Reservation, ReserveRequest, Rung
+from proxy.ledger.protocol import FundOperation, Reservation, ReserveRequest, Span
 from simulator.behaviour import Behaviour, Hang
 from simulator.server import Simulator
 from tests.e2e.program import (
@@ -23,7 +22,7 @@ from tests.e2e.program import (
     serving,
     write_config,
 )
-from tests.e2e.stack import EVERYTHING, TENANT
+from tests.e2e.stack import BUDGET, EVERYTHING, TENANT, USD, charged, held
 from tests.e2e.wire import (
     PATIENCE_S,
     answered,
@@ -153,10 +152,10 @@ async def test_a_hung_upstream_does_not_keep_it(tmp_path: Path, simulator: Simul
     stream, cut_json, no_status = await rows_of(tmp_path)
     assert (no_status.state, cut_json.state) == (State.UNCERTAIN, State.UNCERTAIN)
     assert (stream.state, stream.estimated) == (State.COMMITTED, True)
-    assert (stream.charged or 0) >= simulator.bills[2].amount_microcents
+    assert charged(stream) >= simulator.bills[2].amount_microcents
     async with books_of(tmp_path) as books:
         (balance,) = await books.all_balances()
-        assert balance.reserved == balance.uncertain == no_status.amount + cut_json.amount
+        assert balance.reserved == balance.uncertain == held(no_status) + held(cut_json)
         assert (await books.verify()).differences == ()
 
 
@@ -188,10 +187,10 @@ async def test_after_kill_9_no_call_is_free_and_nothing_is_held_for_ever(
     for row in killed:
         expected = State.UNCERTAIN if row.dispatched else State.RELEASED
         assert found[row.reservation_id].state is expected
-    held = sum(row.amount for row in killed if row.dispatched)
+    left = sum(map(held, (row for row in killed if row.dispatched)))
     async with books_of(tmp_path) as books:
         (balance,) = await books.all_balances()
-        assert balance.reserved == balance.uncertain == held >= simulator.total_microcents
+        assert balance.reserved == balance.uncertain == left >= simulator.total_microcents
         assert (await books.verify()).differences == ()
 
     replace_config(config, "upstreams:", "settle: {uncertain_after_ms: 1000}\nupstreams:")
@@ -201,7 +200,7 @@ async def test_after_kill_9_no_call_is_free_and_nothing_is_held_for_ever(
         await proxy.until_it_ends()
     async with books_of(tmp_path) as books:
         (balance,) = await books.all_balances()
-        assert (balance.reserved, balance.spent) == (0, held)
+        assert (balance.reserved, balance.spent) == (0, left)
         assert (await books.verify()).differences == ()
 
 
@@ -213,8 +212,7 @@ async def leave_an_undispatched_hold(folder: Path) -> None:
                 key="killed in between",
                 payload_hash="",
                 subject=Subject(tenant="dev"),
-                unit=Unit.USD_MICROCENTS,
-                plan=(Rung(1_000, 1_000),),
+                plan=({USD: Span(1_000, 1_000)},),
                 ttl_ms=60_000,
             )
         )
@@ -312,7 +310,7 @@ async def test_a_reload_moves_a_budget_by_the_difference_and_a_bad_file_changes_
         await answered(proxy.base_url, BODY)
         async with books_of(tmp_path) as books:
             by_hand = 5 * MICROCENTS_PER_USD
-            await books.fund(TENANT, Unit.USD_MICROCENTS, Period.LIFETIME, by_hand, "operator")
+            await books.fund(BUDGET, FundOperation.CREDIT, by_hand, actor="operator")
 
         replace_config(config, "$100.00", "$150.00")
         await reload(proxy, 1, "reloaded")

@@ -2,61 +2,32 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from proxy.cli.books.naming import (
+    ScopeType,
+    period_name,
+    period_option,
+    read_amount,
+    split_run,
+    unit_option,
+)
 from proxy.cli.books.opened import ledger_option, operator, with_ledger
-from proxy.cli.output import json_option, new_table, open_console, print_json, say_no
+from proxy.cli.books.tables import show_balances, show_leaving, show_reservations
+from proxy.cli.output import json_option, print_json, say_no
 
 if TYPE_CHECKING:
+    from proxy.cli.books.rolling import Leaving
+    from proxy.domain.money import Unit
+    from proxy.domain.period import Period
     from proxy.domain.scope import Scope
     from proxy.ledger.protocol import Balance, BudgetStatus
     from proxy.ledger.sqlite.ledger import SqliteLedger
 
-_PERIODS = {"day": "day", "month": "month", "none": "lifetime"}
-"""A period as configuration writes it, and as the ledger calls it."""
-
-
-class ScopeType(click.ParamType["Scope"]):
-    """One scope, as `tenant:dev/agent:bot`."""
-
-    name = "scope"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> "Scope":
-        from proxy.domain.scope import Scope, parse_pattern
-
-        try:
-            pattern = parse_pattern(value, subtree=False)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if pattern.is_template:
-            self.fail("a template has no budget of its own: name one scope", param, ctx)
-        return Scope(pattern.text)
-
-
-class DollarsType(click.ParamType[int]):
-    """An amount of US dollars, as microcents: `5`, `5.00`, `'$5.00'`, `-1.50`."""
-
-    name = "usd"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from proxy.domain.money import parse_usd
-
-        bare = str(value).strip()
-        if "$" not in bare and "USD" not in bare:
-            bare = f"-${bare[1:]}" if bare.startswith("-") else f"${bare}"
-        try:
-            return parse_usd(bare)
-        except ValueError:
-            self.fail(
-                "not an amount of US dollars: write 5.00 (a shell takes $5 out of '$5.00' "
-                "unless it is quoted)",
-                param,
-                ctx,
-            )
+_OPERATIONS = ("credit", "debit", "reset", "reset-spent", "repay-debt")
+_RESETS = ("reset", "reset-spent")
 
 
 @click.group("budgets")
@@ -72,80 +43,156 @@ def budgets_group() -> None:
 
 
 @budgets_group.command("list")
+@unit_option
 @ledger_option
 @json_option
-def list_command(config_file: Path | None, as_json: bool) -> None:
+def list_command(unit: "Unit | None", config_file: Path | None, as_json: bool) -> None:
     """Show every budget in its current window.
 
     \b
     spendgate budgets list -c config.yaml
-    spendgate budgets list -c config.yaml --json
+    spendgate budgets list --unit TOKENS -c config.yaml --json
     """
-    _show(with_ledger(config_file, lambda ledger: ledger.all_balances()), as_json=as_json)
+    balances = with_ledger(config_file, lambda ledger: ledger.all_balances())
+    _show([balance for balance in balances if unit in (None, balance.unit)], as_json)
 
 
 @budgets_group.command("show")
 @click.argument("scope", type=ScopeType())
+@unit_option
+@period_option
 @ledger_option
 @json_option
-def show_command(scope: "Scope", config_file: Path | None, as_json: bool) -> None:
-    """Show the budgets of one SCOPE, one for each period.
+def show_command(
+    scope: "Scope",
+    unit: "Unit | None",
+    period: "Period | None",
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Show the budgets of one SCOPE, one for each unit and kind of window.
+
+    Of a rolling window it also says what leaves it, and when.
 
     \b
     spendgate budgets show tenant:dev/agent:bot -c config.yaml
+    spendgate budgets show tenant:dev/run:7 -c config.yaml
     """
-    found = with_ledger(config_file, lambda ledger: _budgets_of(ledger, scope))
+
+    async def work(ledger: "SqliteLedger") -> "list[tuple[Balance, list[Leaving]]]":
+        found = await _budgets_of(ledger, scope, unit, period)
+        return [(balance, await _leaving(ledger, balance)) for balance in found]
+
+    found = with_ledger(config_file, work)
     if not found:
-        say_no(f"there is no budget of {scope}")
-    _show(found, as_json=as_json)
+        say_no(f"there is no such budget of {scope}")
+    _show([balance for balance, _ in found], as_json)
+    if not as_json:
+        for balance, leaving in found:
+            show_leaving(balance, leaving)
 
 
-# An amount may begin with a minus, which is no option.
+# An amount with a minus is no option, and has an answer of its own.
 @budgets_group.command("fund", context_settings={"ignore_unknown_options": True})
 @click.argument("scope", type=ScopeType())
-@click.argument("amount", type=DollarsType())
+@click.argument("amount")
 @click.option(
-    "--period", type=click.Choice(tuple(_PERIODS)), help="Which one, where a scope has several."
+    "--operation",
+    type=click.Choice(_OPERATIONS),
+    default="credit",
+    show_default=True,
+    help="reset makes AMOUNT the allocation, reset-spent also forgets what was spent.",
 )
+@click.option("--spent", metavar="AMOUNT", help="With reset-spent: what was spent. Default: 0.")
+@click.option("--key", help="Saying it again with the same key does it once.")
+@unit_option
+@period_option
 @ledger_option
 @json_option
 def fund_command(
-    scope: "Scope", amount: int, period: str | None, config_file: Path | None, as_json: bool
+    scope: "Scope",
+    amount: str,
+    operation: str,
+    spent: str | None,
+    key: str | None,
+    unit: "Unit | None",
+    period: "Period | None",
+    config_file: Path | None,
+    as_json: bool,
 ) -> None:
-    """Add AMOUNT (US dollars) to the current window of SCOPE; a negative one takes away.
+    """Change what the current window of SCOPE may spend.
 
-    Debt is repaid first. No more can be taken away than remains. The amount stays on top of
-    what the configuration allocates, until the window ends.
+    AMOUNT is US dollars, or a whole number for a budget in another unit. credit adds it, debit
+    takes it away (no more than remains), repay-debt pays debt with it and adds the rest. What
+    adds repays debt first. It stays on top of what the configuration allocates, until the window
+    ends.
 
     \b
     spendgate budgets fund tenant:dev 5.00 -c config.yaml
-    spendgate budgets fund tenant:dev -1.50 --period month -c config.yaml
+    spendgate budgets fund tenant:dev 1.50 --operation debit --period month -c config.yaml
+    spendgate budgets fund tenant:dev/run:7 50000 --unit TOKENS -c config.yaml
     """
-    if amount == 0:
-        raise click.BadParameter("nothing to add", param_hint="AMOUNT")
-    _show([with_ledger(config_file, lambda ledger: _fund(ledger, scope, amount, period))], as_json)
+    from proxy.ledger.protocol import BudgetName, FundOperation
+
+    if spent is not None and operation != "reset-spent":
+        raise click.UsageError("--spent goes with --operation reset-spent.")
+
+    async def work(ledger: "SqliteLedger") -> "Balance":
+        budget = await _chosen(ledger, scope, unit, period)
+        return await ledger.fund(
+            BudgetName(budget.scope, budget.unit, budget.period),
+            FundOperation(operation.upper().replace("-", "_")),
+            _amount(amount, budget.unit, "AMOUNT", may_be_zero=operation in _RESETS),
+            actor=operator(),
+            spent=_amount(spent or "0", budget.unit, "--spent", may_be_zero=True),
+            key=key,
+        )
+
+    _show([with_ledger(config_file, work)], as_json)
+
+
+def _amount(text: str, unit: "Unit", hint: str, *, may_be_zero: bool) -> int:
+    try:
+        amount = read_amount(text, unit)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=hint) from None
+    if amount < 0:
+        raise click.BadParameter("negative: take away with --operation debit", param_hint=hint)
+    if amount == 0 and not may_be_zero:
+        raise click.BadParameter("nothing to do", param_hint=hint)
+    return amount
 
 
 @budgets_group.command("freeze")
 @click.argument("scope", type=ScopeType())
+@unit_option
 @ledger_option
 @json_option
-def freeze_command(scope: "Scope", config_file: Path | None, as_json: bool) -> None:
-    """Stop new calls on SCOPE and below. Calls in flight are settled all the same.
+def freeze_command(
+    scope: "Scope", unit: "Unit | None", config_file: Path | None, as_json: bool
+) -> None:
+    """Stop new calls on SCOPE and below, and list the open ones.
+
+    Calls in flight are settled all the same. Without --unit the budgets in all units are frozen.
 
     \b
     spendgate budgets freeze tenant:dev/agent:bot -c config.yaml
     """
     from proxy.ledger.protocol import BudgetStatus
 
-    _set_status(scope, BudgetStatus.FROZEN, config_file, as_json)
+    _set_status(scope, unit, BudgetStatus.FROZEN, config_file, as_json)
+    if not as_json:
+        _show_open(scope, config_file)
 
 
 @budgets_group.command("unfreeze")
 @click.argument("scope", type=ScopeType())
+@unit_option
 @ledger_option
 @json_option
-def unfreeze_command(scope: "Scope", config_file: Path | None, as_json: bool) -> None:
+def unfreeze_command(
+    scope: "Scope", unit: "Unit | None", config_file: Path | None, as_json: bool
+) -> None:
     """Let calls on SCOPE spend again.
 
     \b
@@ -153,90 +200,81 @@ def unfreeze_command(scope: "Scope", config_file: Path | None, as_json: bool) ->
     """
     from proxy.ledger.protocol import BudgetStatus
 
-    _set_status(scope, BudgetStatus.ACTIVE, config_file, as_json)
+    _set_status(scope, unit, BudgetStatus.ACTIVE, config_file, as_json)
 
 
-async def _budgets_of(ledger: "SqliteLedger", scope: "Scope") -> "list[Balance]":
-    """Every budget of a scope, also one that a template makes with the first call."""
+async def _budgets_of(
+    ledger: "SqliteLedger", scope: "Scope", unit: "Unit | None", period: "Period | None"
+) -> "list[Balance]":
+    """The budgets of a scope, also those that a template makes with the first call."""
     from proxy.domain.money import Unit
 
-    return [balance for unit in Unit for balance in await ledger.balances([scope], unit)]
+    return [
+        balance
+        for each in (Unit if unit is None else (unit,))
+        for balance in await ledger.balances([scope], each)
+        if period in (None, balance.period)
+    ]
 
 
-async def _fund(
-    ledger: "SqliteLedger", scope: "Scope", amount: int, period: str | None
+async def _leaving(ledger: "SqliteLedger", balance: "Balance") -> "list[Leaving]":
+    from proxy.cli.books.rolling import read_leaving
+    from proxy.domain.clock import SystemClock
+
+    if not balance.period.rolling_ms:
+        return []
+    return await read_leaving(ledger, balance, now_ms=SystemClock().now_ms())
+
+
+async def _chosen(
+    ledger: "SqliteLedger", scope: "Scope", unit: "Unit | None", period: "Period | None"
 ) -> "Balance":
-    from proxy.domain.money import Unit
-    from proxy.domain.period import Period
+    """The one budget that is meant."""
+    from proxy.domain.errors import Reason, Refused
 
-    if period is not None:
-        chosen = Period(_PERIODS[period])
-    else:
-        periods = [b.period for b in await ledger.balances([scope], Unit.USD_MICROCENTS)]
-        if len(periods) > 1:
-            written = [name for name, known in _PERIODS.items() if known in periods]
-            raise click.UsageError(
-                f"{scope} has several budgets: choose one with --period {'|'.join(written)}."
-            )
-        chosen = periods[0] if periods else Period.LIFETIME
-    return await ledger.fund(scope, Unit.USD_MICROCENTS, chosen, amount, operator())
+    found = await _budgets_of(ledger, scope, unit, period)
+    if not found:
+        raise Refused(Reason.BUDGET_NOT_FOUND, f"There is no such budget of {scope}.")
+    if len(found) > 1:
+        options = (f"--unit {b.unit} --period {period_name(b.period)}" for b in found)
+        raise click.UsageError(
+            f"{scope} has several budgets: choose one with {' or '.join(options)}."
+        )
+    return found[0]
 
 
 def _set_status(
-    scope: "Scope", status: "BudgetStatus", config_file: Path | None, as_json: bool
+    scope: "Scope",
+    unit: "Unit | None",
+    status: "BudgetStatus",
+    config_file: Path | None,
+    as_json: bool,
 ) -> None:
-    from proxy.domain.money import Unit
+    _show(
+        with_ledger(
+            config_file, lambda ledger: ledger.set_status(scope, unit, status, actor=operator())
+        ),
+        as_json,
+    )
 
-    def work(ledger: "SqliteLedger") -> Any:
-        return ledger.set_status(scope, Unit.USD_MICROCENTS, status, operator())
 
-    _show(with_ledger(config_file, work), as_json)
+def _show_open(scope: "Scope", config_file: Path | None) -> None:
+    """What still runs: nothing new comes after it."""
+    from proxy.cli.books.reservations import find
+    from proxy.domain.reservation import OPEN
+
+    found = with_ledger(config_file, lambda ledger: find(ledger, OPEN, limit=None, scope=scope))
+    path, run = split_run(scope)
+    where = path if run is None else f"{path} in run {run}"
+    click.echo(f"\n{len(found) or 'no'} open at or below {where}{':' if found else ''}")
+    if found:
+        show_reservations(found)
 
 
 def _show(balances: "Sequence[Balance]", as_json: bool) -> None:
     from proxy.cli.books.wire import balance_object
-    from proxy.domain.money import written
 
     if as_json:
         print_json([balance_object(balance) for balance in balances])
-        return
-    if not balances:
-        click.echo("no budgets")
-        return
-    table = new_table(
-        "scope", "period", ">allocated", ">spent", ">reserved", ">remaining", ">used", "status"
-    )
-    names = {known: name for name, known in _PERIODS.items()}
-    for balance in balances:
-        amounts = (balance.allocated, balance.spent, balance.reserved, balance.remaining)
-        table.add_row(
-            balance.scope,
-            names[balance.period],
-            *(written(amount, balance.unit) for amount in amounts),
-            f"{balance.used_pct}%",
-            "; ".join(_standing(balance)),
-        )
-    open_console().print(table)
-
-
-def _standing(balance: "Balance") -> list[str]:
-    """What else is to be said of a budget."""
-    from proxy.domain.money import written
-    from proxy.domain.period import iso
-
-    said = [balance.status.lower()]
-    for what, amount in (
-        ("debt", balance.debt),
-        ("uncertain", balance.uncertain),
-        ("uncovered", balance.uncovered),
-        ("overdraft limit", balance.overdraft_limit),
-    ):
-        if amount:
-            said.append(f"{what} {written(amount, balance.unit)}")
-    if balance.is_over_limit:
-        said.append("over its limit")
-    if not balance.declared:
-        said.append("not declared any more")
-    if balance.window_end_ms is not None:
-        said.append(f"resets {iso(balance.window_end_ms)}")
-    return said
+    else:
+        show_balances(balances)

@@ -1,19 +1,24 @@
 """`spendgate reservations`: see holds, and end those that nobody else can."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from proxy.cli.books.budgets import DollarsType
+from proxy.cli.books.naming import DollarsType, ScopeType, split_run
 from proxy.cli.books.opened import ledger_option, operator, with_ledger
+from proxy.cli.books.tables import amounts, show_reservations
 from proxy.cli.output import json_option, new_table, open_console, print_json
 
 if TYPE_CHECKING:
-    from proxy.ledger.protocol import Reservation
+    from proxy.domain.money import Unit
+    from proxy.domain.reservation import State
+    from proxy.domain.scope import Scope
+    from proxy.ledger.protocol import Books, Reservation
     from proxy.ledger.sqlite.ledger import SqliteLedger
 
+_LISTED_MAX = 100_000
 _STATES = ("open", "active", "uncertain", "committed", "released", "expired", "all")
 
 
@@ -37,22 +42,42 @@ def reservations_group() -> None:
     show_default=True,
     help="open is active and uncertain.",
 )
-@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@click.option("--scope", type=ScopeType(), help="Only those at or below it; a run: in it.")
+@click.option("--limit", type=click.IntRange(1, _LISTED_MAX), default=100, show_default=True)
 @ledger_option
 @json_option
-def list_command(state: str, limit: int, config_file: Path | None, as_json: bool) -> None:
+def list_command(
+    state: str, scope: "Scope | None", limit: int, config_file: Path | None, as_json: bool
+) -> None:
     """Show holds, the newest first.
 
     \b
     spendgate reservations list -c config.yaml
+    spendgate reservations list --scope tenant:dev/agent:bot -c config.yaml
     spendgate reservations list --state uncertain --limit 20 --json -c config.yaml
     """
     from proxy.domain.reservation import OPEN, State
 
     named = {"open": OPEN, "all": frozenset(State)}
     states = named.get(state) or frozenset({State(state.upper())})
-    found = with_ledger(config_file, lambda ledger: ledger.reservations(states=states, limit=limit))
-    _list(found, as_json)
+    _list(with_ledger(config_file, lambda ledger: find(ledger, states, limit, scope)), as_json)
+
+
+async def find(
+    books: "Books", states: "frozenset[State]", limit: int | None, scope: "Scope | None"
+) -> "list[Reservation]":
+    """The newest holds in these states at or below a scope; no limit is as many as there are."""
+    from proxy.domain.scope import encode_value
+    from proxy.domain.subject import RUN
+
+    path, run = split_run(scope) if scope is not None else (None, None)
+    # Holds stand under their scope, and the run is only written on them.
+    asked = _LISTED_MAX if run is not None or limit is None else limit
+    found = await books.reservations(states=states, limit=asked, scope=path)
+    if run is None:
+        return list(found)
+    of_run = (each for each in found if encode_value(each.subject.dimensions.get(RUN, "")) == run)
+    return list(of_run)[:limit]
 
 
 @reservations_group.command("show")
@@ -71,36 +96,59 @@ def show_command(reservation_id: str, config_file: Path | None, as_json: bool) -
 @reservations_group.command("commit")
 @click.argument("reservation_id", metavar="ID")
 @click.option("--actual", type=DollarsType(), help="What the call did cost. Default: the hold.")
+@click.option("--actual-tokens", type=click.IntRange(min=0), help="The same in tokens.")
 @ledger_option
 @json_option
 def commit_command(
-    reservation_id: str, actual: int | None, config_file: Path | None, as_json: bool
+    reservation_id: str,
+    actual: int | None,
+    actual_tokens: int | None,
+    config_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Charge a hold whose call did take place, and end it.
 
-    Without --actual the whole hold is charged, marked as an estimate.
+    What is not stated is charged as it was held, and marked as an estimate where a budget of the
+    caller counts it.
 
     \b
     spendgate reservations commit rsv_… -c config.yaml
-    spendgate reservations commit rsv_… --actual 0.0123 -c config.yaml
+    spendgate reservations commit rsv_… --actual 0.0123 --actual-tokens 812 -c config.yaml
     """
+    from proxy.domain.money import Unit
+
     if actual is not None and actual < 0:
         raise click.BadParameter("a call cannot earn money", param_hint="--actual")
+    stated = {Unit.USD_MICROCENTS: actual, Unit.TOKENS: actual_tokens}
+    known = {unit: amount for unit, amount in stated.items() if amount is not None}
 
     async def work(ledger: "SqliteLedger") -> "Reservation":
         hold = await ledger.reservation(reservation_id)
-        charge = hold.amount if actual is None else actual
+        charge = {unit: known.get(unit, amount) for unit, amount in hold.amounts.items()}
         await ledger.commit(
             reservation_id,
             actual=charge,
             key=_key(reservation_id),
-            payload_hash=str(charge),
-            estimated=actual is None,
+            payload_hash=amounts(charge),
+            estimated=await _is_estimate(ledger, hold, known),
             metadata={"actor": operator()},
         )
         return await ledger.reservation(reservation_id)
 
     _show(with_ledger(config_file, work), as_json)
+
+
+async def _is_estimate(
+    ledger: "SqliteLedger", hold: "Reservation", known: "Mapping[Unit, int]"
+) -> bool:
+    """Whether nothing was stated, or a budget counts what was not."""
+    from proxy.domain.scope import budget_scopes
+
+    scopes = budget_scopes(hold.subject)
+    counted = [
+        unit for unit in hold.amounts if unit not in known and await ledger.balances(scopes, unit)
+    ]
+    return not known or bool(counted)
 
 
 @reservations_group.command("release")
@@ -131,28 +179,13 @@ def _key(reservation_id: str) -> str:
 
 def _list(reservations: "Sequence[Reservation]", as_json: bool) -> None:
     from proxy.cli.books.wire import reservation_object
-    from proxy.domain.money import written
-    from proxy.domain.period import iso
 
     if as_json:
         print_json([reservation_object(reservation) for reservation in reservations])
-        return
-    if not reservations:
+    elif reservations:
+        show_reservations(reservations)
+    else:
         click.echo("no such reservations")
-        return
-    table = new_table("id", "state", "scope", "action", ">held", ">charged", "made at")
-    for each in reservations:
-        charged = "" if each.charged is None else written(each.charged, each.unit)
-        table.add_row(
-            each.reservation_id,
-            each.state,
-            each.scope_path,
-            each.action_name,
-            written(each.amount, each.unit),
-            charged,
-            iso(each.created_at_ms),
-        )
-    open_console().print(table)
 
 
 def _show(reservation: "Reservation", as_json: bool) -> None:
@@ -167,27 +200,26 @@ def _show(reservation: "Reservation", as_json: bool) -> None:
 
 
 def _facts(reservation: "Reservation") -> dict[str, str]:
-    from proxy.domain.money import written
     from proxy.domain.period import iso
 
-    unit = reservation.unit
     facts = {
         "id": reservation.reservation_id,
         "state": reservation.state.value,
         "scopes": ", ".join(reservation.affected_scopes),
         "action": f"{reservation.action_kind} {reservation.action_name}",
-        "held": written(reservation.amount, unit),
+        "held": amounts(reservation.amounts),
         "sent": "yes" if reservation.dispatched else "no",
         "made at": iso(reservation.created_at_ms),
         "lease until": iso(reservation.expires_at_ms),
     }
     if reservation.charged is not None:
         how = " (estimated)" if reservation.estimated else ""
-        facts["charged"] = written(reservation.charged, unit) + how
-    if reservation.uncovered:
-        facts["uncovered"] = written(reservation.uncovered, unit)
+        facts["charged"] = amounts(reservation.charged) + how
+    if any(reservation.uncovered.values()):
+        facts["uncovered"] = amounts(reservation.uncovered)
     if reservation.finalized_at_ms is not None:
         facts["ended at"] = iso(reservation.finalized_at_ms)
+    facts |= {"trace id": reservation.trace_id, "price": reservation.price_version}
     for name, value in {**reservation.metadata, **reservation.settled_metadata}.items():
         facts[name.replace("_", " ")] = value
-    return facts
+    return {what: value for what, value in facts.items() if value}

@@ -13,7 +13,7 @@ Fields = dict[str, object]
 
 
 def balance_object(balance: Balance) -> Fields:
-    """A schema Balance. What the protocol has no word for, as the period, is left out."""
+    """A schema Balance, of one window. What the protocol has no word for is left out."""
     unit = balance.unit
     fields: Fields = {
         "scope": balance.scope,
@@ -33,7 +33,11 @@ def balance_object(balance: Balance) -> Fields:
 
 
 def reservation_object(reservation: Reservation) -> Fields:
-    """A schema ReservationDetail. An uncertain hold reads as ACTIVE: it still takes room."""
+    """A schema ReservationDetail. An uncertain hold reads as ACTIVE: it still takes room.
+
+    The protocol has one unit for a hold: the first of ours, which is money.
+    """
+    unit = next(iter(reservation.amounts))
     state = State.ACTIVE if reservation.state in OPEN else reservation.state
     fields: Fields = {
         "reservation_id": reservation.reservation_id,
@@ -41,18 +45,20 @@ def reservation_object(reservation: Reservation) -> Fields:
         "idempotency_key": reservation.key,
         "subject": _subject(reservation.subject),
         "action": {"kind": reservation.action_kind, "name": reservation.action_name},
-        "reserved": _amount(reservation.amount, reservation.unit),
+        "reserved": _amount(reservation.amounts[unit], unit),
         "created_at_ms": reservation.created_at_ms,
         "expires_at_ms": reservation.expires_at_ms,
         "scope_path": reservation.scope_path,
         "affected_scopes": list(reservation.affected_scopes),
     }
     if state is State.COMMITTED and reservation.charged is not None:
-        fields["committed"] = _amount(reservation.charged, reservation.unit)
+        fields["committed"] = _amount(reservation.charged[unit], unit)
     if state in (State.COMMITTED, State.RELEASED) and reservation.finalized_at_ms is not None:
         fields["finalized_at_ms"] = reservation.finalized_at_ms
-    if reservation.metadata:
-        fields["metadata"] = dict(reservation.metadata)
+    told = {"trace_id": reservation.trace_id, "price_version": reservation.price_version}
+    metadata = {name: value for name, value in told.items() if value} | dict(reservation.metadata)
+    if metadata:
+        fields["metadata"] = metadata
     if state is State.COMMITTED and reservation.settled_metadata:
         fields["committed_metadata"] = dict(reservation.settled_metadata)
     return fields

@@ -1,6 +1,6 @@
 """The way of a call up to its hold, without the hold: nothing is written anywhere."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,9 @@ from proxy.domain.clock import SystemClock
 from proxy.domain.decision import Decision
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit
-from proxy.domain.scope import Scope, derive
+from proxy.domain.scope import Scope, budget_scopes, derive
 from proxy.domain.subject import LEVELS, RUN, Subject
-from proxy.gateway.estimate import Counter, Plan
+from proxy.gateway.estimate import UNITS, Counter, Plan
 from proxy.gateway.identify import Identifier
 from proxy.gateway.policy import Policies, Wish
 from proxy.gateway.shape import Shaped, shape
@@ -46,8 +46,7 @@ class ScopeForecast:
 class Forecast:
     """What would happen now. `granted` and `shaped` are None for a refusal.
 
-    `is_free`: no budget has to have room. `from_ledger`: balances are those of the ledger,
-    not just what the configuration declares.
+    `from_ledger`: balances are those of the ledger, not just what the configuration declares.
     """
 
     request: ChatRequest
@@ -77,10 +76,12 @@ async def forecast(config: Config, body: bytes, named: Sequence[tuple[str, str]]
         LedgerUnavailable: the ledger is there and cannot be read.
     """
     request = read_request(body)
-    scopes = derive(_subject(config, named))
+    subject = _subject(config, named)
+    scopes = budget_scopes(subject)
     from_ledger = ledger_file(config).exists()
     async with _ledger(config, exists=from_ledger) as ledger:
-        balances = await ledger.balances(scopes, Unit.USD_MICROCENTS)
+        every = [balance for unit in Unit for balance in await ledger.balances(scopes, unit)]
+    balances = sorted((b for b in every if b.unit in UNITS), key=_order(scopes))
     wish = Policies(policies(config)).wish(request.model, scopes=scopes, balances=balances)
     tokenizers = Tokenizers()
     tokenizers.load()
@@ -92,13 +93,26 @@ async def forecast(config: Config, body: bytes, named: Sequence[tuple[str, str]]
     shaped: Shaped | None = None
     refused: Refused | None = None
     try:
-        granted = _grant(balances, plan, share_pct, scopes[-1])
+        if not balances and not plan.free:
+            raise _no_budget(subject, is_counted_otherwise=bool(every))
+        granted = _grant(balances, plan, share_pct)
         way = plan.ways[granted.rung]
-        shaped = shape(request, wish, way, rung=granted.rung, amount=granted.amount)
+        shaped = shape(request, wish, way, rung=granted.rung, amounts=granted.amounts)
     except Refused as refusal:
         refused = refusal
     by_scope = tuple(_alone(balance, plan, share_pct) for balance in balances)
-    return Forecast(request, scopes, from_ledger, wish, plan, by_scope, granted, shaped, refused)
+    levels = derive(subject)
+    return Forecast(request, levels, from_ledger, wish, plan, by_scope, granted, shaped, refused)
+
+
+def _order(scopes: Sequence[Scope]) -> Callable[[Balance], tuple[int, int, tuple[int, str]]]:
+    """The order in which a reserve asks budgets."""
+    units = list(Unit)
+    return lambda balance: (
+        scopes.index(balance.scope),
+        units.index(balance.unit),
+        balance.period.order,
+    )
 
 
 def _subject(config: Config, named: Sequence[tuple[str, str]]) -> Subject:
@@ -135,21 +149,26 @@ async def _ledger(config: Config, *, exists: bool) -> AsyncIterator[SqliteLedger
             await ledger.close()
 
 
-def _grant(balances: Sequence[Balance], plan: Plan, share_pct: int, scope_path: Scope) -> Granted:
-    if plan.is_free:
-        rules.check_free(balances)
-        return Granted(0, 0)
-    if not balances:
-        raise Refused(
+def _no_budget(subject: Subject, *, is_counted_otherwise: bool) -> Refused:
+    scope_path = derive(subject)[-1]
+    if is_counted_otherwise:
+        return Refused(
             Reason.BUDGET_NOT_FOUND,
-            f"No budget covers {scope_path}. Declare one for it, or for a scope above it.",
+            f"The budgets of {scope_path} count neither US dollars nor tokens.",
         )
-    return rules.grant(balances, plan.rungs, max_share_pct=share_pct)
+    return Refused(
+        Reason.BUDGET_NOT_FOUND,
+        f"No budget covers {scope_path}. Declare one for it, or for a scope above it.",
+    )
+
+
+def _grant(balances: Sequence[Balance], plan: Plan, share_pct: int) -> Granted:
+    return rules.grant(balances, plan.rungs, max_share_pct=share_pct, free=plan.free)
 
 
 def _alone(balance: Balance, plan: Plan, share_pct: int) -> ScopeForecast:
     try:
-        granted = _grant([balance], plan, share_pct, balance.scope)
+        granted = _grant([balance], plan, share_pct)
     except Refused as refusal:
         return ScopeForecast(balance, None, refusal)
     return ScopeForecast(balance, granted, None)

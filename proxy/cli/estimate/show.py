@@ -1,9 +1,12 @@
 """A forecast as tables for people, and as one object for programs."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from rich.console import Console
 
+from proxy.cli.books.naming import period_name
+from proxy.cli.books.tables import amounts
 from proxy.cli.estimate.forecast import Forecast, ScopeForecast
 from proxy.cli.estimate.taken import Taken, taken
 from proxy.cli.output import new_table, open_console
@@ -66,14 +69,14 @@ def _show_plan(console: Console, found: Forecast) -> None:
     for number, way in enumerate(found.plan.ways):
         taken_now = ""
         if found.granted is not None and found.granted.rung == number:
-            length = way.output_tokens_for(found.granted.amount)
-            taken_now = f"<- now: {_money(found.granted.amount)}, {length:,} tokens"
+            length = way.output_tokens_for(found.granted.amounts)
+            taken_now = f"<- now: {amounts(found.granted.amounts)}, answer up to {length:,}"
         table.add_row(
             str(number + 1),
             way.model.name,
             f"{way.output_tokens:,}",
-            _money(way.rung.minimum),
-            _money(way.rung.want),
+            amounts({unit: span.minimum for unit, span in way.rung.items()}),
+            amounts({unit: span.want for unit, span in way.rung.items()}),
             way.bound.bound_class,
             taken_now,
         )
@@ -86,7 +89,7 @@ def _show_scopes(console: Console, found: Forecast) -> None:
     for each in found.by_scope:
         balance = each.balance
         remaining = written(balance.remaining, balance.unit)
-        table.add_row(balance.scope, balance.period, remaining, _says(each))
+        table.add_row(balance.scope, period_name(balance.period), remaining, _says(each))
     if found.by_scope:
         console.print(table)
 
@@ -98,14 +101,15 @@ def _show_decision(console: Console, found: Forecast) -> None:
         console.print(str(found.refused))
     elif found.shaped is not None and found.granted is not None:
         changed = f"; changes {', '.join(found.shaped.caps)}" if found.shaped.caps else ""
-        console.print(f"holds {_money(found.granted.amount)} in every scope{changed}")
+        console.print(f"holds {amounts(found.granted.amounts)} in every scope{changed}")
 
 
 def _says(each: ScopeForecast) -> str:
     if each.refused is not None:
         return f"no: {each.refused.reason}"
     assert each.granted is not None
-    return f"rung {each.granted.rung + 1}, {_money(each.granted.amount)}"
+    unit = each.balance.unit
+    return f"rung {each.granted.rung + 1}, {written(each.granted.amounts[unit], unit)}"
 
 
 def _wish(found: Forecast) -> str:
@@ -120,23 +124,19 @@ def _wish(found: Forecast) -> str:
     return ", ".join(change for change in changes if change)
 
 
-def _money(microcents: int) -> str:
-    return written(microcents, Unit.USD_MICROCENTS)
-
-
 def _decimal(rates: Taken) -> str:
     multiplier = rates.multiplier
     return f"{Decimal(multiplier.numerator) / multiplier.denominator:f}"
 
 
 def forecast_object(found: Forecast) -> dict[str, object]:
-    """The forecast for programs. Amounts are decimal strings of US dollars."""
+    """The forecast for programs. Money is decimal strings of US dollars."""
     first = found.plan.ways[0]
     answer: dict[str, object] = {
         "decision": found.decision,
         "model": found.request.model,
         "scope": found.scopes[-1],
-        "estimate_usd": usd(found.plan.estimate),
+        **_by_unit("estimate", {unit: span.want for unit, span in first.rung.items()}),
         "bound": first.bound.bound_class,
         "from_ledger": found.from_ledger,
         "tokens": [
@@ -161,8 +161,8 @@ def forecast_object(found: Forecast) -> dict[str, object]:
         way = found.plan.ways[found.granted.rung]
         answer |= {
             "rung": found.granted.rung + 1,
-            "held_usd": usd(found.granted.amount),
-            "max_output_tokens": way.output_tokens_for(found.granted.amount),
+            **_by_unit("held", found.granted.amounts),
+            "max_output_tokens": way.output_tokens_for(found.granted.amounts),
             "caps": list(found.shaped.caps),
         }
     return answer
@@ -190,21 +190,34 @@ def _way_object(way: Way) -> dict[str, object]:
         "model": way.model.name,
         "source": way.model.card.source,
         "output_tokens": way.output_tokens,
-        "minimum_usd": usd(way.rung.minimum),
-        "want_usd": usd(way.rung.want),
+        **_by_unit("minimum", {unit: span.minimum for unit, span in way.rung.items()}),
+        **_by_unit("want", {unit: span.want for unit, span in way.rung.items()}),
         "bound": way.bound.bound_class,
     }
 
 
 def _scope_object(each: ScopeForecast) -> dict[str, object]:
+    balance = each.balance
     says: dict[str, object] = {}
     if each.refused is not None:
         says["reason"] = each.refused.reason
     elif each.granted is not None:
-        says = {"rung": each.granted.rung + 1, "would_hold_usd": usd(each.granted.amount)}
+        held = _by_unit("would_hold", {balance.unit: each.granted.amounts[balance.unit]})
+        says = {"rung": each.granted.rung + 1, **held}
     return {
-        "scope": each.balance.scope,
-        "period": each.balance.period,
-        "remaining_usd": usd(each.balance.remaining),
+        "scope": balance.scope,
+        "unit": balance.unit,
+        "period": period_name(balance.period),
+        **_by_unit("remaining", {balance.unit: balance.remaining}),
         **says,
+    }
+
+
+def _by_unit(name: str, by_unit: Mapping[Unit, int]) -> dict[str, object]:
+    """One field for each unit: `held_usd`, a decimal string, and `held_tokens`."""
+    return {
+        f"{name}_usd" if unit is Unit.USD_MICROCENTS else f"{name}_{unit.lower()}": (
+            usd(amount) if unit is Unit.USD_MICROCENTS else amount
+        )
+        for unit, amount in by_unit.items()
     }

@@ -18,7 +18,7 @@ from proxy.domain.clock import SystemClock
 from proxy.domain.money import Unit
 from proxy.domain.subject import Subject
 from proxy.ledger.journal import Entry
-from proxy.ledger.protocol import ReserveRequest, Rung
+from proxy.ledger.protocol import ReserveRequest, Span
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from tests.cli.commands import write_config
 
@@ -27,6 +27,7 @@ LASTING: Final = """
   - {scope: "tenant:dev/agent:*", allocated: $1.00}
 """
 CENT: Final = 1_000_000
+USD, TOKENS = Unit.USD_MICROCENTS, Unit.TOKENS
 SPEC: Final = Path(__file__).parents[4] / "shared" / "spec" / "cycles-protocol-v0.yaml"
 
 Result = TypeVar("Result")
@@ -61,19 +62,29 @@ def on_ledger(config_file: Path, work: Callable[[SqliteLedger], Awaitable[Result
     return asyncio.run(run())
 
 
-def hold(config_file: Path, amount: int, *, key: str = "1", uncertain: bool = False) -> str:
-    """Hold money for a call of agent bot; perhaps nobody knows what became of it."""
+def hold(
+    config_file: Path,
+    amount: int,
+    *,
+    tokens: int = 100,
+    key: str = "1",
+    agent: str = "bot",
+    run: str = "7",
+    uncertain: bool = False,
+) -> str:
+    """Hold money and tokens for a call; perhaps nobody knows what became of it."""
 
     async def work(ledger: SqliteLedger) -> str:
         request = ReserveRequest(
             key=key,
             payload_hash=key,
-            subject=Subject(tenant="dev", agent="bot", dimensions={"run": "7"}),
-            unit=Unit.USD_MICROCENTS,
-            plan=(Rung(amount, amount),),
+            subject=Subject(tenant="dev", agent=agent, dimensions={"run": run}),
+            plan=({USD: Span(amount, amount), TOKENS: Span(tokens, tokens)},),
             ttl_ms=60_000,
             action_name="gpt-4o",
-            metadata={"model": "gpt-4o", "trace_id": "ab"},
+            trace_id="ab",
+            price_version="a list of prices",
+            metadata={"model": "gpt-4o"},
         )
         grant = await ledger.reserve(request)
         if uncertain:

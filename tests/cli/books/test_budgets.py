@@ -1,6 +1,7 @@
 """Operators see budgets and change them, and the journal says who did."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,7 @@ def test_a_scope_without_budget_is_a_no(config_file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "allocated"),
-    [("5", 1500), ("5.00", 1500), ("$0.01", 1001), ("1.00 USD", 1100), ("-2.50", 750)],
+    ("amount", "allocated"), [("5", 1500), ("5.00", 1500), ("$0.01", 1001), ("1.00 USD", 1100)]
 )
 def test_funding_moves_the_window_and_says_who_did(
     config_file: Path, amount: str, allocated: int
@@ -71,13 +71,59 @@ def test_funding_moves_the_window_and_says_who_did(
     assert (entry.kind, entry.actor) == (Kind.FUND, operator())
 
 
+@pytest.mark.parametrize(
+    ("operation", "options", "allocated", "spent"),
+    [
+        ("credit", (), 1250, 300),
+        ("debit", (), 750, 300),
+        ("reset", (), 250, 300),
+        ("reset-spent", (), 250, 0),
+        ("reset-spent", ("--spent", "1.00"), 250, 100),
+        ("repay-debt", (), 1250, 300),
+    ],
+)
+def test_each_operation_does_what_it_says(
+    config_file: Path, operation: str, options: tuple[str, ...], allocated: int, spent: int
+) -> None:
+    """Of a budget of $10.00 of which $3.00 are spent."""
+    run("reservations", "commit", hold(config_file, 300 * CENT), "-c", str(config_file))
+
+    fund = ("budgets", "fund", "tenant:dev", "2.50", "--operation", operation, *options)
+    (balance,) = answered(*fund, "-c", str(config_file))
+
+    assert balance["allocated"]["amount"] == allocated * CENT
+    assert balance["spent"]["amount"] == spent * CENT
+
+
+def test_the_same_key_does_it_once(config_file: Path) -> None:
+    fund = ("budgets", "fund", "tenant:dev", "5.00", "--key", "ticket-7", "-c", str(config_file))
+
+    assert answered(*fund) == answered(*fund)
+    (balance, *_) = answered("budgets", "list", "-c", str(config_file))
+    assert balance["allocated"]["amount"] == 1500 * CENT
+
+
+def test_what_was_spent_is_stated_with_the_operation_that_takes_it(config_file: Path) -> None:
+    fund = ("budgets", "fund", "tenant:dev", "5.00", "--spent", "1.00", "-c", str(config_file))
+
+    assert run(*fund).exit_code == 2
+
+
 def test_no_more_is_taken_away_than_remains(config_file: Path) -> None:
-    result = run("budgets", "fund", "tenant:dev", "-10.01", "-c", str(config_file))
+    fund = ("budgets", "fund", "tenant:dev", "10.01", "--operation", "debit")
+    result = run(*fund, "-c", str(config_file))
 
     assert result.exit_code == 1
     assert "$10.00 remains" in result.stderr
     (balance, *_) = answered("budgets", "list", "-c", str(config_file))
     assert balance["allocated"]["amount"] == 1000 * CENT
+
+
+def test_a_negative_amount_is_told_how_to_take_away(config_file: Path) -> None:
+    result = run("budgets", "fund", "tenant:dev", "-2.50", "-c", str(config_file))
+
+    assert result.exit_code == 2
+    assert "--operation debit" in result.stderr
 
 
 @pytest.mark.parametrize("amount", ["0", "five", "$", "1e3", "0.000000001", ".00", "--5"])
@@ -95,8 +141,93 @@ def test_a_scope_with_several_budgets_needs_a_period(tmp_path: Path) -> None:
     (balance,) = answered(*fund, "--period", "day")
 
     assert refused.exit_code == 2
-    assert "--period day|month" in refused.stderr
+    said = " ".join(refused.stderr.split())
+    assert "--unit USD_MICROCENTS --period month or --unit USD_MICROCENTS --period day" in said
     assert balance["allocated"]["amount"] == 200 * CENT
+
+
+MANY = """
+  - {scope: "tenant:dev", allocated: $10.00, period: month, timezone: Europe/Berlin}
+  - {scope: "tenant:dev", allocated: 500_000, unit: TOKENS, rolling: 24h}
+  - {scope: "tenant:dev", allocated: $1.00, per: run, idle_ttl: 24h}
+"""
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A ledger with budgets of several kinds."""
+    config_file = make_ledger(tmp_path, budgets=MANY)
+    config_file.write_text(config_file.read_text().replace("accept: [agent]", "accept: [run]"))
+    return config_file
+
+
+def test_each_budget_is_shown_in_its_own_words(many: Path) -> None:
+    hold(many, 25 * CENT, tokens=700)
+
+    _, tenant, tokens, of_run = run("budgets", "list", "-c", str(many)).stdout.splitlines()
+
+    assert tenant.split()[:6] == (
+        ["tenant:dev", "month@Europe/Berlin", "$10.00", "$0.00", "$0.25", "$9.75"]
+    )
+    assert re.search(r"resets \d{4}-\d\d-01T00:00:00\+0[12]:00", tenant)
+    assert tokens.split()[1] == "rolling:24h"
+    assert "500,000 TOKENS" in tokens
+    assert "499,300 TOKENS" in tokens
+    assert "spend counts for 24h" in tokens
+    assert of_run.split()[:3] == ["tenant:dev/run:7", "none", "$1.00"]
+
+
+@pytest.mark.parametrize(("unit", "count"), [("USD", 2), ("tokens", 1), ("CREDITS", 0)])
+def test_a_list_is_narrowed_by_unit(many: Path, unit: str, count: int) -> None:
+    hold(many, 25 * CENT)
+
+    assert len(answered("budgets", "list", "--unit", unit, "-c", str(many))) == count
+
+
+def test_a_run_has_a_budget_like_any_scope(many: Path) -> None:
+    show = ("budgets", "show", "tenant:dev/run:Job 7", "-c", str(many))
+    fund = ("budgets", "fund", "tenant:dev/run:Job 7", "4.00", "-c", str(many))
+
+    (before,) = answered(*show)
+    (after,) = answered(*fund)
+
+    assert before["allocated"]["amount"] == 100 * CENT
+    assert after["allocated"]["amount"] == 500 * CENT
+    assert answered(*show) == [after]
+    assert before["scope"].startswith("tenant:dev/run:enc-")
+
+
+def test_a_budget_is_chosen_by_unit_and_period(many: Path) -> None:
+    fund = ("budgets", "fund", "tenant:dev", "-c", str(many))
+
+    (tokens,) = answered(*fund, "1_000", "--unit", "TOKENS")
+    (money,) = answered(*fund, "1.00", "--period", "month@Europe/Berlin")
+
+    assert tokens["allocated"] == {"unit": "TOKENS", "amount": 501_000}
+    assert money["allocated"] == {"unit": "USD_MICROCENTS", "amount": 1100 * CENT}
+    assert run(*fund, "1.00", "--period", "month").exit_code == 1
+    assert run(*fund, "1.50", "--unit", "TOKENS").exit_code == 2
+    assert run(*fund, "1").exit_code == 2
+
+
+@pytest.mark.parametrize("period", ["fortnight", "rolling:1w", "rolling", "lifetime", "rolling:"])
+def test_what_is_no_kind_of_window_is_wrong_usage(many: Path, period: str) -> None:
+    show = ("budgets", "show", "tenant:dev", "--period", period, "-c", str(many))
+
+    result = run(*show)
+
+    assert result.exit_code == 2
+    assert "rolling:24h" in result.stderr
+
+
+def test_show_says_what_leaves_a_rolling_window(many: Path) -> None:
+    run("reservations", "commit", hold(many, 25 * CENT, tokens=700), "-c", str(many))
+
+    shown = run("budgets", "show", "tenant:dev", "--unit", "TOKENS", "-c", str(many)).stdout
+
+    _, leaving = shown.split("What counts in tenant:dev rolling:24h")
+    (line,) = leaving.splitlines()[2:]
+    assert re.fullmatch(r"\S+Z\s+700 TOKENS", line.strip())
 
 
 def test_a_budget_that_is_not_there_cannot_be_funded(config_file: Path) -> None:
@@ -106,12 +237,50 @@ def test_a_budget_that_is_not_there_cannot_be_funded(config_file: Path) -> None:
     assert "There is no such budget of tenant:other" in result.stderr
 
 
+def test_freezing_lists_what_still_runs(config_file: Path) -> None:
+    open_one = hold(config_file, CENT, key="1")
+    hold(config_file, CENT, key="2", agent="other")
+    ended = hold(config_file, CENT, key="3")
+    run("reservations", "release", ended, "-c", str(config_file))
+
+    frozen = run("budgets", "freeze", "tenant:dev/agent:bot", "-c", str(config_file)).stdout
+    nothing = run("budgets", "freeze", "tenant:dev/agent:idle", "-c", str(config_file)).stdout
+
+    _, below = frozen.split("1 open at or below tenant:dev/agent:bot:")
+    assert [line.split()[0] for line in below.splitlines()[1:]] == ["id", open_one]
+    assert "no open at or below tenant:dev/agent:idle" in nothing
+
+
+def test_freezing_a_run_lists_what_runs_in_it(many: Path) -> None:
+    hold(many, CENT, key="1", run="7")
+    other = hold(many, CENT, key="2", run="8")
+
+    frozen = run("budgets", "freeze", "tenant:dev/run:8", "-c", str(many)).stdout
+
+    _, below = frozen.split("1 open at or below tenant:dev in run 8:")
+    assert other in below
+
+
+def test_freezing_stops_every_unit_unless_one_is_named(many: Path) -> None:
+    statuses = [
+        [line.split()[-1] for line in run("budgets", *each, "-c", str(many)).stdout.splitlines()]
+        for each in (
+            ("freeze", "tenant:dev", "--unit", "TOKENS"),
+            ("freeze", "tenant:dev"),
+        )
+    ]
+    shown = run("budgets", "show", "tenant:dev", "-c", str(many)).stdout
+
+    assert len(statuses[0]) < len(statuses[1])
+    assert shown.count("frozen") == 2
+
+
 def test_freezing_and_unfreezing_change_the_status_and_say_who_did(config_file: Path) -> None:
     frozen = run("budgets", "freeze", "tenant:dev", "-c", str(config_file))
     entry = last_entry(config_file)
     unfrozen = run("budgets", "unfreeze", "tenant:dev", "-c", str(config_file))
 
-    assert frozen.stdout.splitlines()[1].endswith("frozen")
+    assert frozen.stdout.splitlines()[1].rstrip().endswith("frozen")
     assert (entry.kind, entry.actor) == (Kind.SET_STATUS, operator())
     assert unfrozen.stdout.splitlines()[1].rstrip().endswith("active")
 
@@ -122,7 +291,18 @@ def test_what_is_not_there_cannot_be_frozen(config_file: Path, command: str) -> 
 
 
 @pytest.mark.parametrize(
-    "scope", ["dev", "tenant:", "agent:bot/tenant:dev", "tenant:dev/*", "tenant:dev/agent:*"]
+    "scope",
+    [
+        "dev",
+        "tenant:",
+        "agent:bot/tenant:dev",
+        "tenant:dev/*",
+        "tenant:dev/agent:*",
+        "tenant:dev/**/agent:bot",
+        "tenant:dev/run:*",
+        "tenant:dev/run:",
+        "run:7",
+    ],
 )
 def test_what_is_no_scope_is_wrong_usage(config_file: Path, scope: str) -> None:
     assert run("budgets", "show", scope, "-c", str(config_file)).exit_code == 2

@@ -43,6 +43,10 @@ def test_reservations_are_the_protocols(
 
     assert no_nulls(reservation)
     assert reservation["subject"] == {"tenant": "dev", "agent": "bot", "dimensions": {"run": "7"}}
+    assert reservation["reserved"] == {"unit": "USD_MICROCENTS", "amount": CENT}
+    assert reservation["metadata"] == (
+        {"trace_id": "ab", "price_version": "a list of prices", "model": "gpt-4o"}
+    )
     assert reservation["action"] == {"kind": "llm.completion", "name": "gpt-4o"}
     is_valid("ReservationDetail", reservation)
 

@@ -16,11 +16,12 @@ from proxy.domain.money import Unit
 from proxy.domain.period import Period
 from proxy.domain.scope import parse_pattern
 from proxy.domain.subject import Subject
-from proxy.ledger.protocol import BudgetLine, ReserveRequest, Rung
+from proxy.ledger.protocol import BudgetLine, ReserveRequest, Span
 from proxy.ledger.sqlite.ledger import SqliteLedger
 
 STEPS = (Decision.ALLOW, Decision.ALLOW_WITH_CAPS, Decision.DENY)
 CENT = 1_000_000
+USD = Unit.USD_MICROCENTS
 
 ANSWERED = "every call was answered"
 IN_ORDER = "the answers went from yes over less to no"
@@ -39,7 +40,7 @@ def tally_of(*decisions: Decision) -> Tally:
 
 def line(allocated: int) -> BudgetLine:
     pattern = parse_pattern("tenant:demo", subtree=False)
-    return BudgetLine(pattern, Unit.USD_MICROCENTS, Period.LIFETIME, allocated)
+    return BudgetLine(pattern, USD, Period.LIFETIME, allocated)
 
 
 async def one_call(file: Path, *, settles: bool, then_allocated: int = 100 * CENT) -> None:
@@ -51,13 +52,14 @@ async def one_call(file: Path, *, settles: bool, then_allocated: int = 100 * CEN
             key="1",
             payload_hash="1",
             subject=Subject(tenant="demo"),
-            unit=Unit.USD_MICROCENTS,
-            plan=(Rung(40 * CENT, 40 * CENT),),
+            plan=({USD: Span(40 * CENT, 40 * CENT)},),
             ttl_ms=60_000,
         )
     )
     if settles:
-        await ledger.commit(grant.reservation_id, actual=40 * CENT, key="1", payload_hash="1")
+        await ledger.commit(
+            grant.reservation_id, actual={USD: 40 * CENT}, key="1", payload_hash="1"
+        )
     await ledger.declare([line(then_allocated)], templates_max=1)
     await ledger.close()
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from proxy.domain.money import Unit
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.protocol import BudgetStatus
@@ -77,11 +76,11 @@ async def test_freezing_stops_new_calls_and_settles_the_ones_in_flight(
     async with running(tmp_path, simulator) as stack, connected(stack.base_url) as connection:
         await connection.send(request_bytes(encode(BODY)))
         await simulator.until(lambda: simulator.in_flight == 1)
-        await stack.books.set_status(TENANT, Unit.USD_MICROCENTS, BudgetStatus.FROZEN, "operator")
+        await stack.books.set_status(TENANT, None, BudgetStatus.FROZEN, actor="operator")
         refused = await answered(stack.base_url, BODY)
         simulator.open_gate("go")
         finished = read_answer(await connection.read_all())
-        await stack.books.set_status(TENANT, Unit.USD_MICROCENTS, BudgetStatus.ACTIVE, "operator")
+        await stack.books.set_status(TENANT, None, BudgetStatus.ACTIVE, actor="operator")
         again = await answered(stack.base_url, BODY | {"max_tokens": 99})
 
         assert refused.error()["budget"]["reason"] == "budget_frozen"

@@ -4,7 +4,7 @@ import pytest
 import pytest_asyncio
 
 from simulator.server import Simulator
-from tests.e2e.stack import Stack, running
+from tests.e2e.stack import Stack, held, running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -13,6 +13,6 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     folder = tmp_path_factory.mktemp("hostile")
     async with Simulator() as simulator, running(folder, simulator) as started:
         yield started
-        open_amounts = sum(row.amount for row in await started.rows() if row.charged is None)
+        open_amounts = sum(held(row) for row in await started.rows() if row.charged is None)
         assert (await started.balance()).reserved == open_amounts
         assert (await started.charged_and_uncovered())[0] == (await started.balance()).spent

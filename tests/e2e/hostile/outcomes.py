@@ -9,7 +9,7 @@ from proxy.domain.reservation import State
 from proxy.ledger.protocol import Reservation
 from simulator.behaviour import Behaviour
 from simulator.bill import BillLine
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Stack, held, paid
 from tests.e2e.wire import RawAnswer, call, without_extra_chunk
 
 VISIBLE = "gpt-4o"
@@ -61,21 +61,20 @@ class Outcome:
         """The hold stands as it should, and the ledger is never in favour of free."""
         row, bill = self.row, self.bill.amount_microcents
         assert row.state is charge.state
-        paid = (row.charged or 0) + row.uncovered
         match charge:
             case Charge.BILL:
-                assert (paid, row.estimated) == (bill, False)
+                assert (paid(row), row.estimated) == (bill, False)
             case Charge.COUNTED:
                 assert row.estimated
-                assert bill <= paid < row.amount
+                assert bill <= paid(row) < held(row)
             case Charge.HOLD:
                 assert row.estimated
-                assert paid == row.amount >= bill
+                assert paid(row) == held(row) >= bill
             case Charge.NOTHING:
-                assert paid == bill == 0
+                assert paid(row) == bill == 0
             case Charge.UNCERTAIN:
-                assert paid == 0
-                assert row.amount >= bill
+                assert paid(row) == 0
+                assert held(row) >= bill
 
 
 def body_of(mode: Mode, model: str = VISIBLE, **asked: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tests.e2e.hostile.outcomes import (
     expected_body,
     run,
 )
-from tests.e2e.stack import Stack, running
+from tests.e2e.stack import Stack, held, paid, running
 from tests.e2e.wire import answered
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -143,8 +143,7 @@ async def test_a_report_from_the_middle_is_a_lower_bound(
 
     row, unseen = outcome.row, 1_000 if cut.at == "in_event" else 0
     assert (row.state, row.estimated) == (State.COMMITTED, True)
-    paid = (row.charged or 0) + row.uncovered
-    assert paid >= outcome.bill.amount_microcents - unseen > row.amount
+    assert paid(row) >= outcome.bill.amount_microcents - unseen > held(row)
     assert_the_caller_sees_a_break(outcome, mode)
 
 

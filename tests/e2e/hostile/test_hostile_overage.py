@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from proxy.domain.errors import Reason
-from proxy.domain.money import MICROCENTS_PER_USD, Unit
-from proxy.domain.period import Period
+from proxy.domain.money import MICROCENTS_PER_USD
+from proxy.ledger.protocol import FundOperation
 from simulator.behaviour import Behaviour
 from simulator.server import Simulator
 from tests.e2e.hostile.outcomes import Mode, body_of, run
-from tests.e2e.stack import TENANT, Stack, running
+from tests.e2e.stack import BUDGET, Stack, charged, held, paid, running
 from tests.e2e.wire import answered, exchange, request_bytes
 
 # gpt-4o: the dearest call below holds its input and 200 tokens at $10 a million: about $0.002.
@@ -48,7 +48,7 @@ async def test_what_no_budget_can_fund_is_uncovered(
 
         bill, row = outcome.bill.amount_microcents, outcome.row
         assert bill > CENT
-        assert (row.charged, row.uncovered, row.estimated) == (CENT, bill - CENT, False)
+        assert (charged(row), paid(row), row.estimated) == (CENT, bill, False)
         balance = await stack.balance()
         assert (balance.spent, balance.reserved, balance.debt) == (CENT, 0, 0)
         assert (balance.uncovered, balance.is_over_limit) == (bill - CENT, True)
@@ -67,8 +67,8 @@ async def test_the_budget_has_room_then_nothing_is_uncovered(
         outcome = await run(stack, Mode.JSON, LIMITLESS, body_of(Mode.JSON))
 
         bill, row = outcome.bill.amount_microcents, outcome.row
-        assert row.amount < bill
-        assert (row.charged, row.uncovered) == (bill, 0)
+        assert held(row) < bill
+        assert (charged(row), paid(row)) == (bill, bill)
         assert not (await stack.balance()).is_over_limit
 
 
@@ -81,7 +81,7 @@ async def test_nothing_leaves_from_a_budget_that_could_not_pay_until_it_is_funde
 
         refused = await answered(stack.base_url, body_of(Mode.JSON))
         seen = len(simulator.requests_seen)
-        await stack.books.fund(TENANT, Unit.USD_MICROCENTS, Period.LIFETIME, 10 * CENT, "operator")
+        await stack.books.fund(BUDGET, FundOperation.CREDIT, 10 * CENT, actor="operator")
         # Another question: the answer to the first one is remembered for a moment.
         allowed = await answered(stack.base_url, body_of(Mode.JSON, max_tokens=150))
 
@@ -114,5 +114,5 @@ async def test_an_overdraft_takes_what_it_may_into_debt(
         debt = bill - CENT if debt_cents is None else debt_cents * CENT
         balance = await stack.balance()
         assert (balance.spent, balance.debt) == (CENT, debt)
-        assert outcome.row.charged == CENT + debt
-        assert outcome.row.uncovered == bill - CENT - debt
+        assert charged(outcome.row) == CENT + debt
+        assert paid(outcome.row) == bill

@@ -15,7 +15,7 @@ from tests.e2e.hostile.outcomes import (
     expected_body,
     run,
 )
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Stack, charged, held
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -85,7 +85,7 @@ async def test_explicit_zero_is_a_usage_and_costs_nothing(stack: Stack, mode: Mo
     outcome = await run(stack, mode, Behaviour(report=Report(shape="zero")), body_of(mode))
 
     outcome.assert_settled(Charge.BILL)
-    assert outcome.row.charged == 0
+    assert charged(outcome.row) == 0
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -186,4 +186,4 @@ async def test_what_was_too_much_to_keep_is_not_charged_less_than_its_hold(stack
     assert outcome.through.whole
     assert len(outcome.through.body) > 2**20
     assert outcome.row.estimated
-    assert (outcome.row.charged or 0) >= outcome.row.amount
+    assert charged(outcome.row) >= held(outcome.row)
