@@ -4,7 +4,8 @@ ledger        what callers hold; each operation is one line of it
 group         one transaction for all that is asked in one tick of the loop
 transaction   what that transaction changes: rows at once, windows and journal at its end
 accounts      budgets in their windows, read once and written once in a transaction
-holds         the rows of holds
+templates     lines of configuration that make budgets
+holds, rows   the rows of holds: what operations need of them, and whole ones
 answers       first answers, kept for replays
 clock, pace   the ledger's time, and when to ask again
 operations/   what is asked of it

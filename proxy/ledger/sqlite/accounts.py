@@ -13,33 +13,42 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit
-from proxy.domain.period import Period, window_at
+from proxy.domain.period import parse_period, window_at
 from proxy.domain.scope import Scope
 from proxy.ledger import rules
-from proxy.ledger.protocol import Balance, BudgetStatus
+from proxy.ledger.protocol import Balance, BudgetLine, BudgetStatus
 from proxy.ledger.rules import Opening
+from proxy.ledger.sqlite import templates
 
 Row = tuple[Any, ...]
 Undo = Callable[[], object]
 
 _UNITS: Final = {unit.value: unit for unit in Unit}
-_PERIODS: Final = {period.value: period for period in Period}
+_UNIT_ORDER: Final = {unit: number for number, unit in enumerate(Unit)}
 _STATUSES: Final = {status.value: status for status in BudgetStatus}
-_LONGEST_FIRST: Final = {Period.LIFETIME: 0, Period.MONTH: 1, Period.DAY: 2}
 
 _SELECT: Final = (
-    "SELECT b.id, b.declared_allocated, w.id, b.scope, b.unit, b.period, w.start_ms, w.end_ms,"
-    " w.allocated, w.reserved, w.spent, w.debt, w.uncertain, w.uncovered, b.overdraft_limit,"
-    " w.is_over_limit, b.status, b.is_declared"
-    " FROM budgets b JOIN windows w ON w."
+    "SELECT b.id, w.id, b.scope, b.unit, b.period, w.start_ms, w.end_ms, w.allocated, w.reserved,"
+    " w.spent, w.debt, w.uncertain, w.uncovered, b.overdraft_limit, w.is_over_limit, b.status,"
+    " b.is_declared FROM budgets b JOIN windows w ON w."
 )
-_EVERY: Final = f"{_SELECT}id = b.window_id ORDER BY b.scope, b.unit, b.period"
+_EVERY: Final = (
+    f"{_SELECT}id = b.window_id WHERE b.retired_at_ms IS NULL ORDER BY b.scope, b.unit, b.period"
+)
+_NEXT: Final = "SELECT declared_allocated, rollover_max FROM budgets WHERE id = ?"
+_MADE_BY_TEMPLATES: Final = (
+    "SELECT count(*) FROM budgets WHERE template IS NOT NULL AND retired_at_ms IS NULL"
+)
 
 
 @lru_cache(maxsize=64)
 def _select_current(scopes: int) -> str:
-    return f"{_SELECT}id = b.window_id WHERE b.unit = ? AND b.scope IN ({_places(scopes)})"
+    return (
+        f"{_SELECT}id = b.window_id"
+        f" WHERE b.retired_at_ms IS NULL AND b.scope IN ({_places(scopes)})"
+    )
 
 
 @lru_cache(maxsize=64)
@@ -53,27 +62,28 @@ def _places(count: int) -> str:
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """One budget in one window. `window_id` 0: the window has no row yet.
+    """One budget in one window.
 
-    `before` is the window that this one will take its debt from, where there was one;
-    `template` is the pattern that calls for a budget without a row (`budget_id` 0).
+    Without a row (`window_id` 0) the window begins as `opening` says when it is made:
+    after the window `before`, or with a budget that `line` declares (`budget_id` 0).
+
+    `is_stale`: what no longer counts has not left this rolling window yet.
     """
 
     budget_id: int
-    allocation: int
     window_id: int
     balance: Balance
+    is_rolling: bool = False
+    is_stale: bool = False
+    is_touched: bool = False
+    opening: Opening | None = None
     before: "Account | None" = None
-    template: str | None = None
+    line: BudgetLine | None = None
 
     @property
-    def opening(self) -> Opening:
-        """What the window begins with."""
-        before = self.before.balance if self.before is not None else None
-        if before is None or not before.debt:
-            return rules.open_window(self.allocation, debt=0)
-        skipped = _windows_between(before, self.balance.window_start_ms)
-        return rules.open_window(self.allocation, debt=before.debt, skipped=skipped)
+    def order(self) -> tuple[int, tuple[int, str]]:
+        """Sorts the accounts of one scope: by unit, then the longest period first."""
+        return _UNIT_ORDER[self.balance.unit], self.balance.period.order
 
 
 class Accounts:
@@ -83,17 +93,18 @@ class Accounts:
         self._connection = connection
         self._now_ms = now_ms
         self._by_window: dict[int, Account] = {}
-        self._current: dict[Unit, dict[Scope, list[Account]]] = {unit: {} for unit in Unit}
-        self._templates: dict[tuple[str, str], list[Row]] | None = None
-        self._touched: set[int] = set()
+        self._current: dict[tuple[Unit, ...], dict[Scope, list[Account]]] = {}
+        self._templates: list[BudgetLine] | None = None
 
-    def current(self, scopes: Sequence[Scope], unit: Unit) -> list[Account]:
-        """What stands now for these scopes: outermost first, and the longest period first."""
-        known = self._current[unit]
+    def current(self, scopes: Sequence[Scope], units: tuple[Unit, ...]) -> list[Account]:
+        """What stands now for these scopes, in their order; those of one by `Account.order`."""
+        known = self._current.get(units)
+        if known is None:
+            known = self._current[units] = {}
         missing = [scope for scope in scopes if scope not in known]
         if missing:
-            self._load(missing, unit)
-        return [self._now(account) for scope in scopes for account in known[scope]]
+            known.update(self._load(missing, units))
+        return [self.now(account) for scope in scopes for account in known[scope]]
 
     def of_windows(self, window_ids: Sequence[int]) -> list[Account]:
         """These windows, in this order, whether or not their time is over."""
@@ -104,38 +115,92 @@ class Accounts:
         return [self._by_window[number] for number in window_ids]
 
     def every(self) -> list[Account]:
-        """What stands now for every budget, by scope."""
-        return [self._now(self._account(row)) for row in self._connection.execute(_EVERY)]
+        """The latest window of every budget, by scope. See `now`."""
+        return [self._account(row) for row in self._connection.execute(_EVERY)]
 
-    def has_any(self, scopes: Sequence[Scope]) -> bool:
-        """Whether these scopes have a budget or a template, in whatever unit."""
-        return any(self.current(scopes, unit) for unit in Unit)
+    def now(self, account: Account) -> Account:
+        """The account itself, or the window that follows it when its time is over."""
+        balance = account.balance
+        end_ms = balance.window_end_ms
+        if end_ms is None or self._now_ms < end_ms:
+            return account
+        window = window_at(balance.period, self._now_ms)
+        empty = replace(
+            balance,
+            window_start_ms=window.start_ms,
+            window_end_ms=window.end_ms,
+            allocated=0,
+            reserved=0,
+            spent=0,
+            debt=0,
+            uncertain=0,
+            uncovered=0,
+            is_over_limit=False,
+        )
+        opening = self._opening_after(account, window.start_ms)
+        balance = rules.post(empty, opening.opening)
+        return Account(account.budget_id, 0, balance, opening=opening, before=account)
 
-    def templates(self) -> int:
-        """How many budgets stand because a template called for them."""
-        count: int = self._connection.execute(
-            "SELECT count(*) FROM budgets WHERE template IS NOT NULL"
-        ).fetchone()[0]
-        return count
+    def begin(self, scope: Scope, line: BudgetLine) -> Account:
+        """The first window of a budget that the line declares."""
+        window = window_at(line.period, self._now_ms)
+        opening = rules.open_window(line.allocated)
+        balance = Balance(
+            scope=scope,
+            unit=line.unit,
+            period=line.period,
+            window_start_ms=window.start_ms,
+            window_end_ms=window.end_ms,
+            allocated=opening.opening.allocated,
+            reserved=0,
+            spent=0,
+            debt=0,
+            uncertain=0,
+            uncovered=0,
+            overdraft_limit=line.overdraft_limit,
+            is_over_limit=False,
+            status=line.status,
+        )
+        is_rolling = line.period.rolling_ms > 0
+        return Account(0, 0, balance, is_rolling, opening=opening, line=line)
+
+    def check_templates(self, accounts: Iterable[Account]) -> None:
+        """A template makes no budget beyond the limit: what it cannot count it does not let by.
+
+        Raises:
+            Refused: TEMPLATE_LIMIT.
+        """
+        new = [account for account in accounts if account.line is not None]
+        if not new:
+            return
+        select = self._connection.execute
+        templates_max: int = select("SELECT templates_max FROM ledger").fetchone()[0]
+        made: int = select(_MADE_BY_TEMPLATES).fetchone()[0]
+        if made + len(new) > templates_max:
+            raise Refused(
+                Reason.TEMPLATE_LIMIT,
+                f"{new[0].balance.scope} would be budget number {templates_max + 1} made by "
+                f"templates, and templates_max is {templates_max}. Do not retry.",
+            )
 
     def set_balance(self, account: Account, balance: Balance) -> Undo:
         """Put a balance in place; the answer puts the old one back."""
-        old = account.balance
+        undo = partial(_put_back, account, account.balance, account.is_touched)
         account.balance = balance
-        self._touched.add(account.window_id)
-        return partial(setattr, account, "balance", old)
+        account.is_touched = True
+        return undo
 
     def opened(self, account: Account, *, budget_id: int, window_id: int) -> Undo:
         """The account has rows now; the answer takes that back."""
         old_budget_id = account.budget_id
         account.budget_id, account.window_id = budget_id, window_id
         self._by_window[window_id] = account
-        self._current[account.balance.unit].pop(account.balance.scope, None)
+        self.look_again_at(account.balance.scope)
 
         def undo() -> None:
             account.budget_id, account.window_id = old_budget_id, 0
             del self._by_window[window_id]
-            self._touched.discard(window_id)
+            self.look_again_at(account.balance.scope)
 
         return undo
 
@@ -156,44 +221,57 @@ class Accounts:
         return undo
 
     def look_again(self) -> None:
-        """Templates, or which window of a budget is the current one, may have changed."""
+        """Templates may have changed."""
         self._templates = None
+        self._current.clear()
+
+    def look_again_at(self, scope: Scope) -> None:
+        """Which budgets of a scope there are, or which window is their latest, has changed."""
         for known in self._current.values():
-            known.clear()
+            known.pop(scope, None)
 
     def touched_rows(self) -> Iterable[Row]:
-        """The windows to write: amounts and the id, as `transaction` updates them."""
-        for number in self._touched:
-            balance = self._by_window[number].balance
-            yield (
-                balance.allocated,
-                balance.reserved,
-                balance.spent,
-                balance.debt,
-                balance.uncertain,
-                balance.uncovered,
-                int(balance.is_over_limit),
-                number,
-            )
+        """The windows to write: amounts, the time and the id, as `transaction` updates them."""
+        for number, account in self._by_window.items():
+            if account.is_touched:
+                balance = account.balance
+                yield (
+                    balance.allocated,
+                    balance.reserved,
+                    balance.spent,
+                    balance.debt,
+                    balance.uncertain,
+                    balance.uncovered,
+                    int(balance.is_over_limit),
+                    self._now_ms,
+                    number,
+                )
 
-    def _load(self, scopes: Sequence[Scope], unit: Unit) -> None:
+    def _load(self, scopes: Sequence[Scope], units: tuple[Unit, ...]) -> dict[Scope, list[Account]]:
         found: dict[Scope, list[Account]] = {scope: [] for scope in scopes}
-        for row in self._connection.execute(_select_current(len(scopes)), (unit.value, *scopes)):
-            found[row[3]].append(self._account(row))
+        for row in self._connection.execute(_select_current(len(scopes)), scopes):
+            account = self._account(row)
+            if account.balance.unit in units:
+                found[row[2]].append(account)
+        if self._templates is None:
+            self._templates = templates.read(self._connection)
         for scope, accounts in found.items():
-            self._add_from_templates(scope, unit, accounts)
+            if self._templates:
+                self._add_from_templates(scope, units, accounts)
             if len(accounts) > 1:
-                accounts.sort(key=_by_period)
-            self._current[unit][scope] = accounts
+                accounts.sort(key=_order)
+        return found
 
     def _account(self, row: Row) -> Account:
-        known = self._by_window.get(row[2])
+        known = self._by_window.get(row[1])
         if known is not None:
             return known
+        period = parse_period(row[4])
         balance = Balance(
-            row[3],
-            _UNITS[row[4]],
-            _PERIODS[row[5]],
+            row[2],
+            _UNITS[row[3]],
+            period,
+            row[5],
             row[6],
             row[7],
             row[8],
@@ -202,100 +280,53 @@ class Accounts:
             row[11],
             row[12],
             row[13],
-            row[14],
-            bool(row[15]),
-            _STATUSES[row[16]],
-            bool(row[17]),
+            bool(row[14]),
+            _STATUSES[row[15]],
+            bool(row[16]),
         )
-        account = self._by_window[row[2]] = Account(row[0], row[1], row[2], balance)
+        is_rolling = period.rolling_ms > 0
+        account = Account(row[0], row[1], balance, is_rolling, is_rolling)
+        self._by_window[row[1]] = account
         return account
 
-    def _now(self, account: Account) -> Account:
-        """The account itself, or the window that follows it when its time is over."""
-        balance = account.balance
-        end_ms = balance.window_end_ms
-        if end_ms is None or self._now_ms < end_ms:
-            return account
-        window = window_at(balance.period, self._now_ms)
-        empty = replace(
-            balance,
-            window_start_ms=window.start_ms,
-            window_end_ms=window.end_ms,
-            allocated=0,
-            reserved=0,
-            spent=0,
-            debt=0,
-            uncertain=0,
-            uncovered=0,
-            is_over_limit=False,
+    def _add_from_templates(
+        self, scope: Scope, units: tuple[Unit, ...], accounts: list[Account]
+    ) -> None:
+        assert self._templates is not None, "they were read before"
+        there = {(account.balance.unit, account.balance.period) for account in accounts}
+        for line in templates.governing(self._templates, scope):
+            if line.unit in units and (line.unit, line.period) not in there:
+                accounts.append(self.begin(scope, line))
+
+    def _opening_after(self, before: Account, start_ms: int) -> Opening:
+        row = self._connection.execute(_NEXT, (before.budget_id,)).fetchone()
+        allocation, rollover_max = row
+        skipped = _windows_between(
+            before.balance, start_ms, allocation, before.balance.debt + rollover_max
         )
-        follower = Account(account.budget_id, account.allocation, 0, empty, before=account)
-        follower.balance = rules.post(empty, follower.opening.opening)
-        return follower
-
-    def _add_from_templates(self, scope: Scope, unit: Unit, accounts: list[Account]) -> None:
-        pattern = f"{scope[: scope.rfind(':')]}:*"
-        for period, allocated, overdraft_limit, status in self._templates_of(pattern, unit):
-            if any(account.balance.period == period for account in accounts):
-                continue
-            balance = self.fresh(
-                scope,
-                unit,
-                _PERIODS[period],
-                allocated=allocated,
-                overdraft_limit=overdraft_limit,
-                status=_STATUSES[status],
-            )
-            accounts.append(Account(0, allocated, 0, balance, template=pattern))
-
-    def fresh(
-        self,
-        scope: Scope,
-        unit: Unit,
-        period: Period,
-        *,
-        allocated: int,
-        overdraft_limit: int,
-        status: BudgetStatus,
-    ) -> Balance:
-        """The first window of a budget."""
-        window = window_at(period, self._now_ms)
-        return Balance(
-            scope=scope,
-            unit=unit,
-            period=period,
-            window_start_ms=window.start_ms,
-            window_end_ms=window.end_ms,
-            allocated=allocated,
-            reserved=0,
-            spent=0,
-            debt=0,
-            uncertain=0,
-            uncovered=0,
-            overdraft_limit=overdraft_limit,
-            is_over_limit=False,
-            status=status,
+        return rules.open_window(
+            allocation, before.balance, skipped=skipped, rollover_max=rollover_max
         )
 
-    def _templates_of(self, pattern: str, unit: Unit) -> Sequence[Row]:
-        if self._templates is None:
-            self._templates = {}
-            for row in self._connection.execute(
-                "SELECT pattern, unit, period, allocated, overdraft_limit, status FROM templates"
-            ):
-                self._templates.setdefault((row[0], row[1]), []).append(row[2:])
-        return self._templates.get((pattern, unit.value), ())
+
+def _order(account: Account) -> tuple[int, tuple[int, str]]:
+    return account.order
 
 
-def _by_period(account: Account) -> int:
-    return _LONGEST_FIRST[account.balance.period]
+def _put_back(account: Account, balance: Balance, is_touched: bool) -> None:
+    account.balance = balance
+    account.is_touched = is_touched
 
 
-def _windows_between(before: Balance, start_ms: int) -> int:
-    """How many whole windows passed between the end of this one and the start of another."""
+def _windows_between(before: Balance, start_ms: int, allocation: int, enough: int) -> int:
+    """How many whole windows passed between the end of this one and the start of another.
+
+    Counted as far as their allocations matter: `enough` is the most that they pay and
+    hand on together.
+    """
     count = 0
     end_ms = before.window_end_ms
-    while end_ms is not None and end_ms < start_ms:
+    while end_ms is not None and end_ms < start_ms and 0 <= count * allocation < enough:
         end_ms = window_at(before.period, end_ms).end_ms
         count += 1
     return count

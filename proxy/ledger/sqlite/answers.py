@@ -1,11 +1,12 @@
 """The first answer of an operation, kept as JSON so that a replay gives it again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
+from proxy.domain.money import Unit
 from proxy.ledger.protocol import Balance, BudgetStatus
 from proxy.ledger.sqlite.accounts import Account, Accounts
 
@@ -61,3 +62,8 @@ def _balance(window: Balance, row: Sequence[Any]) -> Balance:
         status=BudgetStatus(status),
         declared=declared,
     )
+
+
+def by_unit(fact: Mapping[str, int]) -> dict[Unit, int]:
+    """Amounts among the facts of `decode`."""
+    return {Unit(unit): amount for unit, amount in fact.items()}

@@ -8,15 +8,19 @@ from typing import Literal, TypeVar
 from proxy.domain.clock import Clock
 from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.money import Unit
-from proxy.domain.period import Period
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.audit import Audit
 from proxy.ledger.journal import Entry
 from proxy.ledger.protocol import (
+    Applied,
     Balance,
     BudgetLine,
+    BudgetName,
     BudgetStatus,
+    Declared,
+    Event,
+    FundOperation,
     Grant,
     Lease,
     Reservation,
@@ -25,12 +29,14 @@ from proxy.ledger.protocol import (
     Swept,
 )
 from proxy.ledger.sqlite import clock as ledger_clock
-from proxy.ledger.sqlite import holds
+from proxy.ledger.sqlite import rows
 from proxy.ledger.sqlite.file.connection import Connect, LedgerFile, connect
 from proxy.ledger.sqlite.file.failures import unavailable
 from proxy.ledger.sqlite.file.lock import ServeLock
 from proxy.ledger.sqlite.group import Group
 from proxy.ledger.sqlite.operations import budgets, hold, read, settle, sweep, verify
+from proxy.ledger.sqlite.operations import event as events
+from proxy.ledger.sqlite.operations.declare import declare
 from proxy.ledger.sqlite.operations.settle import Ended, Word
 from proxy.ledger.sqlite.operations.sweep import UncertainRule
 from proxy.ledger.sqlite.pace import Pace
@@ -107,7 +113,7 @@ class SqliteLedger:
     async def dispatch(self, reservation_id: str) -> None:
         await self._group.submit(lambda t: hold.dispatch(t, reservation_id))
 
-    async def grow(self, reservation_id: str, *, by: int, key: str) -> Grant:
+    async def grow(self, reservation_id: str, *, by: Mapping[Unit, int], key: str) -> Grant:
         try:
             return await self._group.submit(lambda t: hold.grow(t, reservation_id, by=by, key=key))
         except BudgetRefused as refusal:
@@ -122,7 +128,7 @@ class SqliteLedger:
         self,
         reservation_id: str,
         *,
-        actual: int,
+        actual: Mapping[Unit, int],
         key: str,
         payload_hash: str,
         estimated: bool = False,
@@ -144,7 +150,7 @@ class SqliteLedger:
         self,
         reservation_id: str,
         *,
-        actual: int,
+        actual: Mapping[Unit, int],
         key: str,
         payload_hash: str,
         estimated: bool = False,
@@ -160,13 +166,20 @@ class SqliteLedger:
             )
         )
 
+    async def apply(self, event: Event) -> Applied:
+        return await self._group.submit(lambda t: events.apply(t, event, self._new_id))
+
     async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
         return self._ask(lambda c: read.balances(c, self._now_ms(c), scopes, unit))
 
     # Housekeeping
 
-    async def declare(self, lines: Sequence[BudgetLine], *, templates_max: int) -> None:
-        await self._group.submit(lambda t: budgets.declare(t, lines, templates_max=templates_max))
+    async def declare(
+        self, lines: Sequence[BudgetLine], *, templates_max: int, version: int = 1
+    ) -> Declared:
+        return await self._group.submit(
+            lambda t: declare(t, lines, templates_max=templates_max, version=version)
+        )
 
     async def recover(self) -> Swept:
         return await self._group.submit(sweep.recover)
@@ -185,27 +198,39 @@ class SqliteLedger:
         return self._ask(lambda c: read.all_balances(c, self._now_ms(c)))
 
     async def fund(
-        self, scope: Scope, unit: Unit, period: Period, amount: int, actor: str
+        self,
+        name: BudgetName,
+        operation: FundOperation,
+        amount: int,
+        *,
+        actor: str,
+        spent: int = 0,
+        key: str | None = None,
     ) -> Balance:
         return await self._group.submit(
-            lambda t: budgets.fund(t, scope, unit, period, amount, actor)
+            lambda t: budgets.fund(t, name, operation, amount, actor=actor, spent=spent, key=key)
         )
 
     async def set_status(
-        self, scope: Scope, unit: Unit, status: BudgetStatus, actor: str
+        self, scope: Scope, unit: Unit | None, status: BudgetStatus, *, actor: str
     ) -> tuple[Balance, ...]:
-        return await self._group.submit(lambda t: budgets.set_status(t, scope, unit, status, actor))
+        return await self._group.submit(
+            lambda t: budgets.set_status(t, scope, unit, status, actor=actor)
+        )
 
     async def reservation(self, reservation_id: str) -> Reservation:
-        return self._ask(lambda c: holds.reservation(c, reservation_id))
+        return self._ask(lambda c: rows.reservation(c, reservation_id))
 
     async def reservations(
-        self, *, states: frozenset[State], limit: int
+        self, *, states: frozenset[State], limit: int, scope: Scope | None = None
     ) -> tuple[Reservation, ...]:
-        return self._ask(lambda c: read.reservations(c, states, limit))
+        return self._ask(lambda c: read.reservations(c, states, scope, limit))
 
     async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:
         return self._ask(lambda c: tuple(read.entries(c, tenant, after_seq=after_seq, limit=limit)))
+
+    async def tenants(self) -> tuple[str, ...]:
+        return self._ask(read.tenants)
 
     async def verify(self) -> Audit:
         return self._ask(verify.verify)

@@ -1,34 +1,45 @@
-"""The tables. A file says which version wrote it; a newer one is refused, not guessed at."""
+"""The tables. A file says which version wrote it; another one is refused, not guessed at.
+
+Version 1 was never released: there is nothing to bring over from it.
+"""
 
 import sqlite3
 from typing import Final
 
 from proxy.domain.errors import LedgerUnavailable
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 _APPLICATION_ID: Final = 0x5350_4744
 """Marks the file as ours, so that another program's database is never written to."""
 
 _TABLES: Final = """
+-- config_version: of the configuration that is followed.
 CREATE TABLE ledger (
     one             INTEGER PRIMARY KEY CHECK (one = 1),
     clock_ms        INTEGER NOT NULL,
+    config_version  INTEGER NOT NULL,
     templates_max   INTEGER NOT NULL
 ) STRICT;
-INSERT INTO ledger VALUES (1, 0, 0);
+INSERT INTO ledger VALUES (1, 0, 0, 0);
 
+-- rank: of two that match a scope, the lower one governs it.
 CREATE TABLE templates (
+    rank            INTEGER PRIMARY KEY,
     pattern         TEXT NOT NULL,
     unit            TEXT NOT NULL,
     period          TEXT NOT NULL,
     allocated       INTEGER NOT NULL,
     overdraft_limit INTEGER NOT NULL,
     status          TEXT NOT NULL,
-    PRIMARY KEY (pattern, unit, period)
-) STRICT, WITHOUT ROWID;
+    rollover_max    INTEGER NOT NULL,
+    idle_ttl_ms     INTEGER,
+    UNIQUE (pattern, unit, period)
+) STRICT;
 
 -- status is in force; declared_* is what configuration said last.
+-- template: the pattern that governs it, where no line of its own does.
+-- idle_at_ms: when to look whether nobody uses it any more; it may have been used since.
 CREATE TABLE budgets (
     id                 INTEGER PRIMARY KEY,
     tenant             TEXT NOT NULL,
@@ -37,22 +48,32 @@ CREATE TABLE budgets (
     period             TEXT NOT NULL,
     overdraft_limit    INTEGER NOT NULL,
     status             TEXT NOT NULL,
+    rollover_max       INTEGER NOT NULL,
+    idle_ttl_ms        INTEGER,
     declared_allocated INTEGER NOT NULL,
     declared_status    TEXT NOT NULL,
     is_declared        INTEGER NOT NULL,
     template           TEXT,
     window_id          INTEGER NOT NULL,
-    UNIQUE (scope, unit, period)
+    idle_at_ms         INTEGER,
+    retired_at_ms      INTEGER
 ) STRICT;
-CREATE INDEX budgets_of_templates ON budgets (template) WHERE template IS NOT NULL;
+CREATE UNIQUE INDEX budgets_by_name ON budgets (scope, unit, period)
+    WHERE retired_at_ms IS NULL;
+CREATE INDEX budgets_of_templates ON budgets (template)
+    WHERE template IS NOT NULL AND retired_at_ms IS NULL;
+CREATE INDEX budgets_idle ON budgets (idle_at_ms) WHERE idle_at_ms IS NOT NULL;
 
--- carried: the debt that this window took over from the one before.
+-- carried: the part of spent and debt that is not of its own holds: what it took over, less
+-- what it handed on, was forgiven or no longer counts. Decimal, for it may leave int64.
+-- used_at_ms: of the last posting.
 CREATE TABLE windows (
     id            INTEGER PRIMARY KEY,
     budget_id     INTEGER NOT NULL REFERENCES budgets (id),
     start_ms      INTEGER NOT NULL,
     end_ms        INTEGER,
-    carried       INTEGER NOT NULL CHECK (carried >= 0),
+    carried       TEXT NOT NULL,
+    used_at_ms    INTEGER NOT NULL,
     allocated     INTEGER NOT NULL,
     reserved      INTEGER NOT NULL,
     spent         INTEGER NOT NULL CHECK (spent >= 0),
@@ -63,8 +84,19 @@ CREATE TABLE windows (
     UNIQUE (budget_id, start_ms)
 ) STRICT;
 
+-- What was spent in a rolling window, by the time of day: number is the time divided by the
+-- length of a bucket. They add up to what the window has spent.
+CREATE TABLE buckets (
+    window_id INTEGER NOT NULL REFERENCES windows (id),
+    number    INTEGER NOT NULL,
+    spent     INTEGER NOT NULL CHECK (spent > 0),
+    PRIMARY KEY (window_id, number)
+) STRICT, WITHOUT ROWID;
+
 -- number: age. windows: JSON array of ids, outermost first, frozen at the reserve.
--- granted, settled: the first answers, as JSON, for replays. lapses_at_ms: lease and grace.
+-- amounts, charged, uncovered: JSON objects by unit; uncovered is NULL where nothing is.
+-- granted, settled: the first answers, as JSON, for replays; an event was granted nothing.
+-- lapses_at_ms: lease and grace. scope: who spends.
 CREATE TABLE reservations (
     number             INTEGER PRIMARY KEY,
     id                 TEXT NOT NULL UNIQUE,
@@ -73,12 +105,14 @@ CREATE TABLE reservations (
     payload_hash       TEXT NOT NULL,
     state              TEXT NOT NULL,
     subject            TEXT NOT NULL,
-    unit               TEXT NOT NULL,
+    scope              TEXT NOT NULL,
     action_kind        TEXT NOT NULL,
     action_name        TEXT NOT NULL,
+    trace_id           TEXT NOT NULL,
+    price_version      TEXT NOT NULL,
     windows            TEXT NOT NULL,
     rung               INTEGER NOT NULL,
-    amount             INTEGER NOT NULL CHECK (amount >= 0),
+    amounts            TEXT NOT NULL,
     overage            TEXT NOT NULL,
     on_expiry          TEXT NOT NULL,
     dispatched         INTEGER NOT NULL,
@@ -89,15 +123,15 @@ CREATE TABLE reservations (
     extensions         INTEGER NOT NULL,
     max_extensions     INTEGER,
     metadata           TEXT NOT NULL,
-    granted            TEXT NOT NULL,
+    granted            TEXT,
     uncertain_since_ms INTEGER,
     finalized_at_ms    INTEGER,
     settled_key        TEXT,
     settled_hash       TEXT,
     settled            TEXT,
     settled_metadata   TEXT,
-    charged            INTEGER,
-    uncovered          INTEGER NOT NULL,
+    charged            TEXT,
+    uncovered          TEXT,
     estimated          INTEGER NOT NULL,
     UNIQUE (tenant, key)
 ) STRICT;
@@ -115,6 +149,17 @@ CREATE TABLE replies (
     PRIMARY KEY (number, operation, key)
 ) STRICT, WITHOUT ROWID;
 
+-- The first answers of operators' changes.
+CREATE TABLE fundings (
+    scope   TEXT NOT NULL,
+    unit    TEXT NOT NULL,
+    period  TEXT NOT NULL,
+    key     TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    answer  TEXT NOT NULL,
+    PRIMARY KEY (scope, unit, period, key)
+) STRICT, WITHOUT ROWID;
+
 -- Settled holds that a window still owes for, oldest first.
 CREATE TABLE arrears (
     window_id INTEGER NOT NULL REFERENCES windows (id),
@@ -130,8 +175,11 @@ CREATE TABLE journal (
     at_ms          INTEGER NOT NULL,
     kind           TEXT NOT NULL,
     reservation_id TEXT,
-    postings       TEXT NOT NULL,
+    scope          TEXT NOT NULL,
     actor          TEXT NOT NULL,
+    trace_id       TEXT NOT NULL,
+    price_version  TEXT NOT NULL,
+    postings       TEXT NOT NULL,
     PRIMARY KEY (tenant, seq)
 ) STRICT, WITHOUT ROWID;
 """
@@ -141,7 +189,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     """Make the tables in an empty file, or check that this version may write to it.
 
     Raises:
-        LedgerUnavailable: a newer version, or another program, wrote the file.
+        LedgerUnavailable: another version, or another program, wrote the file.
     """
     if _version(connection) == VERSION:
         return
@@ -162,6 +210,11 @@ def _create_or_refuse(connection: sqlite3.Connection) -> None:
         raise LedgerUnavailable(
             f"a newer version of the program wrote this ledger (its tables are version {version}, "
             f"this program knows {VERSION}): run that version, or name another file"
+        )
+    if version:
+        raise LedgerUnavailable(
+            f"a version of the program from before its first release wrote this ledger (its tables "
+            f"are version {version}, this program knows {VERSION}): name another file"
         )
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
         raise LedgerUnavailable("the file is another program's database: name another one")

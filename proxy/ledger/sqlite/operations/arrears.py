@@ -1,8 +1,16 @@
-"""What no budget could fund, charged once there is room."""
+"""What time and room do to windows, whoever asks for them.
 
-from collections.abc import Iterable, Sequence
+What no longer counts leaves a rolling window; and what no budget could fund is charged
+once there is room.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Final
 
+from proxy.domain.money import Unit
 from proxy.ledger import rules
 from proxy.ledger.journal import Kind
 from proxy.ledger.protocol import Balance
@@ -10,10 +18,71 @@ from proxy.ledger.rules import Arrear
 from proxy.ledger.sqlite import holds
 from proxy.ledger.sqlite.accounts import Account
 from proxy.ledger.sqlite.holds import Hold
-from proxy.ledger.sqlite.transaction import Transaction, tenant_of
+from proxy.ledger.sqlite.transaction import Transaction, about_budgets
 
-_LOOK_AT_MAX: Final = 100
-"""How many settled holds one operation tries to pay; the next one tries the rest."""
+_LEFT: Final = "SELECT coalesce(sum(spent), 0) FROM buckets WHERE window_id = ? AND number < ?"
+_OWED_BY: Final = "SELECT number FROM arrears WHERE window_id = ? ORDER BY number LIMIT ?"
+_OWE: Final = "INSERT OR IGNORE INTO arrears VALUES (?, ?)"
+_OWES_NO_MORE: Final = "DELETE FROM arrears WHERE window_id = ? AND number = ?"
+_CHARGE: Final = "UPDATE reservations SET charged = ?, uncovered = ? WHERE number = ?"
+_STANDING: Final = (
+    "SELECT w.id FROM json_each(?) held JOIN windows w ON w.id = held.value"
+    " JOIN budgets b ON b.id = w.budget_id WHERE b.retired_at_ms IS NULL ORDER BY held.key"
+)
+
+
+def foreseen(transaction: Transaction, accounts: Sequence[Account]) -> list[Balance]:
+    """How these windows will stand once they have settled. Changes nothing."""
+
+    def settled() -> list[Balance]:
+        settle(transaction, accounts)
+        return [account.balance for account in accounts]
+
+    if any([account.is_rolling for account in accounts]):
+        return transaction.look(settled)
+    return [account.balance for account in accounts]
+
+
+def settle(transaction: Transaction, accounts: Sequence[Account]) -> None:
+    """What any operation does first: rolling windows let go, and pay with the room."""
+    rolling = [account for account in accounts if account.is_rolling]
+    if not rolling:
+        return
+    for account in accounts:
+        if not account.window_id:
+            transaction.open_window(account)
+    _roll(transaction, rolling)
+    repay(transaction, rolling)
+
+
+def _roll(transaction: Transaction, accounts: Iterable[Account]) -> None:
+    """Let the buckets go that are all outside of their windows."""
+    for account in accounts:
+        if not account.is_stale:
+            continue
+        account.is_stale = False
+        balance = account.balance
+        oldest = balance.period.oldest_bucket(transaction.now_ms)
+        (left,) = transaction.read(_LEFT, (account.window_id, oldest)).fetchone()
+        if left:
+            transaction.undoable(partial(setattr, account, "is_stale", True))
+            change = rules.roll(balance, left)
+            about = about_budgets(balance.scope)
+            transaction.post(Kind.ROLL, [(account, change)], about=about)
+
+
+@dataclass(frozen=True, slots=True)
+class _Owing:
+    """A settled hold, what it has paid and owes, and its windows that are still there."""
+
+    hold: Hold
+    charged: dict[Unit, int]
+    uncovered: dict[Unit, int]
+    accounts: Sequence[Account]
+
+    def windows(self, unit: Unit) -> tuple[int, ...]:
+        """Those in a unit."""
+        return tuple([a.window_id for a in self.accounts if a.balance.unit is unit])
 
 
 def repay(transaction: Transaction, accounts: Sequence[Account]) -> None:
@@ -21,68 +90,78 @@ def repay(transaction: Transaction, accounts: Sequence[Account]) -> None:
 
     Has nothing to do, and asks the file nothing, as long as every call was covered.
     """
-    in_arrears = [account for account in accounts if _may_pay(account.balance)]
-    if not in_arrears:
+    roomy = [account for account in accounts if rules.may_repay(account.balance)]
+    if not roomy:
         return
-    owing = list(_owing(transaction, in_arrears))
-    window_ids = {number for hold in owing for number in hold.window_ids}
-    others = transaction.accounts.of_windows(sorted(window_ids))
-    by_window = {account.window_id: account for account in (*in_arrears, *others)}
+    owing = {found.hold.number: found for found in _owing(transaction, roomy)}
+    arrears = list(_arrears(owing.values(), {account.window_id for account in roomy}))
+    owed = chain.from_iterable(arrear.windows for arrear in arrears)
+    concerned = [*roomy, *transaction.accounts.of_windows([*owed])]
+    _roll(transaction, concerned)
+    by_window = {account.window_id: account for account in concerned}
     repayment = rules.repay(
-        {number: account.balance for number, account in by_window.items()},
-        [Arrear(hold.number, hold.window_ids, hold.uncovered) for hold in owing],
+        {number: account.balance for number, account in by_window.items()}, arrears
     )
-    by_number = {hold.number: hold for hold in owing}
     for arrear in repayment.paid:
         windows = [by_window[number] for number in arrear.windows]
-        _pay(transaction, by_number[arrear.number], windows)
+        _pay(transaction, owing[arrear.number], arrear, windows)
     for number in repayment.relieved:
         _relieve(transaction, by_window[number])
 
 
-def _may_pay(balance: Balance) -> bool:
-    return balance.uncovered > 0 and balance.remaining > 0
-
-
-def _owing(transaction: Transaction, accounts: Iterable[Account]) -> Iterable[Hold]:
+def _owing(transaction: Transaction, accounts: Iterable[Account]) -> Iterable[_Owing]:
+    """The holds that these windows owe for."""
     numbers: set[int] = set()
     for account in accounts:
-        rows = transaction.read(
-            "SELECT number FROM arrears WHERE window_id = ? ORDER BY number LIMIT ?",
-            (account.window_id, _LOOK_AT_MAX),
-        )
+        rows = transaction.read(_OWED_BY, (account.window_id, rules.ARREARS_MAX))
         numbers.update(number for (number,) in rows)
-    return holds.find_numbers(transaction, sorted(numbers)[:_LOOK_AT_MAX])
+    for hold in holds.find_numbers(transaction, sorted(numbers)[: rules.ARREARS_MAX]):
+        bill = holds.bill(transaction, hold)
+        standing = standing_accounts(transaction, hold)
+        yield _Owing(hold, {**bill.charged}, {**bill.uncovered}, standing)
 
 
-def owe(transaction: Transaction, hold: Hold, uncovered: int) -> None:
-    """Remember that a settled hold was not covered."""
-    if uncovered:
-        for window_id in hold.window_ids:
-            transaction.execute(
-                "INSERT OR IGNORE INTO arrears VALUES (?, ?)", (window_id, hold.number)
-            )
+def _arrears(owing: Iterable[_Owing], roomy: set[int]) -> Iterable[Arrear[int]]:
+    """What is owed by one of these windows."""
+    for found in owing:
+        for unit, uncovered in found.uncovered.items():
+            windows = found.windows(unit)
+            if uncovered and not roomy.isdisjoint(windows):
+                yield Arrear(found.hold.number, unit, windows, uncovered)
 
 
-def _pay(transaction: Transaction, hold: Hold, accounts: Sequence[Account]) -> None:
-    change = rules.pay(hold.uncovered)
-    transaction.post(
-        Kind.REPAY,
-        [(account, change) for account in accounts],
-        tenant=hold.tenant,
-        reservation_id=hold.reservation_id,
-    )
-    transaction.execute(
-        "UPDATE reservations SET charged = charged + uncovered, uncovered = 0 WHERE number = ?",
-        (hold.number,),
-    )
-    for window_id in hold.window_ids:
-        transaction.execute(
-            "DELETE FROM arrears WHERE window_id = ? AND number = ?", (window_id, hold.number)
-        )
+def standing_accounts(transaction: Transaction, hold: Hold) -> list[Account]:
+    """The windows of the hold whose budgets are still there."""
+    standing = transaction.read(_STANDING, (hold.windows_json,))
+    return transaction.accounts.of_windows([number for (number,) in standing])
+
+
+def owe(
+    transaction: Transaction,
+    number: int,
+    accounts: Iterable[Account],
+    uncovered: Mapping[Unit, int],
+) -> None:
+    """Remember that a settled hold of this number was not covered in these windows."""
+    for account in accounts:
+        if uncovered[account.balance.unit]:
+            transaction.execute(_OWE, (account.window_id, number))
+
+
+def _pay(
+    transaction: Transaction, owing: _Owing, arrear: Arrear[int], accounts: Sequence[Account]
+) -> None:
+    change = rules.pay(arrear.uncovered)
+    changes = [(account, change) for account in accounts]
+    transaction.post(Kind.REPAY, changes, about=owing.hold.about)
+    owing.charged[arrear.unit] += arrear.uncovered
+    owing.uncovered[arrear.unit] = 0
+    charged, uncovered = holds.written(owing.charged), holds.written_if_any(owing.uncovered)
+    transaction.execute(_CHARGE, (charged, uncovered, owing.hold.number))
+    for account in accounts:
+        transaction.execute(_OWES_NO_MORE, (account.window_id, owing.hold.number))
 
 
 def _relieve(transaction: Transaction, account: Account) -> None:
-    transaction.post(
-        Kind.RELIEVE, [(account, rules.RELIEF)], tenant=tenant_of(account.balance.scope)
-    )
+    about = about_budgets(account.balance.scope)
+    transaction.post(Kind.RELIEVE, [(account, rules.RELIEF)], about=about)

@@ -1,6 +1,6 @@
 """From the request for a hold to the end of its call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from proxy.domain.errors import (
@@ -11,119 +11,134 @@ from proxy.domain.errors import (
     ReservationExpired,
     UnitMismatch,
 )
+from proxy.domain.money import Unit
 from proxy.domain.reservation import State
-from proxy.domain.scope import Scope, derive
+from proxy.domain.scope import Scope, budget_scopes, derive
 from proxy.ledger import rules
 from proxy.ledger.journal import Amounts, Kind
-from proxy.ledger.protocol import Grant, Lease, ReserveRequest, Rung
-from proxy.ledger.sqlite import answers, holds
+from proxy.ledger.protocol import Grant, Lease, ReserveRequest, Span
+from proxy.ledger.rules import Granted
+from proxy.ledger.sqlite import answers, holds, rows
 from proxy.ledger.sqlite.accounts import Account
-from proxy.ledger.sqlite.holds import Hold
-from proxy.ledger.sqlite.transaction import Transaction
+from proxy.ledger.sqlite.holds import Beginning, Hold
+from proxy.ledger.sqlite.operations import arrears
+from proxy.ledger.sqlite.transaction import About, Transaction
 
 _DISPATCH: Final = "UPDATE reservations SET dispatched = 1 WHERE number = ?"
+_GROW: Final = "UPDATE reservations SET amounts = ? WHERE number = ?"
 _LEASE_MS_MAX: Final = 86_400_000
 """Source: cycles-protocol-v0.yaml, ttl_ms and extend_by_ms."""
 
 
 def reserve(transaction: Transaction, request: ReserveRequest, new_id: Callable[[], str]) -> Grant:
     """Hold the first rung that fits in every budgeted scope, or nothing."""
-    _check(request)
-    tenant = request.subject.tenant or ""
-    first = holds.find_by_key(transaction, tenant, request.key)
+    units = _checked_units(request)
+    first = holds.find_by_key(transaction, request.subject.tenant or "", request.key)
     if first is not None:
-        if first.payload_hash != request.payload_hash:
-            raise IdempotencyMismatch(
-                f"the key of {first.reservation_id} came with another payload"
-            )
-        return _grant(transaction, first, first.granted)
-    scopes = derive(request.subject)
-    if not scopes:
-        raise Refused(Reason.BUDGET_NOT_FOUND, "The subject names no tenant and no level below it.")
-    accounts = transaction.accounts.current(scopes, request.unit)
-    if request.free:
-        return _hold_nothing(transaction, request, scopes, accounts, new_id())
-    if not accounts:
-        raise _no_budget(transaction, request, scopes)
+        return _granted_before(transaction, holds.beginning(transaction, first), request)
+    accounts = budgets_of(transaction, budget_scopes(request.subject), units)
+    if not accounts and not request.free:
+        raise no_budget(transaction, budget_scopes(request.subject), units)
     granted = rules.grant(
-        [account.balance for account in accounts],
+        arrears.foreseen(transaction, accounts),
         request.plan,
         max_share_pct=request.max_share_pct,
+        free=request.free,
     )
-    _check_templates(transaction, accounts)
-    return _hold(transaction, request, scopes, accounts, new_id(), granted)
+    if request.free:
+        accounts = [account for account in accounts if account.balance.unit not in request.free]
+    transaction.accounts.check_templates(accounts)
+    arrears.settle(transaction, accounts)
+    return _hold(transaction, request, accounts, new_id(), granted)
 
 
-def _check(request: ReserveRequest) -> None:
-    if not request.plan:
-        raise ValueError("a plan has at least one rung")
+def _checked_units(request: ReserveRequest) -> tuple[Unit, ...]:
+    """The units of the plan, of which there is at least one."""
+    if not request.plan or not request.plan[0]:
+        raise ValueError("a plan has at least one rung, and that at least one unit")
+    units = request.plan[0].keys()
     for rung in request.plan:
-        rules.check_amount(rung.minimum)
-        rules.check_amount(rung.want)
-        if rung.minimum > rung.want:
-            raise ValueError("a rung's minimum is at most what it wants")
+        if rung.keys() != units:
+            raise ValueError("all rungs of a plan are in the same units")
+        for unit, span in rung.items():
+            _check_span(span, is_free=unit in request.free)
+    if not request.free <= units:
+        raise ValueError("a call is free in units of its plan")
     if not 1 <= request.max_share_pct <= 100:
         raise ValueError("max_share_pct is 1 to 100")
     if not 1 <= request.ttl_ms <= _LEASE_MS_MAX or not 0 <= request.grace_ms <= _LEASE_MS_MAX:
         raise ValueError("a lease and its grace are at most a day")
+    return tuple(units)
 
 
-def _no_budget(
-    transaction: Transaction, request: ReserveRequest, scopes: tuple[Scope, ...]
+def _check_span(span: Span, *, is_free: bool) -> None:
+    rules.check_amount(span.minimum)
+    rules.check_amount(span.want)
+    if span.minimum > span.want:
+        raise ValueError("a rung's minimum is at most what it wants")
+    if is_free and span.want:
+        raise ValueError("a call that is free in a unit wants nothing of it")
+
+
+def budgets_of(
+    transaction: Transaction, scopes: Sequence[Scope], units: tuple[Unit, ...]
+) -> list[Account]:
+    """The budgets that stand for a subject in these units, those that templates make as well.
+
+    Raises:
+        Refused: the subject has no scope in which one could be.
+    """
+    if not scopes:
+        raise Refused(Reason.BUDGET_NOT_FOUND, "The subject names no tenant and no level below it.")
+    return transaction.accounts.current(scopes, units)
+
+
+def no_budget(
+    transaction: Transaction, scopes: Sequence[Scope], units: Sequence[Unit]
 ) -> Exception:
-    if transaction.accounts.has_any(scopes):
-        return UnitMismatch(f"no budget of {scopes[-1]} is in {request.unit}")
+    """What to say to a subject that has no budget in these units."""
+    if transaction.accounts.current(scopes, tuple(Unit)):
+        return UnitMismatch(f"no budget of {scopes[-1]} is in {' or '.join(units)}")
     return Refused(
         Reason.BUDGET_NOT_FOUND,
         f"No budget covers {scopes[-1]}. Declare one for it, or for a scope above it.",
     )
 
 
-def _check_templates(transaction: Transaction, accounts: list[Account]) -> None:
-    """A template makes no budget beyond the limit: what it cannot count it does not let through."""
-    new = [
-        account for account in accounts if account.template is not None and not account.budget_id
-    ]
-    if not new:
-        return
-    templates_max = transaction.read("SELECT templates_max FROM ledger").fetchone()[0]
-    if transaction.accounts.templates() + len(new) > templates_max:
-        raise Refused(
-            Reason.TEMPLATE_LIMIT,
-            f"{new[0].balance.scope} would be budget number {templates_max + 1} made by templates, "
-            f"and templates_max is {templates_max}. Do not retry.",
-        )
-
-
 def _hold(
     transaction: Transaction,
     request: ReserveRequest,
-    scopes: tuple[Scope, ...],
-    accounts: list[Account],
+    accounts: Sequence[Account],
     reservation_id: str,
-    granted: rules.Granted,
+    granted: Granted,
 ) -> Grant:
-    change = Amounts(reserved=granted.amount)
+    scopes = derive(request.subject)
+    about = About(
+        request.subject.tenant or "",
+        scopes[-1],
+        reservation_id,
+        request.trace_id,
+        request.price_version,
+    )
+    changes = {unit: Amounts(reserved=amount) for unit, amount in granted.amounts.items()}
     balances = transaction.post(
         Kind.RESERVE,
-        [(account, change) for account in accounts],
-        tenant=request.subject.tenant or "",
-        reservation_id=reservation_id,
+        [(account, changes[account.balance.unit]) for account in accounts],
+        about=about,
     )
     expires_at_ms = transaction.now_ms + request.ttl_ms
-    holds.insert(
+    rows.insert(
         transaction,
         request,
-        reservation_id=reservation_id,
+        about=about,
         window_ids=[account.window_id for account in accounts],
-        rung=granted.rung,
-        amount=granted.amount,
-        granted=answers.encode((granted.amount, expires_at_ms), accounts, balances),
+        granted=granted,
+        answer=answers.encode((granted.amounts, expires_at_ms), accounts, balances),
     )
     return Grant(
         reservation_id=reservation_id,
         rung=granted.rung,
-        amount=granted.amount,
+        amounts=granted.amounts,
         expires_at_ms=expires_at_ms,
         remaining_ttl_ms=request.ttl_ms,
         affected_scopes=scopes,
@@ -131,29 +146,23 @@ def _hold(
     )
 
 
-def _hold_nothing(
-    transaction: Transaction,
-    request: ReserveRequest,
-    scopes: tuple[Scope, ...],
-    accounts: list[Account],
-    reservation_id: str,
-) -> Grant:
-    """A free call: a row and an entry, in no window."""
-    rules.check_free(account.balance for account in accounts)
-    return _hold(transaction, request, scopes, [], reservation_id, rules.Granted(0, 0))
+def _granted_before(transaction: Transaction, first: Beginning, request: ReserveRequest) -> Grant:
+    if first.payload_hash != request.payload_hash or first.granted is None:
+        raise IdempotencyMismatch(f"the key of {first.reservation_id} came with another payload")
+    return _grant(transaction, first, first.granted)
 
 
-def _grant(transaction: Transaction, hold: Hold, answer: str) -> Grant:
+def _grant(transaction: Transaction, first: Beginning, answer: str) -> Grant:
     """The first answer again; only the time that is left is new."""
-    (amount, expires_at_ms), balances = answers.decode(answer, transaction.accounts)
-    left_ms = expires_at_ms - transaction.now_ms if hold.state is State.ACTIVE else 0
+    (amounts, expires_at_ms), balances = answers.decode(answer, transaction.accounts)
+    left_ms = expires_at_ms - transaction.now_ms if first.state is State.ACTIVE else 0
     return Grant(
-        reservation_id=hold.reservation_id,
-        rung=hold.rung,
-        amount=amount,
+        reservation_id=first.reservation_id,
+        rung=first.rung,
+        amounts=answers.by_unit(amounts),
         expires_at_ms=expires_at_ms,
         remaining_ttl_ms=max(0, left_ms),
-        affected_scopes=derive(hold.subject),
+        affected_scopes=derive(first.subject),
         balances=balances,
     )
 
@@ -165,35 +174,49 @@ def dispatch(transaction: Transaction, reservation_id: str) -> None:
     if hold.dispatched:
         return
     transaction.execute_last(_DISPATCH, (hold.number,))
-    transaction.post(Kind.DISPATCH, tenant=hold.tenant, reservation_id=reservation_id)
+    transaction.post(Kind.DISPATCH, about=hold.about)
 
 
-def grow(transaction: Transaction, reservation_id: str, *, by: int, key: str) -> Grant:
+def grow(
+    transaction: Transaction, reservation_id: str, *, by: Mapping[Unit, int], key: str
+) -> Grant:
     """Raise the hold in all its windows, or in none."""
-    rules.check_amount(by)
+    for amount in by.values():
+        rules.check_amount(amount)
     hold = holds.find(transaction, reservation_id)
-    answer = _replayed(transaction, hold, Kind.GROW, key, str(by))
-    if answer is not None:
-        return _grant(transaction, hold, answer)
-    _check_lease(hold, Kind.GROW, transaction.now_ms, until_ms=hold.lapses_at_ms)
+    payload = holds.written({unit: by[unit] for unit in Unit if unit in by})
+    answer = _replayed(transaction, hold, Kind.GROW, key, payload)
+    if answer is None:
+        _check_lease(hold, Kind.GROW, transaction.now_ms, until_ms=hold.lapses_at_ms)
+        answer = _grow(transaction, hold, by)
+        holds.keep_reply(transaction, hold, Kind.GROW, key, payload=payload, answer=answer)
+    return _grant(transaction, holds.beginning(transaction, hold.number), answer)
+
+
+def _grow(transaction: Transaction, hold: Hold, by: Mapping[Unit, int]) -> str:
+    """The answer, as it is kept."""
+    held = hold.amounts
+    if not by.keys() <= held.keys():
+        raise UnitMismatch(f"{hold.reservation_id} is in {' and '.join(held)}")
     accounts = transaction.accounts.of_windows(hold.window_ids)
-    if accounts:
-        balances = [account.balance for account in accounts]
-        rules.grant(balances, (Rung(by, by),), max_share_pct=100, own=hold.amount)
-    change = Amounts(reserved=by)
+    arrears.settle(transaction, accounts)
+    rules.grant(
+        [account.balance for account in accounts if account.balance.unit in by],
+        ({unit: Span(amount, amount) for unit, amount in by.items()},),
+        max_share_pct=100,
+        own=held,
+    )
+    amounts = {unit: amount + by.get(unit, 0) for unit, amount in held.items()}
+    for amount in amounts.values():
+        rules.check_amount(amount)
     raised = transaction.post(
         Kind.GROW,
-        [(account, change) for account in accounts],
-        tenant=hold.tenant,
-        reservation_id=reservation_id,
+        [(account, Amounts(reserved=by.get(account.balance.unit, 0))) for account in accounts],
+        about=hold.about,
     )
-    amount = hold.amount + by
-    transaction.execute(
-        "UPDATE reservations SET amount = ? WHERE number = ?", (amount, hold.number)
-    )
-    answer = answers.encode((amount, hold.expires_at_ms), accounts, raised)
-    holds.keep_reply(transaction, hold, Kind.GROW, key, payload=str(by), answer=answer)
-    return _grant(transaction, hold, answer)
+    transaction.execute(_GROW, (holds.written(amounts), hold.number))
+    expires_at_ms = holds.lease(transaction, hold).expires_at_ms
+    return answers.encode((amounts, expires_at_ms), accounts, raised)
 
 
 def extend(transaction: Transaction, reservation_id: str, *, by_ms: int, key: str) -> Lease:
@@ -204,11 +227,12 @@ def extend(transaction: Transaction, reservation_id: str, *, by_ms: int, key: st
     answer = _replayed(transaction, hold, Kind.EXTEND, key, str(by_ms))
     if answer is not None:
         return _lease(transaction, hold, int(answer))
-    _check_lease(hold, Kind.EXTEND, transaction.now_ms, until_ms=hold.expires_at_ms)
-    if hold.max_extensions is not None and hold.extensions >= hold.max_extensions:
-        raise ExtensionsExhausted(f"{reservation_id} was extended {hold.extensions} times already")
+    lease = holds.lease(transaction, hold)
+    _check_lease(hold, Kind.EXTEND, transaction.now_ms, until_ms=lease.expires_at_ms)
+    if lease.max_extensions is not None and lease.extensions >= lease.max_extensions:
+        raise ExtensionsExhausted(f"{reservation_id} was extended {lease.extensions} times already")
     move_lease(transaction, hold, by_ms=by_ms, extensions=1, actor="")
-    expires_at_ms = hold.expires_at_ms + by_ms
+    expires_at_ms = lease.expires_at_ms + by_ms
     holds.keep_reply(
         transaction, hold, Kind.EXTEND, key, payload=str(by_ms), answer=str(expires_at_ms)
     )
@@ -224,9 +248,7 @@ def move_lease(
         " lapses_at_ms = lapses_at_ms + ?, extensions = extensions + ? WHERE number = ?",
         (by_ms, by_ms, extensions, hold.number),
     )
-    transaction.post(
-        Kind.EXTEND, tenant=hold.tenant, reservation_id=hold.reservation_id, actor=actor
-    )
+    transaction.post(Kind.EXTEND, about=hold.about, actor=actor)
 
 
 def _lease(transaction: Transaction, hold: Hold, expires_at_ms: int) -> Lease:

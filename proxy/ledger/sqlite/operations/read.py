@@ -2,22 +2,24 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
 
 from proxy.domain.money import Unit
-from proxy.domain.period import Period
+from proxy.domain.period import parse_period
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Amounts, Entry, Kind, Posting, WindowName
 from proxy.ledger.protocol import Balance, Reservation
-from proxy.ledger.sqlite import holds
-from proxy.ledger.sqlite.accounts import Accounts
+from proxy.ledger.sqlite import rows
+from proxy.ledger.sqlite.operations import arrears
+from proxy.ledger.sqlite.transaction import Transaction
 
 _ENTRIES: Final = (
-    "SELECT tenant, seq, at_ms, kind, reservation_id, postings, actor FROM journal"
-    " WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?"
+    "SELECT tenant, seq, at_ms, kind, reservation_id, scope, actor, trace_id, price_version,"
+    " postings FROM journal WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?"
 )
 _WINDOW: Final = (
     "SELECT b.scope, b.unit, b.period, w.start_ms FROM windows w"
@@ -36,31 +38,47 @@ SELECT tenant FROM found WHERE tenant IS NOT NULL
 _decode_postings: Final = msgspec.json.Decoder(list[list[int]]).decode
 
 
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Several questions, and one answer that fits together."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
 def balances(
     connection: sqlite3.Connection, now_ms: int, scopes: Sequence[Scope], unit: Unit
 ) -> tuple[Balance, ...]:
     """As a reserve would find them now."""
-    accounts = Accounts(connection, now_ms).current(scopes, unit)
-    return tuple(account.balance for account in accounts)
+    with snapshot(connection):
+        transaction = Transaction(connection, now_ms)
+        accounts = transaction.accounts.current(scopes, (unit,))
+        return tuple(arrears.foreseen(transaction, accounts))
 
 
 def all_balances(connection: sqlite3.Connection, now_ms: int) -> tuple[Balance, ...]:
     """Every budget that has a row."""
-    return tuple(account.balance for account in Accounts(connection, now_ms).every())
+    with snapshot(connection):
+        transaction = Transaction(connection, now_ms)
+        accounts = transaction.accounts
+        every = [accounts.now(account) for account in accounts.every()]
+        return tuple(arrears.foreseen(transaction, every))
 
 
 def reservations(
-    connection: sqlite3.Connection, states: Iterable[State], limit: int
+    connection: sqlite3.Connection, states: Iterable[State], scope: Scope | None, limit: int
 ) -> tuple[Reservation, ...]:
-    """The newest rows in these states, newest first."""
-    found = [row for state in states for row in holds.newest(connection, state, limit)]
+    """The newest rows in these states, newest first; those at or below a scope."""
+    found = [row for state in states for row in rows.newest(connection, state, scope, limit)]
     found.sort(key=lambda row: row[0], reverse=True)
     return tuple(reservation for _, reservation in found[:limit])
 
 
-def tenants(connection: sqlite3.Connection) -> list[str]:
-    """Everyone who has a journal."""
-    return [tenant for (tenant,) in connection.execute(_TENANTS)]
+def tenants(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Everyone who has a journal, sorted."""
+    return tuple(tenant for (tenant,) in connection.execute(_TENANTS))
 
 
 def entries(
@@ -69,7 +87,7 @@ def entries(
     """A tenant's journal, in its order. A negative limit is none."""
     names: dict[int, WindowName] = {}
     for row in connection.execute(_ENTRIES, (tenant, after_seq, limit)):
-        postings = _decode_postings(row[5])
+        postings = _decode_postings(row[9])
         for window_id, *_ in postings:
             if window_id not in names:
                 names[window_id] = _window_name(connection, window_id)
@@ -84,10 +102,13 @@ def _entry(row: Sequence[Any], postings: tuple[Posting, ...]) -> Entry:
         kind=Kind(row[3]),
         reservation_id=row[4],
         postings=postings,
+        scope=Scope(row[5]),
         actor=row[6],
+        trace_id=row[7],
+        price_version=row[8],
     )
 
 
 def _window_name(connection: sqlite3.Connection, window_id: int) -> WindowName:
     scope, unit, period, start_ms = connection.execute(_WINDOW, (window_id,)).fetchone()
-    return WindowName(Scope(scope), Unit(unit), Period(period), start_ms)
+    return WindowName(Scope(scope), Unit(unit), parse_period(period), start_ms)

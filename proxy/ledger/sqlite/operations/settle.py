@@ -8,7 +8,9 @@ from proxy.domain.errors import (
     IdempotencyMismatch,
     ReservationExpired,
     ReservationFinalized,
+    UnitMismatch,
 )
+from proxy.domain.money import Unit
 from proxy.domain.reservation import OnExpiry, State
 from proxy.ledger import rules
 from proxy.ledger.journal import Kind
@@ -23,6 +25,9 @@ _END: Final = (
     "UPDATE reservations SET state = ?, finalized_at_ms = ?, settled_key = ?, settled_hash = ?,"
     " settled = ?, settled_metadata = ?, charged = ?, uncovered = ?, estimated = ?"
     " WHERE number = ?"
+)
+_CHARGE_LATE: Final = (
+    "UPDATE reservations SET charged = ?, uncovered = ?, estimated = ? WHERE number = ?"
 )
 
 
@@ -42,9 +47,12 @@ class Word(NamedTuple):
     metadata: Mapping[str, str] | None = None
 
 
-def commit(transaction: Transaction, reservation_id: str, actual: int, word: Word) -> Ended:
+def commit(
+    transaction: Transaction, reservation_id: str, actual: Mapping[Unit, int], word: Word
+) -> Ended:
     """Charge what the call cost and give the rest back."""
-    rules.check_amount(actual)
+    for amount in actual.values():
+        rules.check_amount(amount)
     hold = holds.find(transaction, reservation_id)
     replay = _replay(transaction, hold, Kind.COMMIT, word)
     if replay is not None:
@@ -55,38 +63,39 @@ def commit(transaction: Transaction, reservation_id: str, actual: int, word: Wor
 
 
 def charge(
-    transaction: Transaction, hold: Hold, actual: int, word: Word, *, actor: str = ""
+    transaction: Transaction,
+    hold: Hold,
+    actual: Mapping[Unit, int],
+    word: Word,
+    *,
+    actor: str = "",
 ) -> Settlement:
     """Commit an open hold.
 
     Raises:
+        UnitMismatch: other units than those of the hold.
         CommitRejected: for a hold over the protocol, by its overage rule.
     """
+    held = hold.amounts
+    _check_units(hold, held, actual)
     accounts = transaction.accounts.of_windows(hold.window_ids)
+    arrears.settle(transaction, accounts)
     taken = rules.charge(
         [account.balance for account in accounts],
-        held=hold.amount,
+        held=held,
         actual=actual,
         overage=hold.overage,
         refusable=hold.on_expiry is OnExpiry.RELEASE,
         uncertain=hold.is_uncertain,
     )
     balances = transaction.post(
-        Kind.COMMIT,
-        zip(accounts, taken.changes, strict=True),
-        tenant=hold.tenant,
-        reservation_id=hold.reservation_id,
-        actor=actor,
+        Kind.COMMIT, zip(accounts, taken.changes, strict=True), about=hold.about, actor=actor
     )
-    settlement = Settlement(
-        state=State.COMMITTED,
-        charged=taken.charged,
-        released=max(0, hold.amount - actual),
-        uncovered=taken.uncovered,
-        balances=balances,
-    )
+    released = {unit: max(0, amount - actual[unit]) for unit, amount in held.items()}
+    settlement = Settlement(State.COMMITTED, taken.charged, released, taken.uncovered, balances)
     _end(transaction, hold, settlement, accounts, word)
-    arrears.owe(transaction, hold, taken.uncovered)
+    if any(taken.uncovered.values()):
+        arrears.owe(transaction, hold.number, accounts, taken.uncovered)
     arrears.repay(transaction, accounts)
     return settlement
 
@@ -109,16 +118,20 @@ def give_back(
 ) -> Settlement:
     """End an open hold for nothing: released, or expired."""
     state = rules.move(hold.state, kind)
+    held = hold.amounts
     accounts = transaction.accounts.of_windows(hold.window_ids)
-    change = rules.give_back(hold.amount, uncertain=hold.is_uncertain)
+    arrears.settle(transaction, accounts)
+    changes = {
+        unit: rules.give_back(amount, uncertain=hold.is_uncertain) for unit, amount in held.items()
+    }
     balances = transaction.post(
         kind,
-        [(account, change) for account in accounts],
-        tenant=hold.tenant,
-        reservation_id=hold.reservation_id,
+        [(account, changes[account.balance.unit]) for account in accounts],
+        about=hold.about,
         actor=actor,
     )
-    settlement = Settlement(state, 0, hold.amount, 0, balances)
+    nothing = dict.fromkeys(held, 0)
+    settlement = Settlement(state, nothing, held, nothing, balances)
     _end(transaction, hold, settlement, accounts, Word(key))
     arrears.repay(transaction, accounts)
     return settlement
@@ -128,56 +141,79 @@ def charge_late(
     transaction: Transaction,
     reservation_id: str,
     *,
-    actual: int,
+    actual: Mapping[Unit, int],
     key: str,
     payload_hash: str,
     estimated: bool,
 ) -> Settlement:
     """Bring what an ended hold has paid up to what its call cost."""
-    rules.check_amount(actual)
+    for amount in actual.values():
+        rules.check_amount(amount)
     hold = holds.find(transaction, reservation_id)
     found = holds.find_reply(transaction, hold, Kind.CHARGE_LATE, key)
     if found is not None:
         if found[0] != payload_hash:
             raise IdempotencyMismatch(f"a key of {reservation_id} came with another payload")
-        return _settlement(transaction, found[1])
+        return read_settlement(transaction, found[1])
     if hold.state is State.ACTIVE and transaction.now_ms > hold.lapses_at_ms:
         give_back(transaction, hold, Kind.EXPIRE)
         hold = holds.find(transaction, reservation_id)
     rules.move(hold.state, Kind.CHARGE_LATE)
-    if hold.state is State.COMMITTED and not hold.estimated:
+    if hold.state is State.COMMITTED and not holds.bill(transaction, hold).estimated:
         raise ReservationFinalized(hold.state)
-    paid = (hold.charged or 0) + hold.uncovered
-    accounts = transaction.accounts.of_windows(hold.window_ids)
+    _check_units(hold, hold.amounts, actual)
+    accounts = arrears.standing_accounts(transaction, hold)
+    arrears.settle(transaction, accounts)
+    settlement, uncovered = _charge_missing(
+        transaction, hold, accounts, actual, estimated=estimated
+    )
+    answer = written_settlement(settlement, accounts)
+    holds.keep_reply(transaction, hold, Kind.CHARGE_LATE, key, payload=payload_hash, answer=answer)
+    arrears.owe(transaction, hold.number, accounts, uncovered)
+    arrears.repay(transaction, accounts)
+    return settlement
+
+
+def _charge_missing(
+    transaction: Transaction,
+    hold: Hold,
+    accounts: Sequence[Account],
+    actual: Mapping[Unit, int],
+    *,
+    estimated: bool,
+) -> tuple[Settlement, Mapping[Unit, int]]:
+    """Charge what was not paid yet; all that was paid, and what of the new part was not covered."""
+    bill = holds.bill(transaction, hold)
+    paid = {unit: bill.charged[unit] + bill.uncovered[unit] for unit in actual}
     taken = rules.charge(
         [account.balance for account in accounts],
-        held=0,
-        actual=max(0, actual - paid),
+        held=dict.fromkeys(actual, 0),
+        actual={unit: max(0, amount - paid[unit]) for unit, amount in actual.items()},
         overage=hold.overage,
         refusable=False,
     )
     balances = transaction.post(
-        Kind.CHARGE_LATE,
-        zip(accounts, taken.changes, strict=True),
-        tenant=hold.tenant,
-        reservation_id=reservation_id,
+        Kind.CHARGE_LATE, zip(accounts, taken.changes, strict=True), about=hold.about
     )
-    settlement = Settlement(
-        state=hold.state,
-        charged=(hold.charged or 0) + taken.charged,
-        released=0,
-        uncovered=hold.uncovered + taken.uncovered,
-        balances=balances,
-    )
+    charged = {unit: bill.charged[unit] + amount for unit, amount in taken.charged.items()}
+    uncovered = {unit: bill.uncovered[unit] + amount for unit, amount in taken.uncovered.items()}
+    is_estimate = estimated or any(paid[unit] > amount for unit, amount in actual.items())
     transaction.execute(
-        "UPDATE reservations SET charged = ?, uncovered = ?, estimated = ? WHERE number = ?",
-        (settlement.charged, settlement.uncovered, int(estimated or paid > actual), hold.number),
+        _CHARGE_LATE,
+        (
+            holds.written(charged),
+            holds.written_if_any(uncovered),
+            int(is_estimate),
+            hold.number,
+        ),
     )
-    answer = _answer(settlement, accounts)
-    holds.keep_reply(transaction, hold, Kind.CHARGE_LATE, key, payload=payload_hash, answer=answer)
-    arrears.owe(transaction, hold, taken.uncovered)
-    arrears.repay(transaction, accounts)
-    return settlement
+    nothing = dict.fromkeys(actual, 0)
+    return Settlement(hold.state, charged, nothing, uncovered, balances), taken.uncovered
+
+
+def _check_units(hold: Hold, held: Mapping[Unit, int], actual: Mapping[Unit, int]) -> None:
+    if actual.keys() != held.keys():
+        raise UnitMismatch(f"{hold.reservation_id} is in {' and '.join(held)}")
 
 
 def _check_open(transaction: Transaction, hold: Hold, kind: Kind) -> None:
@@ -192,13 +228,12 @@ def _check_open(transaction: Transaction, hold: Hold, kind: Kind) -> None:
 
 def _replay(transaction: Transaction, hold: Hold, kind: Kind, word: Word) -> Settlement | None:
     """The first settlement, if it was this operation with this key."""
-    if hold.settled is None or hold.settled_key != word.key:
+    if hold.settled_key != word.key or hold.state is not rules.MOVES[State.ACTIVE][kind]:
         return None
-    if hold.state is not rules.MOVES[State.ACTIVE][kind]:
-        return None
-    if hold.settled_hash != word.payload_hash:
+    payload_hash, answer = holds.settled(transaction, hold.number)
+    if payload_hash != word.payload_hash:
         raise IdempotencyMismatch(f"the key of {hold.reservation_id} came with another payload")
-    return _settlement(transaction, hold.settled)
+    return read_settlement(transaction, answer)
 
 
 def _end(
@@ -215,21 +250,24 @@ def _end(
             transaction.now_ms,
             word.key,
             word.payload_hash,
-            _answer(settlement, accounts),
-            holds.written_metadata(word.metadata) if word.metadata else None,
-            settlement.charged,
-            settlement.uncovered,
+            written_settlement(settlement, accounts),
+            holds.written(dict(word.metadata)) if word.metadata else None,
+            holds.written(settlement.charged),
+            holds.written_if_any(settlement.uncovered),
             int(word.estimated),
             hold.number,
         ),
     )
 
 
-def _answer(settlement: Settlement, accounts: Sequence[Account]) -> str:
+def written_settlement(settlement: Settlement, accounts: Sequence[Account]) -> str:
+    """A first answer, as it is kept."""
     facts = (settlement.state, settlement.charged, settlement.released, settlement.uncovered)
     return answers.encode(facts, accounts, settlement.balances)
 
 
-def _settlement(transaction: Transaction, answer: str) -> Settlement:
-    (state, charged, released, uncovered), balances = answers.decode(answer, transaction.accounts)
+def read_settlement(transaction: Transaction, answer: str) -> Settlement:
+    """The settlement of `written_settlement`."""
+    (state, *amounts), balances = answers.decode(answer, transaction.accounts)
+    charged, released, uncovered = map(answers.by_unit, amounts)
     return Settlement(State(state), charged, released, uncovered, balances)

@@ -4,13 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from proxy.domain.reservation import OnExpiry, State
 from proxy.ledger import rules
 from proxy.ledger.journal import Kind
 from proxy.ledger.protocol import Swept
 from proxy.ledger.sqlite import holds
 from proxy.ledger.sqlite.holds import Hold
+from proxy.ledger.sqlite.operations import arrears
 from proxy.ledger.sqlite.operations.hold import move_lease
+from proxy.ledger.sqlite.operations.retire import retire
 from proxy.ledger.sqlite.operations.settle import Word, charge, give_back
 from proxy.ledger.sqlite.transaction import Transaction
 
@@ -23,13 +27,16 @@ CLOCK: Final = "clock"
 _MARK: Final = (
     "UPDATE reservations SET state = 'UNCERTAIN', uncertain_since_ms = ? WHERE number = ?"
 )
-_ALL_ACTIVE: Final = "SELECT number FROM reservations WHERE state = 'ACTIVE' ORDER BY lapses_at_ms"
+_ALL_ACTIVE: Final = (
+    "SELECT number, dispatched FROM reservations WHERE state = 'ACTIVE' ORDER BY lapses_at_ms"
+)
 _LAPSED: Final = (
-    "SELECT number FROM reservations WHERE state = 'ACTIVE' AND lapses_at_ms < ?"
+    "SELECT number, dispatched FROM reservations WHERE state = 'ACTIVE' AND lapses_at_ms < ?"
     " ORDER BY lapses_at_ms LIMIT ?"
 )
 _LONG_UNCERTAIN: Final = (
-    "SELECT number FROM reservations WHERE state = 'UNCERTAIN' AND uncertain_since_ms <= ?"
+    "SELECT number, dispatched FROM reservations"
+    " WHERE state = 'UNCERTAIN' AND uncertain_since_ms <= ?"
     " ORDER BY uncertain_since_ms LIMIT ?"
 )
 
@@ -42,6 +49,14 @@ class UncertainRule:
     after_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A hold that nobody settled, and whether its request had left."""
+
+    hold: Hold
+    dispatched: bool
+
+
 def mark_uncertain(transaction: Transaction, reservation_id: str) -> None:
     """Nobody knows what became of this call."""
     _mark(transaction, holds.find(transaction, reservation_id))
@@ -50,50 +65,58 @@ def mark_uncertain(transaction: Transaction, reservation_id: str) -> None:
 def recover(transaction: Transaction) -> Swept:
     """End what the last process left: its own holds, not those made over the protocol."""
     left = _find(transaction, _ALL_ACTIVE)
-    own = [hold for hold in left if hold.on_expiry is OnExpiry.UNCERTAIN]
+    own = [one for one in left if one.hold.on_expiry is OnExpiry.UNCERTAIN]
     return _end_leases(transaction, own)
 
 
 def expire(transaction: Transaction, rule: UncertainRule, *, limit: int) -> Swept:
-    """End leases that are over, and holds that nobody has cleared up in time."""
-    swept = _end_leases(transaction, _find(transaction, _LAPSED, transaction.now_ms, limit))
-    ended = len(swept.expired) + len(swept.released) + len(swept.uncertain)
-    if rule.settle == "hold":
-        return swept
-    since_ms = transaction.now_ms - rule.after_ms
-    overdue = _find(transaction, _LONG_UNCERTAIN, since_ms, limit - ended)
-    for hold in overdue:
-        charge(transaction, hold, hold.amount, Word(None, estimated=True), actor=SETTLER)
-    return Swept(
-        expired=swept.expired,
-        released=swept.released,
-        uncertain=swept.uncertain,
-        committed=tuple(hold.reservation_id for hold in overdue),
+    """End leases that are over, then holds nobody has cleared up in time, then idle budgets."""
+    lapsed = _find(transaction, _LAPSED, transaction.now_ms, limit)
+    swept = _end_leases(transaction, lapsed)
+    limit -= len(lapsed)
+    overdue = []
+    if rule.settle == "commit":
+        since_ms = transaction.now_ms - rule.after_ms
+        overdue = _find(transaction, _LONG_UNCERTAIN, since_ms, limit)
+    for one in overdue:
+        estimate = Word(None, estimated=True)
+        charge(transaction, one.hold, one.hold.amounts, estimate, actor=SETTLER)
+    return replace(
+        swept,
+        committed=tuple(one.hold.reservation_id for one in overdue),
+        retired=retire(transaction, limit - len(overdue)),
     )
 
 
 def renew_leases(transaction: Transaction) -> None:
     """Give every open hold one more lease from now: the clock has leaped, not its holder."""
-    for hold in _find(transaction, _ALL_ACTIVE):
-        by_ms = transaction.now_ms + hold.ttl_ms - hold.expires_at_ms
+    for one in _find(transaction, _ALL_ACTIVE):
+        lease = holds.lease(transaction, one.hold)
+        by_ms = transaction.now_ms + lease.ttl_ms - lease.expires_at_ms
         if by_ms > 0:
-            move_lease(transaction, hold, by_ms=by_ms, extensions=0, actor=CLOCK)
+            move_lease(transaction, one.hold, by_ms=by_ms, extensions=0, actor=CLOCK)
 
 
-def _find(transaction: Transaction, statement: str, *values: int) -> list[Hold]:
-    numbers = [number for (number,) in transaction.read(statement, values)]
-    return list(holds.find_numbers(transaction, numbers))
+def _find(transaction: Transaction, statement: str, *values: int) -> list[_Left]:
+    found = transaction.read(statement, values).fetchall()
+    numbers = [number for number, _ in found]
+    return [
+        _Left(hold, bool(dispatched))
+        for hold, (_, dispatched) in zip(
+            holds.find_numbers(transaction, numbers), found, strict=True
+        )
+    ]
 
 
-def _end_leases(transaction: Transaction, lapsed: Iterable[Hold]) -> Swept:
+def _end_leases(transaction: Transaction, left: Iterable[_Left]) -> Swept:
     ended: dict[Kind, list[str]] = {Kind.EXPIRE: [], Kind.RELEASE: [], Kind.MARK_UNCERTAIN: []}
-    for hold in lapsed:
-        kind = rules.at_lease_end(hold.on_expiry, dispatched=hold.dispatched)
+    for one in left:
+        kind = rules.at_lease_end(one.hold.on_expiry, dispatched=one.dispatched)
         if kind is Kind.MARK_UNCERTAIN:
-            _mark(transaction, hold)
+            _mark(transaction, one.hold)
         else:
-            give_back(transaction, hold, kind)
-        ended[kind].append(hold.reservation_id)
+            give_back(transaction, one.hold, kind)
+        ended[kind].append(one.hold.reservation_id)
     return Swept(
         expired=tuple(ended[Kind.EXPIRE]),
         released=tuple(ended[Kind.RELEASE]),
@@ -106,10 +129,11 @@ def _mark(transaction: Transaction, hold: Hold) -> None:
     if hold.state is State.UNCERTAIN:
         return
     transaction.execute(_MARK, (transaction.now_ms, hold.number))
-    change = rules.doubt(hold.amount)
+    accounts = transaction.accounts.of_windows(hold.window_ids)
+    arrears.settle(transaction, accounts)
+    changes = {unit: rules.doubt(amount) for unit, amount in hold.amounts.items()}
     transaction.post(
         Kind.MARK_UNCERTAIN,
-        [(account, change) for account in transaction.accounts.of_windows(hold.window_ids)],
-        tenant=hold.tenant,
-        reservation_id=hold.reservation_id,
+        [(account, changes[account.balance.unit]) for account in accounts],
+        about=hold.about,
     )

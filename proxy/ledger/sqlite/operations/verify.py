@@ -1,112 +1,147 @@
-"""Every balance once more: from the rows of the holds, and from the journal.
+"""Every balance once more: from the rows of the holds, from the journal and from the buckets.
 
-The three are written by different statements, so one that was forgotten, doubled or done
-by hand shows as a difference.
+They are written by different statements, so one that was forgotten, doubled or done by
+hand shows as a difference.
 """
 
 import sqlite3
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from proxy.domain.money import Unit
-from proxy.domain.period import Period, iso
+from proxy.domain.period import Step, iso, parse_period
+from proxy.domain.reservation import OPEN, State
 from proxy.domain.scope import Scope
 from proxy.ledger.audit import Audit, Difference
 from proxy.ledger.journal import Amounts, JournalGap, WindowName, replay
+from proxy.ledger.sqlite.holds import read_amounts
 from proxy.ledger.sqlite.operations import read
 
 _WINDOWS: Final = """
 SELECT w.id, b.scope, b.unit, b.period, w.start_ms, w.allocated, w.reserved, w.spent, w.debt,
-    w.uncertain, w.uncovered, w.is_over_limit, w.carried
-        - coalesce(lead(w.carried) OVER (PARTITION BY w.budget_id ORDER BY w.start_ms), 0)
+    w.uncertain, w.uncovered, w.is_over_limit, w.carried, b.retired_at_ms IS NOT NULL,
+    (SELECT coalesce(sum(spent), 0) FROM buckets WHERE window_id = w.id)
 FROM windows w JOIN budgets b ON b.id = w.budget_id
-ORDER BY b.scope, b.unit, b.period, w.start_ms
+ORDER BY b.scope, b.unit, b.period, w.start_ms, w.id
 """
-_BY_WINDOW: Final = """
-SELECT held.value,
-    sum(CASE WHEN state IN ('ACTIVE', 'UNCERTAIN') THEN amount ELSE 0 END),
-    sum(CASE WHEN state = 'UNCERTAIN' THEN amount ELSE 0 END),
-    sum(coalesce(charged, 0)),
-    sum(uncovered)
-FROM reservations, json_each(reservations.windows) AS held
-GROUP BY held.value
-"""
-_TOTALS: Final = """
-SELECT count(*),
-    coalesce(sum(charged) FILTER (WHERE unit = 'USD_MICROCENTS'), 0),
-    coalesce(sum(uncovered) FILTER (WHERE unit = 'USD_MICROCENTS'), 0),
-    coalesce(sum(amount) FILTER (WHERE unit = 'USD_MICROCENTS' AND state = 'UNCERTAIN'), 0)
-FROM reservations
-"""
+_ROWS: Final = "SELECT state, windows, amounts, charged, uncovered FROM reservations"
+
+_decode_windows: Final = msgspec.json.Decoder(tuple[int, ...]).decode
 
 
 class _Window(NamedTuple):
-    """A row. `carried` is the debt it took over, less the debt it handed on."""
+    """A row. `carried` is the part of spent and debt that is not of its own holds."""
 
     number: int
     name: WindowName
     amounts: Amounts
     carried: int
+    is_retired: bool
+    in_buckets: int
 
 
-class _Held(NamedTuple):
-    """What the rows of holds say about a window."""
+@dataclass(slots=True)
+class _Held:
+    """What the rows of holds say about a window, or in all. By unit."""
 
-    reserved: int = 0
-    uncertain: int = 0
-    charged: int = 0
-    uncovered: int = 0
+    reserved: Counter[Unit] = field(default_factory=Counter)
+    uncertain: Counter[Unit] = field(default_factory=Counter)
+    charged: Counter[Unit] = field(default_factory=Counter)
+    uncovered: Counter[Unit] = field(default_factory=Counter)
+
+
+class _Rows(NamedTuple):
+    """The rows of all holds, added up: how many they are, in all, and for each window."""
+
+    reservations: int
+    total: _Held
+    by_window: Mapping[int, _Held]
 
 
 def verify(connection: sqlite3.Connection) -> Audit:
     """Compare, in one snapshot of the file."""
-    connection.execute("BEGIN")
-    try:
+    with read.snapshot(connection):
         return _audit(connection)
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def _audit(connection: sqlite3.Connection) -> Audit:
     windows = [_window(row) for row in connection.execute(_WINDOWS)]
-    held = {row[0]: _Held(*row[1:]) for row in connection.execute(_BY_WINDOW)}
+    rows = _add_up_rows(connection)
     journal = _replay(connection)
     differences = list(journal.gaps)
+    recorded: dict[WindowName, Amounts] = {}
     for window in windows:
-        differences.extend(_against_rows(window, held.get(window.number, _Held())))
-        standing = journal.standing.get(window.name, Amounts())
-        differences.extend(_against_journal(window, standing))
-    reservations, charged, uncovered, uncertain = connection.execute(_TOTALS).fetchone()
+        differences.extend(_against_rows(window, rows.by_window.get(window.number, _Held())))
+        before = recorded.get(window.name, Amounts())
+        recorded[window.name] = before.plus(window.amounts)
+    for name, amounts in recorded.items():
+        differences.extend(_against_journal(name, amounts, journal.standing.get(name, Amounts())))
+    usd = Unit.USD_MICROCENTS
     return Audit(
-        reservations=reservations,
+        reservations=rows.reservations,
         entries=journal.entries,
-        charged=charged,
-        uncovered=uncovered,
-        uncertain=uncertain,
+        charged=rows.total.charged[usd],
+        uncovered=rows.total.uncovered[usd],
+        uncertain=rows.total.uncertain[usd],
         differences=tuple(differences),
     )
 
 
 def _window(row: Sequence[Any]) -> _Window:
-    name = WindowName(Scope(row[1]), Unit(row[2]), Period(row[3]), row[4])
-    return _Window(row[0], name, Amounts(*row[5:12]), row[12])
+    name = WindowName(Scope(row[1]), Unit(row[2]), parse_period(row[3]), row[4])
+    return _Window(row[0], name, Amounts(*row[5:12]), int(row[12]), bool(row[13]), row[14])
+
+
+def _add_up_rows(connection: sqlite3.Connection) -> _Rows:
+    """Summed up here, not by SQLite: more can go through a window than int64 holds."""
+    count = 0
+    total = _Held()
+    by_window: dict[int, _Held] = defaultdict(_Held)
+    for state, windows, amounts, charged, uncovered in connection.execute(_ROWS):
+        count += 1
+        for held in (total, *(by_window[number] for number in _decode_windows(windows))):
+            if state in OPEN:
+                held.reserved.update(read_amounts(amounts))
+            if state == State.UNCERTAIN:
+                held.uncertain.update(read_amounts(amounts))
+            if charged is not None:
+                held.charged.update(read_amounts(charged))
+            if uncovered is not None:
+                held.uncovered.update(read_amounts(uncovered))
+    return _Rows(count, total, by_window)
 
 
 def _against_rows(window: _Window, held: _Held) -> Iterator[Difference]:
-    recorded = window.amounts
+    recorded, unit = window.amounts, window.name.unit
     yield from _compared(
         window.name,
         "rows",
-        ("reserved", recorded.reserved, held.reserved),
-        ("uncertain", recorded.uncertain, held.uncertain),
-        ("uncovered", recorded.uncovered, held.uncovered),
-        ("spent + debt", recorded.spent + recorded.debt, held.charged + window.carried),
+        ("reserved", recorded.reserved, held.reserved[unit]),
+        ("uncertain", recorded.uncertain, held.uncertain[unit]),
+    )
+    if window.name.period.step is Step.ROLLING:
+        yield from _compared(window.name, "buckets", ("spent", recorded.spent, window.in_buckets))
+    if window.is_retired:
+        return  # what its holds are charged late passes it by
+    charged = held.charged[unit] + window.carried
+    yield from _compared(
+        window.name,
+        "rows",
+        ("uncovered", recorded.uncovered, held.uncovered[unit]),
+        ("spent + debt", recorded.spent + recorded.debt, charged),
     )
 
 
-def _against_journal(window: _Window, standing: Amounts) -> Iterator[Difference]:
-    figures = zip(Amounts._fields, window.amounts, standing, strict=True)
-    yield from _compared(window.name, "journal", *figures)
+def _against_journal(
+    name: WindowName, recorded: Amounts, standing: Amounts
+) -> Iterator[Difference]:
+    """A retired budget and the one after it may share a name; the journal knows them by it."""
+    figures = zip(Amounts._fields, recorded, standing, strict=True)
+    yield from _compared(name, "journal", *figures)
 
 
 def _compared(
