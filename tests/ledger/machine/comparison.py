@@ -1,0 +1,193 @@
+"""One step for a home and for the model, and what must be true after it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+from proxy.domain.errors import BudgetRefused, LedgerError, Refused, ReservationFinalized
+from proxy.domain.reservation import State
+from proxy.ledger.journal import Amounts, Entry, Kind, WindowName, replay
+from proxy.ledger.protocol import Applied, Balance, Grant, Reservation, Swept
+from tests.ledger.harness import NOON_MS, Harness
+from tests.ledger.machine.operations import Fund, Held, OnHold, Operation
+from tests.ledger.machine.steps import Ask, Kill, Look, Pass, Step
+from tests.ledger.model import Model
+from tests.ledger.model.values import Hold
+from tests.ledger.model.windows import name_of
+
+NO_ID = "rsv_none"
+ENDS = {Kind.COMMIT, Kind.RELEASE, Kind.EXPIRE}
+
+
+class Comparison:
+    """One home beside the model."""
+
+    def __init__(self, harness: Harness, *, is_shared: bool) -> None:
+        self._harness = harness
+        self._is_shared = is_shared
+        self._wall_ms = NOON_MS
+        self.model = Model(lambda: self._wall_ms)
+
+    async def take(self, step: Step) -> None:
+        """Both take it, and must agree.
+
+        Raises:
+            AssertionError: they do not.
+        """
+        match step:
+            case Ask():
+                await self._ask(step.operations)
+            case Look():
+                await self._look(step)
+            case Pass():
+                self._harness.advance_ms(step.by_ms)
+                self._wall_ms += step.by_ms
+            case Kill():
+                await self._kill()
+        await self._compare_books()
+
+    async def _ask(self, operations: Sequence[Operation]) -> None:
+        holds = [Held(h.reservation_id, frozenset(h.amounts)) for h in self.model.holds.values()]
+        operations = [operation for operation in operations if self._can_ask(operation)]
+        before = len(await self._entries())
+        asked = (operation.of_home(self._harness.ledger, holds) for operation in operations)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        if operations:
+            self.model.tick()
+        for operation, answer in zip(operations, answers, strict=True):
+            self._compare(operation, answer, holds)
+        if all(isinstance(answer, Exception) for answer in answers):
+            written = [e for e in (await self._entries())[before:] if e.actor != "clock"]
+            assert written == [], "a refusal changes nothing"
+
+    def _can_ask(self, operation: Operation) -> bool:
+        """There is something to ask about, and one answer to it."""
+        if isinstance(operation, OnHold):
+            return bool(self.model.holds)
+        now_ms = max(self._wall_ms, self.model.now_ms)
+        return not (isinstance(operation, Fund) and operation.may_be_forgotten(self.model, now_ms))
+
+    def _compare(self, operation: Operation, answer: object, holds: list[Held]) -> None:
+        new_id = answer.reservation_id if isinstance(answer, Grant | Applied) else NO_ID
+        expected = _said(
+            lambda: self.model.atomic(lambda: operation.of_model(self.model, holds, new_id))
+        )
+        found = _said(lambda: _given(answer))
+        assert found == expected, f"{operation}:\n{found}\nand the model says\n{expected}"
+
+    async def _look(self, look: Look) -> None:
+        found = await self._harness.ledger.balances(look.scopes, look.unit)
+        expected = self.model.read(lambda: self.model.balances(look.scopes, look.unit))
+        assert list(found) == expected
+
+    async def _kill(self) -> None:
+        await self._harness.crash()
+        swept = await self._harness.ledger.recover()
+        self.model.tick()
+        assert swept == (Swept() if self._is_shared else self.model.atomic(self.model.recover))
+
+    async def _entries(self) -> Sequence[Entry]:
+        return await self._harness.ledger.journal("dev", after_seq=0, limit=100_000)
+
+    async def _compare_books(self) -> None:
+        ledger = self._harness.ledger
+        found = await ledger.all_balances()
+        assert list(found) == self.model.read(self.model.all_balances)
+        rows = await ledger.reservations(states=frozenset(State), limit=100_000)
+        assert [_row(row) for row in reversed(rows)] == [
+            _hold(hold) for hold in self.model.holds.values()
+        ]
+        assert (await ledger.verify()).differences == ()
+        _compare_journal(await self._entries(), self.model)
+
+
+def _said(ask: Callable[[], object]) -> object:
+    """An answer, or what of a refusal every home must say alike."""
+    try:
+        return ask()
+    except BudgetRefused as refusal:
+        return BudgetRefused, refusal.reason, refusal.shortage
+    except Refused as refusal:
+        return Refused, refusal.reason
+    except ReservationFinalized as refusal:
+        return ReservationFinalized, refusal.state
+    except LedgerError as error:
+        return type(error)
+
+
+def _given(answer: object) -> object:
+    """The answer, raised again if it was an error."""
+    if isinstance(answer, BaseException):
+        raise answer
+    return list(answer) if isinstance(answer, tuple) else answer
+
+
+def _row(row: Reservation) -> Hashable:
+    return (
+        *(row.reservation_id, row.key, row.state, row.scope_path),
+        *(_figures(row.amounts), _figures(row.charged or {}), _figures(row.uncovered)),
+        *(row.estimated, row.dispatched, row.created_at_ms, row.expires_at_ms),
+        *(row.finalized_at_ms, row.trace_id, row.price_version),
+    )
+
+
+def _hold(hold: Hold) -> Hashable:
+    request = hold.request
+    return (
+        *(hold.reservation_id, request.key, hold.state, hold.scope),
+        *(_figures(hold.amounts), _figures(hold.charged or {}), _figures(hold.uncovered)),
+        *(hold.estimated, hold.dispatched, hold.created_at_ms, hold.expires_at_ms),
+        *(hold.finalized_at_ms, request.trace_id, request.price_version),
+    )
+
+
+def _figures(amounts: object) -> str:
+    return str(sorted(amounts.items())) if isinstance(amounts, dict) else str(amounts)
+
+
+def _compare_journal(entries: Sequence[Entry], model: Model) -> None:
+    """Gapless, never back in time, each hold ended once, no figure below zero, as the model's."""
+    standing: dict[WindowName, Amounts] = {}
+    ends: Counter[str | None] = Counter()
+    at_ms = 0
+    for entry, windows in replay(entries):
+        assert entry.at_ms >= at_ms
+        at_ms = entry.at_ms
+        ends[entry.reservation_id] += entry.kind in ENDS
+        for window, _ in entry.postings:
+            amounts = standing[window] = windows[window]
+            assert 0 <= amounts.uncertain <= amounts.reserved
+            assert min(amounts.spent, amounts.debt, amounts.uncovered) >= 0
+            assert amounts.over_limit in (0, 1)
+    assert max(ends.values(), default=0) <= 1
+    expected: dict[WindowName, Amounts] = {}
+    for stored in model.windows.values():
+        name = name_of(stored.balance)
+        expected[name] = expected.get(name, Amounts()).plus(_amounts(stored.balance))
+    assert standing == expected
+    told, should_tell = _told(entries), _told(model.entries.get("dev", []))
+    assert told == should_tell, f"only here: {told - should_tell}\nmissing: {should_tell - told}"
+
+
+def _amounts(balance: Balance) -> Amounts:
+    return Amounts(
+        balance.allocated,
+        balance.reserved,
+        balance.spent,
+        balance.debt,
+        balance.uncertain,
+        balance.uncovered,
+        int(balance.is_over_limit),
+    )
+
+
+def _told(entries: Iterable[Entry]) -> Counter[Hashable]:
+    """What a journal tells, in whatever order; a posting of nothing tells nothing."""
+    return Counter(
+        (
+            *(entry.at_ms, entry.kind, entry.scope, entry.reservation_id),
+            *(entry.trace_id, entry.price_version),
+            frozenset(posting for posting in entry.postings if any(posting.change)),
+        )
+        for entry in entries
+    )
