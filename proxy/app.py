@@ -33,6 +33,7 @@ from proxy.gateway.reserve import HoldRules, Reserver
 from proxy.gateway.runtime.admin import Checks
 from proxy.gateway.runtime.front import Front
 from proxy.gateway.runtime.leases import Leases
+from proxy.gateway.runtime.queue import Patience, Queue
 from proxy.gateway.runtime.record import Recorder
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.settle import Settler
@@ -53,6 +54,7 @@ class Foundation:
     log: Log
     clock: Clock
     new_id: Callable[[], str]
+    queue: Queue
     settlements: TaskSet
     """Settlements that wait for the ledger."""
 
@@ -99,7 +101,7 @@ class Gateway:
         )
         self.estimator = estimator_of(config, catalogue, counter)
         denials = Denials(base.clock)
-        self.settler = Settler(base.ledger, leases, denials, base.settlements, base.log)
+        self.settler = Settler(base.ledger, leases, denials, base.queue, base.settlements, base.log)
         self.pipeline = Pipeline(
             Steps(
                 policies=Policies(policies(config)),
@@ -108,6 +110,7 @@ class Gateway:
                     base.ledger,
                     leases,
                     denials,
+                    base.queue,
                     _hold_rules(config),
                     base.metrics,
                     base.clock,
@@ -186,7 +189,13 @@ def _hold_rules(config: Config) -> HoldRules:
         ttl_ms=config.ledger.reservation_ttl_ms,
         max_share_pct=config.degrade.max_share_pct,
         overage=Overage(config.settle.overage),
+        patience=_patience(config),
     )
+
+
+def _patience(config: Config) -> Patience | None:
+    queue = config.queue
+    return Patience(queue.max_wait_ms, queue.max_length) if queue.max_wait_ms else None
 
 
 def _credential(upstream: UpstreamConfig) -> Credential:

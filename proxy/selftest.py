@@ -18,6 +18,7 @@ from proxy.domain.clock import Clock
 from proxy.gateway.forward import Line, NotSent
 from proxy.gateway.runtime.admin import Check
 from proxy.gateway.runtime.leases import Leases
+from proxy.gateway.runtime.queue import Queue
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Field
@@ -55,6 +56,7 @@ async def _ask(file: Path, clock: Clock) -> Check:
             log=log,
             clock=clock,
             new_id=new_id,
+            queue=Queue(),
             settlements=TaskSet(),
         )
         gateway = Gateway(config, foundation, Leases(ledger, log, ttl_ms=1_000), _no_checks)

@@ -25,6 +25,7 @@ from proxy.gateway.respond import Answer
 from proxy.gateway.runtime.admin import Check, health_answer, metrics_answer
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.leases import Leases
+from proxy.gateway.runtime.queue import Queue
 from proxy.gateway.runtime.server import BodyLimits, MeteredServer, Reception
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.upstream.pool import HttpUpstream
@@ -61,6 +62,7 @@ class Server:
         self._metrics = Metrics()
         self._tokenizers = tokenizers or Tokenizers()
         self._calls = TaskSet()
+        self._queue = Queue()
         self._settlements = TaskSet()
         self._timers = TaskSet()
         self._runners: list[web.ServerRunner] = []
@@ -117,6 +119,7 @@ class Server:
             log=self._log,
             clock=self._clock,
             new_id=new_id,
+            queue=self._queue,
             settlements=self._settlements,
         )
         return Gateway(config, foundation, self._leases, self.checks)
@@ -218,6 +221,7 @@ class Server:
         """Bring the figures that live in the ledger up to date; stale ones if it is away."""
         self._metrics.open_holds.set(len(self._leases))
         self._metrics.settlements_pending.set(len(self._settlements))
+        self._metrics.queue_length.set(len(self._queue))
         try:
             balances = await self._ledger.all_balances()
             uncertain = await self._ledger.reservations(

@@ -15,7 +15,7 @@ from proxy.config.sections.network import (
     ResponsesConfig,
     UpstreamConfig,
 )
-from proxy.config.sections.policies import DegradeConfig, PolicyConfig
+from proxy.config.sections.policies import DegradeConfig, PolicyConfig, QueueConfig
 from proxy.config.sections.pricing import PricingConfig
 
 
@@ -28,7 +28,7 @@ def _only_one(upstreams: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ..
 class Config(Section):
     """All that can be said. Only `upstreams` must be."""
 
-    later_keys: ClassVar[frozenset[str]] = frozenset({"queue", "dedupe", "passthrough", "hold"})
+    later_keys: ClassVar[frozenset[str]] = frozenset({"dedupe", "passthrough", "hold"})
 
     listen: ListenConfig = ListenConfig()
 
@@ -54,6 +54,8 @@ class Config(Section):
     policies: Annotated[tuple[PolicyConfig, ...], AfterValidator(unique("name"))] = ()
 
     degrade: DegradeConfig = DegradeConfig()
+
+    queue: QueueConfig = QueueConfig()
 
     pricing: PricingConfig = PricingConfig()
 

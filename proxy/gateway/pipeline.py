@@ -87,7 +87,13 @@ class Pipeline:
         plan = await steps.estimator.plan(request, wish, at_ms=steps.clock.now_ms())
         record.planned(plan, wish)
         try:
-            grant = await steps.reserver.reserve(caller.subject, plan, trace_id=record.trace_id)
+            grant = await steps.reserver.reserve(
+                caller.subject,
+                plan,
+                trace_id=record.trace_id,
+                door=door,
+                on_waited=record.waited,
+            )
         except BudgetRefused as refused:
             short = refused.shortage
             record.affordable_max_tokens = plan.affordable_max_tokens(short.unit, short.remaining)

@@ -23,6 +23,7 @@ from proxy.domain.money import Unit
 from proxy.gateway.denials import Denials
 from proxy.gateway.estimate import UNITS
 from proxy.gateway.runtime.leases import Leases
+from proxy.gateway.runtime.queue import Queue
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.ledger.protocol import Ledger, Settlement
 from proxy.observe.logs import Log
@@ -55,11 +56,18 @@ class Settler:
     """Ends holds, and keeps trying while the ledger is away."""
 
     def __init__(
-        self, ledger: Ledger, leases: Leases, denials: Denials, tasks: TaskSet, log: Log
+        self,
+        ledger: Ledger,
+        leases: Leases,
+        denials: Denials,
+        queue: Queue,
+        tasks: TaskSet,
+        log: Log,
     ) -> None:
         self._ledger = ledger
         self._leases = leases
         self._denials = denials
+        self._queue = queue
         self._tasks = tasks
         self._log = log
         self.pending = 0
@@ -85,6 +93,7 @@ class Settler:
         if settlement is None:
             return
         self._denials.forget(balance.scope for balance in settlement.balances)
+        self._queue.made_room(settlement.balances)
         if any(settlement.uncovered.values()):
             self._log.line(
                 "uncovered",

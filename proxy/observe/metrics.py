@@ -18,6 +18,7 @@ _SCOPES_MAX: Final = 50
 _OTHER: Final = "other"
 _ADDED_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
 _FIRST_BYTE_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+_QUEUE_SECONDS: Final = (0.01, 0.05, 0.25, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _LEDGER_SECONDS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.1, 1.0)
 _RATIOS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 2.0)
 
@@ -80,6 +81,13 @@ class Metrics:
             buckets=_LEDGER_SECONDS,
             registry=self.registry,
         )
+        self.queue = Histogram(
+            "spendgate_queue_seconds",
+            "Time in line for a busy budget, of calls that stood there, by their decision.",
+            ("decision",),
+            buckets=_QUEUE_SECONDS,
+            registry=self.registry,
+        )
         self.estimate_ratio = Histogram(
             "spendgate_estimate_ratio",
             "Actual cost over estimate.",
@@ -96,6 +104,7 @@ class Metrics:
         self.calls_of = cache(self.calls.labels)
         self.cost_usd_of = cache(self.cost_usd.labels)
         self.ledger_of = cache(self.ledger.labels)
+        self.queue_of = cache(self.queue.labels)
         self._add_gauges()
 
     def _add_gauges(self) -> None:
@@ -108,6 +117,11 @@ class Metrics:
         self.uncertain_holds = Gauge(
             "spendgate_reservations_uncertain",
             "Holds of calls whose outcome nobody knows.",
+            registry=self.registry,
+        )
+        self.queue_length = Gauge(
+            "spendgate_queue_length",
+            "Calls that stand in line for a busy budget.",
             registry=self.registry,
         )
         self.budget_remaining_usd = Gauge(

@@ -26,7 +26,7 @@ KEYS = [entry for entry in ENTRIES if entry.kind.section is None]
 NUMBERS = [entry for entry in KEYS if entry.kind.is_number]
 
 UNITS = ("_ms", "_bytes", "_tokens", "_pct", "_per_mtok")
-COUNTS = {"max_connections", "max_headers", "templates_max"}
+COUNTS = {"max_connections", "max_headers", "max_length", "templates_max"}
 """Numbers of things; their names say which."""
 WITHOUT_UNIT = {
     "priority",

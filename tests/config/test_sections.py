@@ -30,7 +30,6 @@ def keys(*rests: str) -> str:
         ("ledger: {replay_ms: 10000}", "ledger.replay_ms"),
         ("ledger: {api_key: x}", "ledger.api_key"),
         (keys(f"a, sha256: {HASH}, scope_filter: x"), "keys[0].scope_filter"),
-        ("queue: {max_wait_ms: 0}", "queue"),
         ("dedupe: {window_ms: 0}", "dedupe"),
         ("passthrough: []", "passthrough"),
         ("hold: worst_case", "hold"),

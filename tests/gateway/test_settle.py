@@ -20,6 +20,7 @@ from proxy.domain.reservation import State
 from proxy.gateway import settle
 from proxy.gateway.denials import Denials
 from proxy.gateway.runtime.leases import Leases
+from proxy.gateway.runtime.queue import Queue
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.settle import Charged, GivenBack, LeftUncertain, Sentence, Settler
 from proxy.ledger.protocol import Settlement
@@ -91,6 +92,7 @@ class Room:
             self.ledger,  # type: ignore[arg-type]
             self.leases,
             Denials(SystemClock()),
+            Queue(),
             self.tasks,
             self.log,
         )

@@ -4,7 +4,7 @@ base        what every section is, and how values are written
 network     listen, upstreams, limits, responses
 identity    identity, keys
 budgets     budgets
-policies    policies, degrade
+policies    policies, degrade, queue
 pricing     pricing
 ledger      ledger, settle
 """

@@ -1,4 +1,5 @@
-"""What changes in a call before any budget is asked, and what may change to make it fit."""
+"""What changes in a call before any budget is asked, what may change to make it fit, and how
+long it may wait for that."""
 
 from typing import Annotated, ClassVar, Final, Self
 
@@ -170,3 +171,16 @@ class DegradeConfig(Section):
     ] = Field(default_factory=dict)
     """Models to try, in this order, where the one asked for does not fit. A model is never
     swapped unless it stands here or in a policy."""
+
+
+class QueueConfig(Section):
+    """Whether a call waits for budgets that are busy: that have room as soon as calls in
+    flight have settled."""
+
+    max_wait_ms: int = Field(default=0, ge=0, le=3_600_000)
+    """How long such a call may stand in line for its turn, first come, first served. 0: it is
+    refused at once, with a time to come back. Callers have timeouts of their own."""
+
+    max_length: int = Field(default=100, ge=1, le=100_000)
+    """How many calls may stand in line, for all budgets together. The next is refused at
+    once. They count among `limits.max_connections`."""

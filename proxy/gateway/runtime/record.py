@@ -46,6 +46,7 @@ class CallRecord:
     outcome: str | None = None
     client_left: bool | None = None
     affordable_max_tokens: int | None = None
+    waited_ns: int | None = None
     sent_ns: int | None = None
     first_byte_at_ns: int | None = None
     answered_ns: int | None = None
@@ -74,6 +75,10 @@ class CallRecord:
         self.policy = wish.policy
         self.estimate = plan.estimate
         self.bound = plan.ways[0].bound.bound_class
+
+    def waited(self, duration_ns: int) -> None:
+        """It stood in line for a busy budget."""
+        self.waited_ns = duration_ns
 
     def allowed(self, grant: Grant, shaped: Shaped) -> None:
         """The call may leave."""
@@ -146,6 +151,7 @@ class Recorder:
             estimated=record.estimated or None,
             outcome=record.outcome,
             client_left=record.client_left or None,
+            waited_us=record.waited_ns // 1000 if record.waited_ns is not None else None,
             added_us=ours_ns // 1000,
             total_us=(finished_ns - record.started_ns) // 1000,
         )
@@ -155,6 +161,8 @@ class Recorder:
         model = metrics.model_label(record.model or "none")
         metrics.calls_of(record.decision, record.api, model, str(record.status)).inc()
         metrics.added_latency.observe(ours_ns / 1e9)
+        if record.waited_ns is not None:
+            metrics.queue_of(record.decision).observe(record.waited_ns / 1e9)
         if record.first_byte_at_ns is not None:
             metrics.first_byte.observe((record.first_byte_at_ns - record.started_ns) / 1e9)
         if record.charged is None:
@@ -171,10 +179,14 @@ class Recorder:
 
 
 def _our_time_ns(record: CallRecord, finished_ns: int) -> int:
-    """Our own time: all but the waiting for the upstream; of a stream, what came before it."""
+    """Our own time: all but the waiting for budgets and the upstream.
+
+    Of a stream, what came before it.
+    """
+    waited_ns = record.waited_ns or 0
     if record.sent_ns is None:
-        return finished_ns - record.started_ns
-    before = record.sent_ns - record.started_ns
+        return finished_ns - record.started_ns - waited_ns
+    before = record.sent_ns - record.started_ns - waited_ns
     if record.streamed or record.answered_ns is None:
         return before
     return before + finished_ns - record.answered_ns

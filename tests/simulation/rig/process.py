@@ -15,6 +15,7 @@ from proxy.config.model import Config
 from proxy.domain.errors import LedgerError
 from proxy.gateway.runtime.admin import Check
 from proxy.gateway.runtime.leases import Leases
+from proxy.gateway.runtime.queue import Queue
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Field
@@ -76,6 +77,7 @@ class Process:
         self._doors: dict[asyncio.Task[None], ScriptedDoor] = {}
         self.upstream = upstream
         self.calls = TaskSet()
+        self.queue = Queue()
         self.settlements = TaskSet()
         self.is_stopping = False
 
@@ -140,7 +142,11 @@ class Process:
         )
 
     async def _declare(self, config: Config) -> None:
-        await self.ledger.declare(budget_lines(config), templates_max=config.templates_max)
+        await self.ledger.declare(
+            budget_lines(config),
+            templates_max=config.templates_max,
+            version=config.ledger.config_version,
+        )
 
     def _assemble(self) -> Gateway:
         foundation = Foundation(
@@ -151,6 +157,7 @@ class Process:
             log=self._log,
             clock=self._time,
             new_id=lambda: f"{next(self._ids):032x}",
+            queue=self.queue,
             settlements=self.settlements,
         )
         return Gateway(self._config, foundation, self.leases, _no_checks)
