@@ -221,8 +221,8 @@ class Budgets(Windows):
     # What time does
 
     def retire(self, limit: int) -> tuple[BudgetName, ...]:
-        """Let budgets go that a template made and nobody used, those first that idle longest."""
-        idle = sorted(filter(self._is_idle, self.live.values()), key=self._age)[:limit]
+        """Let budgets go that a template made and nobody used, in the order of their time."""
+        idle = sorted(filter(self._is_idle, self.live.values()), key=self._due)[:limit]
         names = tuple(self.budgets[number].name for number in idle)
         for number in idle:
             budget = self.budgets[number]
@@ -238,10 +238,10 @@ class Budgets(Windows):
             del self.live[budget.name]
         return names
 
-    def _age(self, number: int) -> tuple[int, str, str, str]:
+    def _due(self, number: int) -> tuple[int, str, str, str]:
         budget = self.budgets[number]
         scope, unit, period = budget.name
-        return budget.used_at_ms, scope, unit, str(period)
+        return budget.used_at_ms + (budget.last.idle_ttl_ms or 0), scope, unit, str(period)
 
     def _is_idle(self, number: int) -> bool:
         """Nothing is held or owed in any of its windows, and nobody stopped it by hand."""
