@@ -39,7 +39,7 @@ CREATE TABLE templates (
 
 -- status is in force; declared_* is what configuration said last.
 -- template: the pattern that governs it, where no line of its own does.
--- idle_at_ms: when to look whether nobody uses it any more; it may have been used since.
+-- idle_at_ms: when to look whether nobody uses it any more, or before: it may be in use.
 CREATE TABLE budgets (
     id                 INTEGER PRIMARY KEY,
     tenant             TEXT NOT NULL,
@@ -62,7 +62,8 @@ CREATE UNIQUE INDEX budgets_by_name ON budgets (scope, unit, period)
     WHERE retired_at_ms IS NULL;
 CREATE INDEX budgets_of_templates ON budgets (template)
     WHERE template IS NOT NULL AND retired_at_ms IS NULL;
-CREATE INDEX budgets_idle ON budgets (idle_at_ms) WHERE idle_at_ms IS NOT NULL;
+CREATE INDEX budgets_idle ON budgets (idle_at_ms, scope, unit, period)
+    WHERE idle_at_ms IS NOT NULL;
 
 -- carried: the part of spent and debt that is not of its own holds: what it took over, less
 -- what it handed on, was forgiven or no longer counts. Decimal, for it may leave int64.

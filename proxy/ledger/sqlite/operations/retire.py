@@ -11,69 +11,75 @@ from proxy.ledger.protocol import BudgetName
 from proxy.ledger.sqlite.transaction import Transaction, about_budgets
 
 _DUE: Final = (
-    "SELECT id, idle_at_ms, idle_ttl_ms, status = declared_status FROM budgets"
-    " WHERE idle_at_ms < ? ORDER BY idle_at_ms, id LIMIT 1"
+    "SELECT id, scope, unit, period, window_id, idle_at_ms, idle_ttl_ms, status = declared_status"
+    " FROM budgets WHERE idle_at_ms < ? ORDER BY idle_at_ms, scope, unit, period LIMIT 1"
 )
 _USE: Final = (
     "SELECT max(used_at_ms), max(reserved > 0 OR debt > 0 OR uncovered > 0) FROM windows"
     " WHERE budget_id = ?"
 )
 _LOOK_AGAIN: Final = "UPDATE budgets SET idle_at_ms = ? WHERE id = ?"
-_NAME: Final = "SELECT scope, unit, period, window_id FROM budgets WHERE id = ?"
-_RETIRE: Final = "UPDATE budgets SET retired_at_ms = ? WHERE id = ?"
+_RETIRE: Final = "UPDATE budgets SET retired_at_ms = ?, idle_at_ms = NULL WHERE id = ?"
 
 
-class _Idle(NamedTuple):
-    """A budget that goes. They sort by how long nobody has used them."""
+class _Due(NamedTuple):
+    """A budget that may be idle."""
 
-    used_at_ms: int
     budget_id: int
+    scope: Scope
+    unit: str
+    period: str
+    window_id: int
+    idle_at_ms: int
+    idle_ttl_ms: int
+    is_as_declared: bool
 
 
 def retire(transaction: Transaction, limit: int) -> tuple[BudgetName, ...]:
-    """Let at most so many of them go, those first that nobody has used for longest."""
-    idle: list[_Idle] = []
-    while len(idle) < limit:
-        due = transaction.read(_DUE, (transaction.now_ms,)).fetchone()
-        if due is None:
+    """Let at most so many of them go, in the order in which their time was up.
+
+    A call does not move `idle_at_ms`, and so writes nothing for it: a look at the budget
+    does, once that time has come.
+    """
+    retired: list[BudgetName] = []
+    while len(retired) < limit:
+        row = transaction.read(_DUE, (transaction.now_ms,)).fetchone()
+        if row is None:
             break
-        found = _look_at(transaction, *due)
-        if found is not None:
-            idle.append(found)
-    return tuple(_retire(transaction, one.budget_id) for one in sorted(idle))
+        due = _Due(*row)
+        idle_at_ms = _idle_at_ms(transaction, due)
+        if idle_at_ms == due.idle_at_ms:
+            retired.append(_retire(transaction, due))
+        else:
+            transaction.execute(_LOOK_AGAIN, (idle_at_ms, due.budget_id))
+    return tuple(retired)
 
 
-def _look_at(
-    transaction: Transaction, budget_id: int, idle_at_ms: int, ttl_ms: int, as_declared: bool
-) -> _Idle | None:
-    """Whether a budget is idle, now that it may be.
+def _idle_at_ms(transaction: Transaction, due: _Due) -> int:
+    """When to look at it, or to look again.
 
-    A call does not move `idle_at_ms`, and so writes nothing for it: this look does. Where
-    something holds the budget, whatever lets go of it is a use; and what operators or
-    configuration change of it sets the time to 0.
+    Where something holds the budget, whatever lets go of it is a use; and what operators
+    or configuration change of it has it looked at at once.
     """
     transaction.write_windows()
-    used_at_ms, is_engaged = transaction.read(_USE, (budget_id,)).fetchone()
-    again_at_ms = used_at_ms + ttl_ms
-    if is_engaged or not as_declared:
-        again_at_ms = transaction.now_ms + ttl_ms
-    is_idle = again_at_ms == idle_at_ms
-    transaction.execute(_LOOK_AGAIN, (None if is_idle else again_at_ms, budget_id))
-    return _Idle(used_at_ms, budget_id) if is_idle else None
+    used_at_ms, is_engaged = transaction.read(_USE, (due.budget_id,)).fetchone()
+    if is_engaged or not due.is_as_declared:
+        used_at_ms = transaction.now_ms
+    idle_at_ms: int = used_at_ms + due.idle_ttl_ms
+    return idle_at_ms
 
 
-def _retire(transaction: Transaction, budget_id: int) -> BudgetName:
+def _retire(transaction: Transaction, due: _Due) -> BudgetName:
     """Take it out of its journal: a later budget of the same name begins anew."""
-    scope, unit, period, window_id = transaction.read(_NAME, (budget_id,)).fetchone()
-    (account,) = transaction.accounts.of_windows([window_id])
+    (account,) = transaction.accounts.of_windows([due.window_id])
     balance = account.balance
     gone = Amounts(
         allocated=-balance.allocated,
         spent=-balance.spent,
         over_limit=-int(balance.is_over_limit),
     )
-    transaction.post(Kind.RETIRE, [(account, gone)], about=about_budgets(balance.scope))
-    transaction.execute(_RETIRE, (transaction.now_ms, budget_id))
-    transaction.accounts.look_again_at(balance.scope)
-    transaction.undoable(partial(transaction.accounts.look_again_at, balance.scope))
-    return BudgetName(Scope(scope), Unit(unit), parse_period(period))
+    transaction.post(Kind.RETIRE, [(account, gone)], about=about_budgets(due.scope))
+    transaction.execute(_RETIRE, (transaction.now_ms, due.budget_id))
+    transaction.accounts.look_again_at(due.scope)
+    transaction.undoable(partial(transaction.accounts.look_again_at, due.scope))
+    return BudgetName(due.scope, Unit(due.unit), parse_period(due.period))
