@@ -1,12 +1,13 @@
 """Whole lives of a home, by their seed, and the least of a plan that still breaks."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tests.ledger.harness import BACKENDS
 from tests.ledger.machine.comparison import Comparison
 from tests.ledger.machine.draw import Draw
+from tests.ledger.machine.operations import Declare
 from tests.ledger.machine.steps import Ask, Step
 
 STEPS = 40
@@ -63,7 +64,7 @@ async def _take(broken: Broken, steps: Sequence[Step]) -> Broken | None:
 
 
 def _cut(broken: Broken) -> Broken:
-    """Leave out runs of steps, then single operations, as long as something breaks."""
+    """Leave out runs of steps, then operations and lines, as long as something breaks."""
     size = len(broken.steps) // 2
     while size:
         smaller = _without_run(broken, size)
@@ -87,11 +88,23 @@ def _without_run(broken: Broken, size: int) -> Broken | None:
 
 def _without_operation(broken: Broken) -> Broken | None:
     for place, step in enumerate(broken.steps):
-        if isinstance(step, Ask) and len(step.operations) > 1:
-            for number in range(len(step.operations)):
-                fewer = Ask(step.operations[:number] + step.operations[number + 1 :])
-                steps = (*broken.steps[:place], fewer, *broken.steps[place + 1 :])
-                smaller = asyncio.run(_take(broken, steps))
-                if smaller is not None:
-                    return smaller
+        for fewer in _smaller(step):
+            steps = (*broken.steps[:place], fewer, *broken.steps[place + 1 :])
+            smaller = asyncio.run(_take(broken, steps))
+            if smaller is not None:
+                return smaller
     return None
+
+
+def _smaller(step: Step) -> Iterator[Step]:
+    """The step without one of its operations, or without one of the lines that it declares."""
+    if not isinstance(step, Ask):
+        return
+    for place, operation in enumerate(step.operations):
+        before, after = step.operations[:place], step.operations[place + 1 :]
+        if before or after:
+            yield Ask(before + after)
+        if isinstance(operation, Declare):
+            for number in range(len(operation.lines)):
+                lines = operation.lines[:number] + operation.lines[number + 1 :]
+                yield Ask((*before, replace(operation, lines=lines), *after))
