@@ -6,7 +6,9 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
+from proxy.ledger.protocol import FundOperation
 from tests.simulation.draw_call import draw_call
+from tests.simulation.judge.journal import ROLLING_MS
 from tests.simulation.plan import (
     Act,
     Call,
@@ -25,7 +27,7 @@ from tests.simulation.plan import (
     Terminate,
 )
 from tests.simulation.rig.disk import Trouble
-from tests.simulation.rig.provider import FREE_MODEL, dearest_of_body_microcents
+from tests.simulation.rig.provider import FREE_MODEL, TOKENS, UNITS, USD, most_of_body
 
 HORIZON_MS: Final = 8_000
 """Calls and happenings begin within it."""
@@ -65,13 +67,34 @@ ALLOCATIONS_USD: Final = (
 )
 """What budgets may have, from ample to tight. A short call costs about $0.0001."""
 
+TOKENS_ALLOCATED: Final = (
+    (10**7,),
+    (10**7, 20_000),
+    (20_000, 3_000, 700),
+    (3_000, 700, 150, 30, 0),
+)
+"""The same in tokens. A short call has about a hundred."""
+
 SCOPES: Final = (
     "tenant:dev",
     "tenant:dev/app:web",
     "tenant:dev/app:web/agent:a",
     "tenant:dev/app:web/agent:*",
     "tenant:dev/agent:*",
+    "tenant:*/agent:b",
+    "tenant:dev/**/agent:*",
     "tenant:dev/app:web/agent:a/toolset:*",
+)
+
+WINDOWS: Final[tuple[Document, ...]] = (
+    {"period": "none"},
+    {"period": "day"},
+    {"period": "month"},
+    {"period": "hour"},
+    {"period": "week", "timezone": "America/New_York"},
+    {"period": "day", "timezone": "Europe/Berlin"},
+    {"period": "year"},
+    *({"rolling": rolling} for rolling in ROLLING_MS),
 )
 
 
@@ -140,23 +163,51 @@ def draw_config(random: Random, calls: Sequence[Call]) -> Document:
 def _budgets(random: Random, calls: Sequence[Call]) -> list[Document]:
     """One to six: in some runs for all that is asked, in others for a few calls or for none.
 
-    Or for exactly what the calls can cost, to the microcent, or a microcent less.
+    Or for exactly what the calls can cost, to the microcent or the token, or one less.
     """
-    exact = sum(dearest_of_body_microcents(call.body) for call in calls) - random.choice((0, 1))
-    allocations = random.choice((*ALLOCATIONS_USD, (Decimal(max(exact, 0)).scaleb(-8),)))
-    names = [(scope, period) for scope in SCOPES for period in ("none", "day", "month")]
-    chosen = random.sample(names, random.randint(1, 6))
-    if random.random() < 0.93:
-        chosen[0] = ("tenant:dev", chosen[0][1])
-    return [
-        {
-            "scope": scope,
-            "period": period,
-            "allocated": f"${random.choice(allocations):.8f}",
-            "overdraft_limit": random.choice(("$0.00", "$0.00", "$0.0004")),
-        }
-        for scope, period in dict.fromkeys(chosen)
-    ]
+    less = random.choice((0, 1))
+    exact = {
+        unit: max(sum(most_of_body(call.body)[unit] for call in calls) - less, 0) for unit in UNITS
+    }
+    usd = random.choice((*ALLOCATIONS_USD, (Decimal(exact[USD]).scaleb(-8),)))
+    tokens = random.choice((*TOKENS_ALLOCATED, (exact[TOKENS],)))
+    lines: dict[str, Document] = {}
+    for number in range(random.randint(1, 6)):
+        is_first = number == 0 and random.random() < 0.93
+        line = _budget(random, "tenant:dev" if is_first else random.choice(SCOPES))
+        amounts = _tokens(random, tokens) if "unit" in line else _money(random, usd)
+        if "rolling" in line or line["period"] == "none":
+            del amounts["rollover"]
+        if ("per" in line or "*" in line["scope"]) and random.random() < 0.3:
+            amounts["idle_ttl"] = "1m"
+        lines[str(line)] = {**line, **amounts}
+    return list(lines.values())
+
+
+def _budget(random: Random, scope: str) -> Document:
+    """What there may be one of."""
+    line = {"scope": scope, **random.choice(WINDOWS)}
+    if random.random() < 0.3:
+        line["unit"] = TOKENS
+    if random.random() < 0.2:
+        line["per"] = "run"
+    return line
+
+
+def _money(random: Random, allocations: Sequence[Decimal]) -> dict[str, object]:
+    return {
+        "allocated": f"${random.choice(allocations):.8f}",
+        "overdraft_limit": random.choice(("$0.00", "$0.00", "$0.0004")),
+        "rollover": random.choice(("$0.00", "$0.00", "$0.0002")),
+    }
+
+
+def _tokens(random: Random, allocations: Sequence[int]) -> dict[str, object]:
+    return {
+        "allocated": random.choice(allocations),
+        "overdraft_limit": random.choice((0, 0, 400)),
+        "rollover": random.choice((0, 0, 200)),
+    }
 
 
 def _settle(random: Random) -> Document:
@@ -242,7 +293,8 @@ def _statement_trouble(random: Random) -> Act:
 
 def _fund(random: Random) -> Act:
     budget = random.choice((None, None, random.randrange(6)))
-    return Fund(budget, random.choice((-40_000, 50_000, 200_000_000)))
+    operation = random.choice((FundOperation.CREDIT, *FundOperation))
+    return Fund(budget, operation, random.choice((40_000, 50_000, 200_000_000)))
 
 
 def _end_by_hand(random: Random) -> Act:

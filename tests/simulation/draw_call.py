@@ -113,6 +113,8 @@ def draw_caller(random: Random) -> Caller:
     }
     if "agent" in levels:
         levels["agent"] = random.choice("aab")
+    if random.random() < 0.4:
+        levels["run"] = random.choice("778")
     leaves = random.random()
     return Caller(
         levels=levels,

@@ -9,7 +9,7 @@ from pathlib import Path
 from proxy.domain.clock import Clock
 from proxy.domain.errors import LedgerError, Refused
 from proxy.domain.reservation import State
-from proxy.ledger.protocol import Balance, BudgetStatus
+from proxy.ledger.protocol import Balance, BudgetName, BudgetStatus
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from tests.simulation.plan import EndByHand, Fund, SetStatus
 
@@ -54,13 +54,14 @@ async def _budgets(ledger: SqliteLedger, number: int | None) -> tuple[Balance, .
 
 async def _fund(ledger: SqliteLedger, act: Fund) -> None:
     for budget in await _budgets(ledger, act.budget):
-        await ledger.fund(budget.scope, budget.unit, budget.period, act.microcents, OPERATOR)
+        name = BudgetName(budget.scope, budget.unit, budget.period)
+        await ledger.fund(name, act.operation, act.amount, actor=OPERATOR)
 
 
 async def _set_status(ledger: SqliteLedger, act: SetStatus) -> None:
     status = BudgetStatus.FROZEN if act.frozen else BudgetStatus.ACTIVE
     for budget in await _budgets(ledger, act.budget):
-        await ledger.set_status(budget.scope, budget.unit, status, OPERATOR)
+        await ledger.set_status(budget.scope, budget.unit, status, actor=OPERATOR)
 
 
 async def _end(ledger: SqliteLedger, act: EndByHand) -> None:
@@ -72,13 +73,13 @@ async def _end(ledger: SqliteLedger, act: EndByHand) -> None:
     if act.how == "release":
         await ledger.release(hold.reservation_id, key=key, actor=OPERATOR)
         return
-    actual = act.actual_microcents
+    stated = act.actual
     await ledger.commit(
         hold.reservation_id,
-        actual=hold.amount if actual is None else actual,
+        actual=hold.amounts if stated is None else dict.fromkeys(hold.amounts, stated),
         key=key,
-        payload_hash=str(actual),
-        estimated=actual is None,
+        payload_hash=str(stated),
+        estimated=stated is None,
         metadata={"actor": OPERATOR},
     )
 

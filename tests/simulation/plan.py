@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
+from proxy.ledger.protocol import FundOperation
 from simulator import Behaviour
 from tests.simulation.rig.disk import Trouble
 
@@ -138,10 +139,11 @@ class Reload:
 
 @dataclass(frozen=True)
 class Fund:
-    """An operator gives to one budget, or to each, or takes from it."""
+    """An operator changes what one budget may spend, or each. `amount` is in its unit."""
 
     budget: int | None
-    microcents: int
+    operation: FundOperation
+    amount: int
 
 
 @dataclass(frozen=True)
@@ -154,11 +156,14 @@ class SetStatus:
 
 @dataclass(frozen=True)
 class EndByHand:
-    """An operator ends the oldest hold in a state. `actual` None: for what it holds."""
+    """An operator ends the oldest hold in a state. `actual` None: for what it holds.
+
+    Otherwise it is for so many microcents and as many tokens.
+    """
 
     state: Literal["ACTIVE", "UNCERTAIN"]
     how: Literal["release", "commit"]
-    actual_microcents: int | None = None
+    actual: int | None = None
 
 
 Act = (

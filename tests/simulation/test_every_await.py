@@ -23,6 +23,7 @@ from tests.simulation.plan import (
 )
 from tests.simulation.rig.disk import Trouble
 from tests.simulation.rig.process import Work
+from tests.simulation.rig.provider import TOKENS, USD
 from tests.simulation.rig.steps import Stepped, Task
 from tests.simulation.rig.virtual import Killed
 from tests.simulation.trial import Trial, try_plan
@@ -64,6 +65,7 @@ def plan(*, streams: bool, on_disconnect: str) -> Plan:
                 {"scope": "tenant:dev", "allocated": "$1.00"},
                 {"scope": "tenant:dev/app:web", "allocated": "$0.01", "period": "day"},
                 {"scope": "tenant:dev/app:web/agent:*", "allocated": "$0.001"},
+                {"scope": "tenant:dev", "unit": "TOKENS", "allocated": 500, "rolling": "24h"},
             ],
             "ledger": {"reservation_ttl_ms": 1_500},
             "settle": {"on_disconnect": on_disconnect, "uncertain_after_ms": 3_000},
@@ -124,7 +126,8 @@ def test_an_undisturbed_call_is_charged_its_bill(name: str) -> None:
     assert trial.broken == ()
     (row,) = trial.books.rows
     # 2 x 12 tokens out at $0.60 per million, 14 in at $0.15: charged as much as was held.
-    assert (row.state, row.amount, row.charged, row.uncovered) == ("COMMITTED", 1650, 1650, 0)
+    both = {USD: 1650, TOKENS: 14 + 2 * 12}
+    assert (row.state, row.amounts, row.charged, row.paid) == ("COMMITTED", both, both, both)
     kinds = [entry.kind for entry in trial.books.history[row.reservation_id]]
     assert set(kinds) == {"reserve", "dispatch", "extend", "commit"}
     assert waits_of(PLANS[name]) >= 8

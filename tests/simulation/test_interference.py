@@ -8,6 +8,7 @@ from msgspec import structs
 
 from simulator import Behaviour, Refusal, Report
 from tests.simulation.plan import Act, Call, ClockStep, EndByHand, Happening, Outage
+from tests.simulation.rig.provider import UNITS, USD
 from tests.simulation.test_every_await import PLANS
 from tests.simulation.trial import Trial, try_plan
 
@@ -58,7 +59,7 @@ def test_a_lease_that_runs_out_changes_no_charge(
     (row,) = trial.books.rows
     kinds = [entry.kind for entry in trial.books.history[row.reservation_id]]
     assert "mark_uncertain" in kinds
-    assert (row.state, row.charged, row.estimated) == ("COMMITTED", charged, estimated)
+    assert (row.state, row.paid[USD], row.estimated) == ("COMMITTED", charged, estimated)
 
 
 @each_end
@@ -67,7 +68,7 @@ def test_a_hold_that_an_operator_gave_back_is_charged_all_the_same(
 ) -> None:
     """An estimate that comes late is still an estimate."""
     (row,) = live("stream, aborted", call, EndByHand("ACTIVE", "release")).books.rows
-    assert (row.state, row.charged, row.estimated) == ("RELEASED", charged, estimated)
+    assert (row.state, row.paid[USD], row.estimated) == ("RELEASED", charged, estimated)
 
 
 def test_an_answer_that_stops_silently_is_whole_nowhere() -> None:
@@ -101,11 +102,11 @@ def test_a_bill_beyond_the_hold_is_charged(
     trial = live(kind, call, hostile=True, missing_usage=missing_usage)
     (row,), (run,) = trial.books.rows, trial.runs
     if place == "as_asked":
-        assert (row.charged, row.estimated) == (run.sighting.bill_microcents, 0)
-        assert run.sighting.bill_microcents > row.amount
+        assert (row.paid, row.estimated) == (run.sighting.bill, 0)
+        assert run.sighting.bill[USD] > row.amounts[USD]
     else:
         assert row.charged is not None
-        assert row.charged >= run.sighting.floor_microcents
+        assert all(row.charged[unit] >= run.sighting.floor[unit] for unit in UNITS)
         assert row.estimated
 
 

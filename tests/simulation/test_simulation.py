@@ -1,5 +1,6 @@
 """No life of the proxy breaks the promise (semantics 1), whatever befalls it."""
 
+import json
 from collections import Counter
 from typing import Final
 
@@ -7,9 +8,11 @@ import pytest
 
 from tests.simulation.__main__ import reports
 from tests.simulation.draw import draw_plan
-from tests.simulation.judge.calls import Verdict, expected
+from tests.simulation.judge.calls import BUDGET_REFUSED, Verdict, expected
 from tests.simulation.plan import Kill, Plan, StatementTrouble
 from tests.simulation.rig.disk import Trouble
+from tests.simulation.rig.door import ScriptedDoor
+from tests.simulation.rig.provider import UNITS
 from tests.simulation.trial import NO_BOOKS, Trial, first_broken, report, shrink, try_plan
 
 RUNS: Final = 2_000
@@ -44,6 +47,8 @@ EVERYTHING: Final = {
     *(f"journal has {kind}" for kind in ("charge_late", "extend", "mark_uncertain")),
     *("is orphaned", "is uncovered", "is shortened", "left a gone caller", "is estimated"),
     *("hostile", "honest", "killed", "a reply is lost"),
+    *(f"refused for {unit}" for unit in UNITS),
+    *("holds in a run", "holds in a rolling window", "holds in another time zone"),
 }
 
 
@@ -61,12 +66,25 @@ def met_in(trial: Trial) -> Counter[str]:
         if run.door is not None:
             met[f"answers {run.door.status}"] += 1
             met["is shortened"] += "X-Budget-Max-Tokens" in run.door.answer_headers
+            met[f"refused for {unit_short(run.door)}"] += 1
     for row in trial.books.rows:
         met[f"is {row.state}"] += 1
-        met["is uncovered"] += row.uncovered > 0
+        met["is uncovered"] += any(row.uncovered.values())
         met["is estimated"] += row.estimated
+        for window in (trial.books.windows[number] for number in row.windows):
+            met["holds in a run"] += "/run:" in window.scope
+            met["holds in a rolling window"] += window.period.startswith("rolling:")
+            met["holds in another time zone"] += "@" in window.period
     met.update({f"journal has {entry.kind}" for entry in trial.books.entries})
     return met
+
+
+def unit_short(door: ScriptedDoor) -> str | None:
+    """In which unit a budget was short of what the call needed."""
+    if door.status != BUDGET_REFUSED:
+        return None
+    unit: str | None = json.loads(b"".join(door.heard))["error"]["budget"].get("unit")
+    return unit
 
 
 def test_a_seed_always_lives_the_same_life() -> None:

@@ -34,7 +34,7 @@ from tests.simulation.plan import (
 from tests.simulation.rig.disk import Disk
 from tests.simulation.rig.door import ScriptedDoor
 from tests.simulation.rig.process import ListLog, Process, Work
-from tests.simulation.rig.provider import dearest_microcents
+from tests.simulation.rig.provider import UNITS, most
 from tests.simulation.rig.upstream import ScriptedUpstream, Sighting, UnderWay
 from tests.simulation.rig.virtual import Killed, Stuck, VirtualLoop, VirtualTime
 
@@ -277,15 +277,20 @@ class World:
             self.broken.append(f"call {call.number} left without a committed, dispatched hold")
             return
         if sighting.request is not None and not self.plan.hostile:
-            worst = dearest_microcents(sighting.request)
-            if row.amount < worst:
-                self.broken.append(f"call {call.number} holds {row.amount}, can cost {worst}")
+            worst = most(sighting.request)
+            if any(row.amounts[unit] < worst[unit] for unit in UNITS):
+                self.broken.append(f"call {call.number} holds {row.amounts}, can cost {worst}")
 
 
 def with_budgets_at(percent: int, config: Document) -> Document:
     """The same configuration, with so many percent in every budget."""
     budgets = [
-        budget | {"allocated": f"${Decimal(budget['allocated'][1:]) * percent / 100:.8f}"}
-        for budget in config["budgets"]
+        budget | {"allocated": _share(budget["allocated"], percent)} for budget in config["budgets"]
     ]
     return {**config, "budgets": budgets}
+
+
+def _share(allocated: str | int, percent: int) -> str | int:
+    if isinstance(allocated, int):
+        return allocated * percent // 100
+    return f"${Decimal(allocated[1:]) * percent / 100:.8f}"

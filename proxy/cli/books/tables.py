@@ -77,12 +77,13 @@ def show_leaving(balance: "Balance", leaving: "Sequence[Leaving]") -> None:
     """What counts in a rolling window, and when it will not any more."""
     from proxy.domain.money import written
 
-    name = f"{balance.scope} {period_name(balance.period)}"
-    table = new_table("leaves by", ">amount", title=f"\nWhat counts in {name}")
+    if not leaving:
+        return
+    click.echo(f"\nWhat counts in {balance.scope} {period_name(balance.period)}:")
+    table = new_table("leaves by", ">amount")
     for each in leaving:
         table.add_row(moment(each.by_ms, balance.period), written(each.amount, balance.unit))
-    if leaving:
-        open_console().print(table)
+    open_console().print(table)
 
 
 def show_reservations(reservations: "Sequence[Reservation]") -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Figures(NamedTuple):
-    """What stands in a window, or by how much an entry moves it, in microcents."""
+    """What stands in a window, or by how much an entry moves it, in the window's unit."""
 
     allocated: int = 0
     reserved: int = 0
@@ -32,10 +32,15 @@ class Window(NamedTuple):
 
     number: int
     scope: str
+    unit: str
     period: str
     start_ms: int
     end_ms: int | None
     overdraft_limit: int
+
+
+Amounts = Mapping[str, int]
+"""By unit."""
 
 
 class Row(NamedTuple):
@@ -44,19 +49,21 @@ class Row(NamedTuple):
     reservation_id: str
     trace_id: str
     state: str
-    amount: int
-    charged: int | None
-    uncovered: int
+    amounts: Amounts
+    charged: Amounts | None
+    uncovered: Amounts
     estimated: int
     dispatched: int
     windows: tuple[int, ...]
     scope_path: str
+    run: str | None
     settled_by: str | None
 
     @property
-    def paid(self) -> int:
+    def paid(self) -> Amounts:
         """charged + uncovered."""
-        return (self.charged or 0) + self.uncovered
+        charged = self.charged or {}
+        return {unit: charged.get(unit, 0) + self.uncovered.get(unit, 0) for unit in self.amounts}
 
 
 class Entry(NamedTuple):
@@ -91,8 +98,8 @@ class Books:
 
 
 _ROWS = """
-SELECT id, json_extract(metadata, '$.trace_id'), state, amount, charged, uncovered, estimated,
-    dispatched, windows, subject, settled_key
+SELECT id, trace_id, state, estimated, dispatched, settled_key, amounts, charged, uncovered,
+    windows, subject
 FROM reservations ORDER BY number
 """
 _LEVELS = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
@@ -103,7 +110,7 @@ def read_books(connection: sqlite3.Connection) -> Books:
     connection.execute("BEGIN")
     try:
         windows = connection.execute(
-            "SELECT w.id, b.scope, b.period, w.start_ms, w.end_ms, b.overdraft_limit"
+            "SELECT w.id, b.scope, b.unit, b.period, w.start_ms, w.end_ms, b.overdraft_limit"
             " FROM windows w JOIN budgets b ON b.id = w.budget_id"
         )
         standing = connection.execute(
@@ -128,8 +135,7 @@ def open_holds(connection: sqlite3.Connection) -> dict[str, str]:
     """The trace ids of the holds that have not ended, and their states."""
     return dict(
         connection.execute(
-            "SELECT json_extract(metadata, '$.trace_id'), state FROM reservations"
-            " WHERE state IN ('ACTIVE', 'UNCERTAIN')"
+            "SELECT trace_id, state FROM reservations WHERE state IN ('ACTIVE', 'UNCERTAIN')"
         )
     )
 
@@ -137,17 +143,29 @@ def open_holds(connection: sqlite3.Connection) -> dict[str, str]:
 def hold_of(connection: sqlite3.Connection, trace_id: str) -> Row | None:
     """The hold of one call."""
     found = connection.execute(
-        f"SELECT * FROM ({_ROWS}) WHERE \"json_extract(metadata, '$.trace_id')\" = ?",
-        (trace_id,),
+        f"SELECT * FROM ({_ROWS}) WHERE trace_id = ?", (trace_id,)
     ).fetchone()
     return None if found is None else _row(found)
 
 
 def _row(values: Sequence[Any]) -> Row:
-    *first, windows, subject, settled_by = values
-    levels = json.loads(subject)
-    named = [f"{level}:{levels[level]}" for level in _LEVELS if levels.get(level) is not None]
-    return Row._make((*first, tuple(json.loads(windows)), "/".join(named), settled_by))
+    reservation_id, trace_id, state, estimated, dispatched, settled_by, *written = values
+    amounts, charged, uncovered, windows, subject = (json.loads(text or "null") for text in written)
+    named = [f"{level}:{subject[level]}" for level in _LEVELS if subject.get(level) is not None]
+    return Row(
+        reservation_id=reservation_id,
+        trace_id=trace_id,
+        state=state,
+        amounts=amounts,
+        charged=charged,
+        uncovered=uncovered or {},
+        estimated=estimated,
+        dispatched=dispatched,
+        windows=tuple(windows),
+        scope_path="/".join(named),
+        run=subject.get("dimensions", {}).get("run"),
+        settled_by=settled_by,
+    )
 
 
 def _entry(values: Sequence[Any]) -> Entry:

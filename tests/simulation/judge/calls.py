@@ -16,6 +16,7 @@ from tests.simulation.judge.books import Books, Row
 from tests.simulation.judge.journal import judge_journal
 from tests.simulation.outside import OPERATOR
 from tests.simulation.plan import PROMPT
+from tests.simulation.rig.provider import UNITS, USD
 from tests.simulation.rig.upstream import Sighting
 from tests.simulation.world import CallRun, World
 
@@ -119,7 +120,7 @@ class Case:
     def _hold(self, row: Row) -> Iterator[str]:
         if row.state == "ACTIVE":
             yield "its hold never ended"
-        is_given_back = row.state == "RELEASED" and not row.paid
+        is_given_back = row.state == "RELEASED" and not any(row.paid.values())
         if not row.dispatched and not self._is_by_hand(row) and not is_given_back:
             yield "it was not dispatched, and its hold did not go back"
 
@@ -128,18 +129,19 @@ class Case:
         sighting = self.run.sighting
         if not sighting.sent or row.state == "UNCERTAIN" or self._is_given_up(row):
             return
-        if not row.estimated and row.paid != sighting.bill_microcents:
-            yield f"it paid {row.paid} of {sighting.bill_microcents}"
+        if not row.estimated and row.paid != sighting.bill:
+            yield f"it paid {row.paid} of {sighting.bill}"
         # What a hostile upstream served, or how much of it, need not have been seen.
         is_seen = sighting.names_model and self._verdict(row) is not Verdict.NOBODY_KNOWS
         is_known = is_seen or not self.world.plan.hostile
-        if row.estimated and is_known and row.paid < sighting.floor_microcents:
-            yield f"it paid {row.paid}, and {sighting.floor_microcents} was delivered"
+        is_short = any(row.paid[unit] < sighting.floor[unit] for unit in UNITS)
+        if row.estimated and is_known and is_short:
+            yield f"it paid {row.paid}, and {sighting.floor} was delivered"
 
     def _honest(self, row: Row) -> Iterator[str]:
-        if row.uncovered:
+        if any(row.uncovered.values()):
             yield f"{row.uncovered} is uncovered though the upstream is honest"
-        if row.paid > row.amount:
+        if any(row.paid[unit] > row.amounts[unit] for unit in UNITS):
             yield "it paid more than it held though the upstream is honest"
 
     def _verdict(self, row: Row) -> Verdict:
@@ -156,17 +158,18 @@ class Case:
             case Verdict.NOTHING:
                 # What was uncertain for a while is charged 0: only a person gives it up.
                 states = {"RELEASED", "COMMITTED"} if "mark_uncertain" in kinds else {"RELEASED"}
-                is_right = row.state in states and not row.paid
+                is_right = row.state in states and not any(row.paid.values())
             case Verdict.BILL:
                 is_right = end == ("COMMITTED", False)
             case Verdict.AT_LEAST_DELIVERED:
                 is_right = end == ("COMMITTED", True)
             case Verdict.AT_LEAST_HELD:
-                is_right = end == ("COMMITTED", True) and row.paid >= row.amount
+                is_covered = all(row.paid[unit] >= row.amounts[unit] for unit in UNITS)
+                is_right = end == ("COMMITTED", True) and is_covered
             case Verdict.NOBODY_KNOWS if self.world.config.settle.uncertain == "hold":
                 is_right = row.state == "UNCERTAIN"
             case Verdict.NOBODY_KNOWS:
-                is_right = end == ("COMMITTED", True) and row.paid == row.amount
+                is_right = end == ("COMMITTED", True) and row.paid == row.amounts
         if not is_right:
             yield f"its hold should have ended as {verdict}"
 
@@ -174,7 +177,7 @@ class Case:
         """The caller heard what it cost."""
         door = self.run.door
         cost_usd = door.answer_headers.get("X-Budget-Cost-Usd") if door is not None else None
-        is_wrong = cost_usd is not None and Decimal(cost_usd) * MICROCENTS_PER_USD != row.paid
+        is_wrong = cost_usd is not None and Decimal(cost_usd) * MICROCENTS_PER_USD != row.paid[USD]
         if verdict is Verdict.BILL and is_wrong:
             yield f"the caller was told it cost ${cost_usd}"
 

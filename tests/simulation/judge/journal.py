@@ -1,14 +1,22 @@
 """What must be true after each entry of the journal, and of the journal as a whole."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulation.judge.books import Books, Entry, Figures, Row, Window
 from tests.simulation.plan import Plan
+from tests.simulation.rig.provider import USD
+
+Name = tuple[str, str, str]
+"""Scope, unit and period of a budget."""
+
+ROLLING_MS = {"1m": 60_000, "24h": 86_400_000}
+"""The rolling windows that plans have."""
 
 ENDS = ("commit", "release", "expire")
 ADMISSIONS = ("reserve", "grow")
+LOWERING = ("declare", "fund")
 
 
 def judge_journal(plan: Plan, books: Books) -> Iterator[str]:
@@ -25,7 +33,7 @@ def judge_journal(plan: Plan, books: Books) -> Iterator[str]:
     if replay.standing != books.standing:
         yield f"the journal adds up to {replay.standing}, the windows say {books.standing}"
     for row in books.rows:
-        for broken in _judge_life(row, books.history[row.reservation_id]):
+        for broken in _judge_life(row, books.history[row.reservation_id], books.windows):
             yield f"{broken}: {row}"
 
 
@@ -45,7 +53,7 @@ class Replay:
         for number, change in entry.postings:
             after = self.standing.get(number, Figures()).plus(change)
             self.standing[number] = after
-            if entry.kind == "declare" and change.allocated < 0:
+            if entry.kind in LOWERING and change.allocated < 0:
                 self.lowered.add(number)
             if entry.kind in ADMISSIONS and after.remaining < 0:
                 yield f"remaining is {after.remaining}"
@@ -61,13 +69,17 @@ class Replay:
         """A hold stands in every budget of its subject, and in none that is in the red."""
         row = next(row for row in self.books.rows if row.reservation_id == entry.reservation_id)
         held = {self._name(number): change for number, change in entry.postings}
-        amounts = {change for change in held.values()}
-        if len(amounts) > 1 or any(
-            change != Figures(reserved=change.reserved) for change in amounts
-        ):
-            yield "it does not hold the same everywhere"
-        if row.amount and set(held) != set(budgets_of(self.plan.config, row.scope_path)):
-            yield f"it holds in {sorted(held)} only"
+        for (_, unit, _), change in held.items():
+            if change != Figures(reserved=row.amounts[unit]):
+                yield f"it does not hold its {unit} everywhere"
+        # What costs nothing in a unit holds nothing there.
+        wanted = {
+            name
+            for name in budgets_of(self.plan.config, row.scope_path, row.run)
+            if row.amounts.get(name[1])
+        }
+        if set(held) != wanted:
+            yield f"it holds in {sorted(held)}, not in {sorted(wanted)}"
         for number, _ in entry.postings:
             window, before = self.books.windows[number], self.standing.get(number, Figures())
             if not _contains(window, entry.at_ms):
@@ -75,31 +87,51 @@ class Replay:
             if before.over_limit or (before.debt and not window.overdraft_limit):
                 yield f"it holds in a budget that owes: {before}"
 
-    def _name(self, number: int) -> tuple[str, str]:
+    def _name(self, number: int) -> Name:
         window = self.books.windows[number]
-        return window.scope, window.period
+        return window.scope, window.unit, window.period
 
 
-def budgets_of(config: Mapping[str, Any], scope_path: str) -> Iterator[tuple[str, str]]:
-    """The budgets that a call of this scope has to fit, by scope and period."""
-    names = {"none": "lifetime"}
-    declared = [
-        (budget["scope"], names.get(period := budget.get("period", "none"), period))
-        for budget in config["budgets"]
-    ]
+def budgets_of(config: Mapping[str, Any], scope_path: str, run: str | None) -> Iterator[Name]:
+    """The budgets that a call of this scope and run has to fit."""
     segments = scope_path.split("/")
-    for depth in range(1, len(segments) + 1):
-        scope = "/".join(segments[:depth])
-        template = f"{scope[: scope.rindex(':')]}:*"
-        periods = {period for pattern, period in declared if pattern in (scope, template)}
-        yield from ((scope, period) for period in periods)
+    for budget in config["budgets"]:
+        pattern, in_run = budget["scope"].split("/"), f"/run:{run}" if "per" in budget else ""
+        if in_run and run is None:
+            continue
+        for depth in range(1, len(segments) + 1):
+            if _matches(pattern, segments[:depth]):
+                scope = "/".join(segments[:depth]) + in_run
+                yield scope, budget.get("unit", USD), _period_of(budget)
+
+
+def _matches(pattern: Sequence[str], scope: Sequence[str]) -> bool:
+    if not pattern:
+        return not scope
+    if pattern[0] == "**":
+        return any(_matches(pattern[1:], scope[skipped:]) for skipped in range(len(scope)))
+    if not scope:
+        return False
+    level, _, value = pattern[0].partition(":")
+    is_same = pattern[0] == scope[0] or (value == "*" and scope[0].startswith(f"{level}:"))
+    return is_same and _matches(pattern[1:], scope[1:])
+
+
+def _period_of(budget: Mapping[str, Any]) -> str:
+    """As the ledger writes it."""
+    if "rolling" in budget:
+        return f"rolling:{ROLLING_MS[budget['rolling']]}"
+    period: str = budget.get("period", "none")
+    zone = budget.get("timezone", "UTC")
+    name = "lifetime" if period == "none" else period
+    return name if zone == "UTC" else f"{name}@{zone}"
 
 
 def _contains(window: Window, at_ms: int) -> bool:
     return window.start_ms <= at_ms and (window.end_ms is None or at_ms < window.end_ms)
 
 
-def _judge_life(row: Row, history: list[Entry]) -> Iterator[str]:
+def _judge_life(row: Row, history: list[Entry], windows: Mapping[int, Window]) -> Iterator[str]:
     """A hold begins once, ends at most once, and what it took is what its row says."""
     kinds = [entry.kind for entry in history]
     is_open = row.state in ("ACTIVE", "UNCERTAIN")
@@ -107,13 +139,15 @@ def _judge_life(row: Row, history: list[Entry]) -> Iterator[str]:
         yield f"it went {kinds}"
     if sum(kinds.count(end) for end in ENDS) != (0 if is_open else 1):
         yield f"it ended in {kinds}"
-    held = row.amount if is_open else 0
     for number in row.windows:
         sums = Figures()
         for entry in history:
             for window, change in entry.postings:
                 sums = sums.plus(change) if window == number else sums
+        unit = windows[number].unit
+        held = row.amounts[unit] if is_open else 0
         uncertain = held if row.state == "UNCERTAIN" else 0
         figures = (sums.reserved, sums.uncertain, sums.spent + sums.debt, sums.uncovered)
-        if figures != (held, uncertain, row.charged or 0, row.uncovered):
+        charged = (row.charged or {}).get(unit, 0)
+        if figures != (held, uncertain, charged, row.uncovered.get(unit, 0)):
             yield f"window {number} has {sums} of it"

@@ -27,6 +27,11 @@ from simulator.wire.compression import compressor, content_encoding, negotiate
 from simulator.wire.events import frames
 from tests.simulation.plan import Call
 
+USD: Final = "USD_MICROCENTS"
+TOKENS: Final = "TOKENS"
+UNITS: Final = (USD, TOKENS)
+"""What calls are held and charged in, as the ledger names it."""
+
 JSON_TYPE: Final = "application/json"
 STREAM_TYPE: Final = "text/event-stream; charset=utf-8"
 HTML_PAGE: Final = b"<html><body>Something between us and the model failed</body></html>"
@@ -99,10 +104,17 @@ class Serving:
         sent = Input(prompt_tokens=self.prompt_tokens, cached_tokens=cached)
         return amount_microcents(self.model.prices, self.tier, sent, delivered)
 
+    def worth(self, delivered: Output) -> Mapping[str, int]:
+        """What the prompt as it was sent and this much of an answer come to, by unit."""
+        tokens = 0 if self.is_free else self.prompt_tokens + delivered.completion_tokens
+        return {USD: self.worth_microcents(delivered), TOKENS: tokens}
+
     @property
-    def bill_microcents(self) -> int:
-        """What it asks for the call."""
-        return self.tab.line().amount_microcents
+    def bill(self) -> Mapping[str, int]:
+        """What it asks for the call, and what it counted."""
+        line = self.tab.line()
+        tokens = line.input.prompt_tokens + line.output.completion_tokens
+        return {USD: line.amount_microcents, TOKENS: tokens}
 
 
 def dearest_microcents(request: ChatRequest) -> int:
@@ -119,12 +131,20 @@ def dearest_microcents(request: ChatRequest) -> int:
     return max(amount_microcents(prices, tier, sent, output) for tier in tiers for sent in inputs)
 
 
-def dearest_of_body_microcents(body: Mapping[str, Any]) -> int:
-    """The same for a call as it is made; 0 for one that is not accepted."""
+def most(request: ChatRequest) -> Mapping[str, int]:
+    """The most that an honest provider can ask for a request, and count, by unit."""
+    limit = request.max_output_tokens or request.model.max_output_tokens
+    prompt_tokens = count_prompt(request, _VOCABULARY).total
+    tokens = prompt_tokens + request.choices * limit
+    return {USD: dearest_microcents(request), TOKENS: tokens}
+
+
+def most_of_body(body: Mapping[str, Any]) -> Mapping[str, int]:
+    """The same for a call as it is made; nothing for one that is not accepted."""
     try:
-        return dearest_microcents(read(msgspec.json.encode(body)))
+        return most(read(msgspec.json.encode(body)))
     except ApiError:
-        return 0
+        return {USD: 0, TOKENS: 0}
 
 
 def read(body: bytes) -> ChatRequest:

@@ -12,11 +12,13 @@ from proxy.gateway.forward import BrokenOff, NoStatus, NotSent
 from simulator import ChatRequest, Output
 from simulator.errors import ApiError
 from tests.simulation.plan import Call, Fate
-from tests.simulation.rig.provider import Part, Reply, Serving, read, refuse, serve
+from tests.simulation.rig.provider import UNITS, Part, Reply, Serving, read, refuse, serve
 from tests.simulation.rig.virtual import rest
 
 RESPONSE_TIMEOUT_MS: Final = 4_000
 IDLE_TIMEOUT_MS: Final = 3_000
+
+_NOTHING: Final = dict.fromkeys(UNITS, 0)
 
 End = Literal["under way", "whole", "cut", "left"]
 
@@ -53,20 +55,20 @@ class Sighting:
         return (
             f"sent {self.sent}, status {self.status}, streams {self.streams}, {self.end}, {told},"
             f" complete {self.is_complete}, {self.delivered_bytes} bytes, {self.delivered},"
-            f" bill {self.bill_microcents}, worth {self.floor_microcents}"
+            f" bill {self.bill}, worth {self.floor}"
         )
 
     @property
-    def bill_microcents(self) -> int:
-        """What the provider asks for the call."""
-        return self.serving.bill_microcents if self.serving is not None else 0
+    def bill(self) -> Mapping[str, int]:
+        """What the provider asks for the call, and counts, by unit."""
+        return self.serving.bill if self.serving is not None else _NOTHING
 
     @property
-    def floor_microcents(self) -> int:
-        """What it asks for the prompt and for what was delivered, at the least."""
+    def floor(self) -> Mapping[str, int]:
+        """What the prompt and what was delivered come to, at the least."""
         if self.serving is None or self.status is None:
-            return 0
-        return self.serving.worth_microcents(self.delivered)
+            return _NOTHING
+        return self.serving.worth(self.delivered)
 
 
 @dataclass(frozen=True, slots=True)
