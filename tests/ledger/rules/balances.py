@@ -19,11 +19,12 @@ def balance(
     is_over_limit: bool = False,
     status: BudgetStatus = BudgetStatus.ACTIVE,
     window_end_ms: int | None = None,
+    unit: Unit = Unit.USD_MICROCENTS,
 ) -> Balance:
     """100 microcents for ever, none of it used, unless said otherwise."""
     return Balance(
         scope=Scope(scope),
-        unit=Unit.USD_MICROCENTS,
+        unit=unit,
         period=Period.LIFETIME if window_end_ms is None else Period.DAY,
         window_start_ms=0,
         window_end_ms=window_end_ms,

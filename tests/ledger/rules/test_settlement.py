@@ -17,10 +17,12 @@ from proxy.ledger.rules import (
     charge,
     doubt,
     give_back,
+    may_repay,
     pay,
     post,
     repay,
 )
+from tests.ledger.builders import TOKENS, USD, usd
 from tests.ledger.rules.balances import balance
 
 AVAILABLE = Overage.ALLOW_IF_AVAILABLE
@@ -83,8 +85,9 @@ TABLE = [
     (OVERDRAFT, True, 20, [Budget(4), Budget(2, 2)], 14, 6, [Lands(14, 0, 1), Lands(12, 2)]),
     # REJECT is no rule for money that is spent already.
     (REJECT, False, 15, [Budget(2)], 12, 3, [Lands(12, 0, 1)]),
-    # A free call that was billed all the same has no budget to take it from.
-    (AVAILABLE, False, 12, [], 10, 2, []),
+    # Where nothing limits the unit, it is charged as it is.
+    (AVAILABLE, False, 12, [], 12, 0, []),
+    (REJECT, True, 12, [], 12, 0, []),
 ]
 
 
@@ -102,12 +105,12 @@ def test_overage(
 ) -> None:
     taken = charge(
         [budget.holding(10) for budget in budgets],
-        held=10,
-        actual=actual,
+        held=usd(10),
+        actual=usd(actual),
         overage=overage,
         refusable=refusable,
     )
-    assert (taken.charged, taken.uncovered) == (charged, uncovered)
+    assert (taken.charged, taken.uncovered) == (usd(charged), usd(uncovered))
     assert list(taken.changes) == [
         Amounts(
             reserved=-10,
@@ -135,8 +138,8 @@ def test_a_commit_over_the_protocol_can_be_refused(
     with pytest.raises(CommitRejected) as rejection:
         charge(
             [budget.holding(10) for budget in budgets],
-            held=10,
-            actual=actual,
+            held=usd(10),
+            actual=usd(actual),
             overage=overage,
             refusable=True,
         )
@@ -147,10 +150,41 @@ def test_a_commit_over_the_protocol_can_be_refused(
 def test_an_uncertain_hold_is_certain_once_charged(actual: int) -> None:
     held = balance(reserved=10, uncertain=10)
     taken = charge(
-        [held], held=10, actual=actual, overage=AVAILABLE, refusable=False, uncertain=True
+        [held], held=usd(10), actual=usd(actual), overage=AVAILABLE, refusable=False, uncertain=True
     )
     after = post(held, taken.changes[0])
     assert (after.reserved, after.uncertain, after.spent) == (0, 0, actual)
+
+
+def test_an_overage_in_one_unit_is_no_matter_to_another() -> None:
+    dollars = balance("tenant:dev", allocated=15, reserved=10)
+    points = balance("tenant:dev", allocated=500, reserved=100, unit=TOKENS)
+    below = balance("tenant:dev/agent:bot", allocated=100, reserved=10)
+    taken = charge(
+        [dollars, points, below],
+        held={USD: 10, TOKENS: 100},
+        actual={USD: 20, TOKENS: 40},
+        overage=AVAILABLE,
+        refusable=False,
+    )
+    assert taken.charged == {USD: 15, TOKENS: 40}
+    assert taken.uncovered == {USD: 5, TOKENS: 0}
+    assert taken.changes == (
+        Amounts(reserved=-10, spent=15, uncovered=5, over_limit=1),
+        Amounts(reserved=-100, spent=40),
+        Amounts(reserved=-10, spent=15, uncovered=5),
+    )
+
+
+def test_one_unit_that_refuses_refuses_all() -> None:
+    with pytest.raises(CommitRejected):
+        charge(
+            [balance(reserved=10), balance(reserved=10, unit=TOKENS)],
+            held={USD: 10, TOKENS: 10},
+            actual={USD: 10, TOKENS: 11},
+            overage=REJECT,
+            refusable=True,
+        )
 
 
 def test_what_is_given_back_takes_its_doubt_along() -> None:
@@ -181,24 +215,25 @@ def test_the_proxy_always_settles_and_never_beyond_a_limit(
     budgets: list[Budget], held: int, actual: int, overage: Overage
 ) -> None:
     balances = [budget.holding(held) for budget in budgets]
-    taken = charge(balances, held=held, actual=actual, overage=overage, refusable=False)
-    assert taken.charged + taken.uncovered == actual
-    assert taken.charged >= min(held, actual)
+    taken = charge(balances, held=usd(held), actual=usd(actual), overage=overage, refusable=False)
+    charged, uncovered = taken.charged[USD], taken.uncovered[USD]
+    assert charged + uncovered == actual
+    assert charged >= min(held, actual)
     for before, change in zip(balances, taken.changes, strict=True):
         after = post(before, change)
-        assert after.spent + after.debt - before.spent - before.debt == taken.charged
+        assert after.spent + after.debt - before.spent - before.debt == charged
         assert after.reserved == before.reserved - held
         assert after.debt <= max(before.debt, before.overdraft_limit)
         if after.debt == before.debt:
             assert after.remaining >= min(before.remaining, 0)
         if overage is not OVERDRAFT:
             assert after.debt == before.debt
-        assert change.over_limit in ((0, 1) if taken.uncovered else (0,))
+        assert change.over_limit in ((0, 1) if uncovered else (0,))
     flagged = [
         before.is_over_limit or change.over_limit == 1
         for before, change in zip(balances, taken.changes, strict=True)
     ]
-    assert any(flagged) or taken.uncovered == 0
+    assert any(flagged) or uncovered == 0
 
 
 # Arrears
@@ -213,15 +248,36 @@ def owing(remaining: int, uncovered: int, *, flagged: bool = True, debt: int = 0
 
 def test_the_oldest_is_paid_first_and_a_later_one_may_still_fit() -> None:
     balances = {"tenant": owing(10, 16)}
-    arrears = [Arrear(1, ("tenant",), 6), Arrear(2, ("tenant",), 7), Arrear(3, ("tenant",), 3)]
+    arrears = [
+        Arrear(1, USD, ("tenant",), 6),
+        Arrear(2, USD, ("tenant",), 7),
+        Arrear(3, USD, ("tenant",), 3),
+    ]
     assert repay(balances, arrears) == Repayment((arrears[0], arrears[2]), ())
 
 
 def test_a_debt_to_two_budgets_is_paid_by_both_or_by_none() -> None:
-    arrear = Arrear(1, ("tenant", "agent"), 5)
+    arrear = Arrear(1, USD, ("tenant", "agent"), 5)
     assert repay({"tenant": owing(5, 5), "agent": owing(4, 5)}, [arrear]).paid == ()
     both = repay({"tenant": owing(5, 5), "agent": owing(9, 5)}, [arrear])
     assert both == Repayment((arrear,), ("tenant", "agent"))
+
+
+@pytest.mark.parametrize(
+    ("before", "may"),
+    [
+        (owing(1, 5), True),
+        (owing(0, 5), False),
+        (owing(1, 5, flagged=False), True),
+        (owing(0, 0), True),
+        (owing(-3, 0), True),
+        (owing(9, 0, flagged=False), False),
+    ],
+)
+def test_a_window_is_looked_at_when_it_has_room_for_what_it_owes_or_owes_nothing(
+    before: Balance, may: bool
+) -> None:
+    assert may_repay(before) is may
 
 
 @pytest.mark.parametrize(
@@ -238,7 +294,7 @@ def test_a_debt_to_two_budgets_is_paid_by_both_or_by_none() -> None:
 def test_a_budget_that_covers_what_it_owes_is_relieved(before: Balance, relieved: bool) -> None:
     """Another budget of the same call may still lack the money: that one stays blocked."""
     elsewhere = {"agent": owing(0, 6)}
-    arrear = Arrear(1, ("tenant", "agent"), 6)
+    arrear = Arrear(1, USD, ("tenant", "agent"), 6)
     repayment = repay({"tenant": before, **elsewhere}, [arrear])
     assert repayment.paid == ()
     assert repayment.relieved == (("tenant",) if relieved else ())
