@@ -170,7 +170,7 @@ class Accounts:
         Raises:
             Refused: TEMPLATE_LIMIT.
         """
-        new = [account for account in accounts if account.line is not None]
+        new = [account for account in accounts if not account.budget_id]
         if not new:
             return
         select = self._connection.execute
