@@ -106,9 +106,13 @@ def parse_period(text: str) -> Period:
     """
     step, _, rolling_ms = text.partition(":")
     if rolling_ms:
-        return Period(Step(step), rolling_ms=int(rolling_ms))
-    step, _, timezone = text.partition("@")
-    return Period(Step(step), timezone or "UTC")
+        period = Period(Step(step), rolling_ms=int(rolling_ms))
+    else:
+        step, _, timezone = text.partition("@")
+        period = Period(Step(step), timezone or "UTC")
+    if str(period) != text:
+        raise ValueError(f"{text!r} is no period")
+    return period
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The words of the product: periods in every time zone, scopes and their patterns."""

@@ -1,0 +1,176 @@
+"""Scopes of a subject, and the patterns that name them."""
+
+import base64
+import hashlib
+
+import pytest
+
+from proxy.domain.scope import (
+    Scope,
+    ScopePattern,
+    budget_scopes,
+    derive,
+    encode_value,
+    parse_pattern,
+)
+from proxy.domain.subject import Subject
+
+
+def test_every_level_that_is_given_makes_a_scope() -> None:
+    subject = Subject(tenant="acme", app="web", agent="bot")
+    assert derive(subject) == (
+        "tenant:acme",
+        "tenant:acme/app:web",
+        "tenant:acme/app:web/agent:bot",
+    )
+    assert derive(Subject(dimensions={"run": "7"})) == ()
+
+
+def test_a_run_stands_beside_each_scope_of_its_subject() -> None:
+    subject = Subject(tenant="acme", agent="bot", dimensions={"run": "Nightly 7"})
+    run = encode_value("Nightly 7")
+    assert budget_scopes(subject) == (
+        "tenant:acme",
+        f"tenant:acme/run:{run}",
+        "tenant:acme/agent:bot",
+        f"tenant:acme/agent:bot/run:{run}",
+    )
+    assert derive(subject) == ("tenant:acme", "tenant:acme/agent:bot")
+    assert budget_scopes(Subject(tenant="acme")) == ("tenant:acme",)
+    assert budget_scopes(Subject(dimensions={"run": "7"})) == ()
+
+
+@pytest.mark.parametrize("value", ["Bot", "bot-1", "a.b_c", "7", "x" * 128])
+def test_a_plain_value_stands_in_lower_case(value: str) -> None:
+    assert encode_value(value) == value.lower()
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a/b", "a:b", "bøt", "x" * 129, "enc-abc", "ENC-abc"])
+def test_any_other_value_stands_as_its_digest(value: str) -> None:
+    digest = base64.b32encode(hashlib.sha256(value.encode()).digest()).decode().lower()
+    assert encode_value(value) == f"enc-{digest[:20]}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "scope", "matches"),
+    [
+        ("tenant:dev", "tenant:dev", True),
+        ("tenant:dev", "tenant:dev/agent:bot", False),
+        ("tenant:dev", "tenant:dev/run:7", False),
+        ("tenant:dev", "tenant:device", False),
+        ("tenant:a.c", "tenant:abc", False),
+        # A wildcard is one whole value.
+        ("tenant:*", "tenant:dev", True),
+        ("tenant:*", "tenant:dev/agent:bot", False),
+        ("tenant:dev/agent:*", "tenant:dev/agent:bot", True),
+        ("tenant:dev/agent:*", "tenant:dev", False),
+        ("tenant:dev/agent:*", "tenant:dev/workspace:w/agent:bot", False),
+        ("tenant:dev/agent:*", "tenant:dev/agent:bot/toolset:t", False),
+        ("tenant:dev/agent:*", "tenant:dev/agent:bot/run:7", False),
+        ("tenant:*/agent:bot", "tenant:any/agent:bot", True),
+        ("tenant:*/agent:bot", "tenant:any/agent:cli", False),
+        # Any levels between, or none; a run is no level.
+        ("tenant:dev/**/agent:*", "tenant:dev/agent:bot", True),
+        ("tenant:dev/**/agent:*", "tenant:dev/workspace:w/app:a/agent:bot", True),
+        ("tenant:dev/**/agent:*", "tenant:dev/workspace:w", False),
+        ("tenant:dev/**/agent:*", "tenant:other/agent:bot", False),
+        ("tenant:dev/**/agent:*", "tenant:dev/agent:bot/toolset:t", False),
+        ("tenant:dev/**/agent:*", "tenant:dev/agent:bot/run:7", False),
+        ("tenant:*/**/toolset:t", "tenant:dev/agent:bot/toolset:t", True),
+        ("tenant:dev/**/agent:*/toolset:t", "tenant:dev/app:a/agent:bot/toolset:t", True),
+        # Runs.
+        ("tenant:dev/run:*", "tenant:dev/run:7", True),
+        ("tenant:dev/run:*", "tenant:dev", False),
+        ("tenant:dev/run:*", "tenant:dev/agent:bot/run:7", False),
+        ("tenant:dev/agent:*/run:*", "tenant:dev/agent:bot/run:7", True),
+        ("tenant:dev/**/agent:*/run:*", "tenant:dev/app:a/agent:bot/run:7", True),
+        ("tenant:dev/**/agent:*/run:*", "tenant:dev/run:7", False),
+        # A scope and all below it.
+        ("tenant:dev/*", "tenant:dev", True),
+        ("tenant:dev/*", "tenant:dev/agent:bot", True),
+        ("tenant:dev/*", "tenant:device", False),
+        ("*", "tenant:any/agent:any", True),
+    ],
+)
+def test_a_pattern_means_these_scopes_and_no_others(
+    pattern: str, scope: str, matches: bool
+) -> None:
+    assert ScopePattern(pattern).matches(Scope(scope)) is matches
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_template", "is_subtree"),
+    [
+        ("tenant:dev", False, False),
+        ("tenant:dev/run:7", False, False),
+        ("tenant:*", True, False),
+        ("tenant:*/agent:bot", True, False),
+        ("tenant:dev/**/agent:bot", True, False),
+        ("tenant:dev/run:*", True, False),
+        ("tenant:dev/*", False, True),
+        ("*", False, True),
+    ],
+)
+def test_a_pattern_of_many_scopes_is_a_template_or_a_subtree(
+    pattern: str, is_template: bool, is_subtree: bool
+) -> None:
+    assert ScopePattern(pattern).is_template is is_template
+    assert ScopePattern(pattern).is_subtree is is_subtree
+
+
+def test_the_template_that_spells_out_most_governs() -> None:
+    in_order = [
+        "tenant:*/**/agent:*",
+        "tenant:*/agent:*",
+        "tenant:dev/**/agent:*",
+        "tenant:dev/agent:*",
+        "tenant:dev/**/agent:bot",
+        "tenant:dev/app:a/**/agent:bot",
+    ]
+    patterns = [ScopePattern(text) for text in in_order]
+    assert sorted(reversed(patterns), key=lambda p: p.specificity) == patterns
+
+
+def test_a_pattern_of_runs_means_each_run_of_its_scopes() -> None:
+    runs = parse_pattern("tenant:dev/agent:*", subtree=False).per_run()
+    assert runs.text == "tenant:dev/agent:*/run:*"
+    assert runs.is_template
+
+
+@pytest.mark.parametrize(
+    ("text", "subtree"),
+    [
+        ("tenant:Dev/agent:*", False),
+        ("tenant:dev/**/agent:*", False),
+        ("tenant:*/**/app:a/**/toolset:*", False),
+        ("tenant:dev/*", True),
+        ("*", True),
+    ],
+)
+def test_a_pattern_is_read_in_lower_case(text: str, subtree: bool) -> None:
+    assert parse_pattern(text, subtree=subtree).text == text.lower()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "level:value"),
+        ("tenant", "level:value"),
+        ("run:7", "level:value"),
+        ("planet:earth", "level:value"),
+        ("*", "level:value"),
+        ("tenant:dev/*", "level:value"),
+        ("agent:bot/tenant:dev", "out of order"),
+        ("tenant:dev/tenant:dev", "out of order"),
+        ("tenant:dev/**/tenant:x", "out of order"),
+        ("**/agent:bot", "between"),
+        ("tenant:dev/**", "between"),
+        ("tenant:dev/**/**/agent:bot", "between"),
+        ("tenant:de*", "whole value"),
+        ("tenant:a b", "characters"),
+        ("tenant:", "characters"),
+    ],
+)
+def test_what_no_scope_can_match_is_no_pattern(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        parse_pattern(text, subtree=False)
