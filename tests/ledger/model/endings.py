@@ -59,16 +59,17 @@ class Endings(Holds):
         *,
         actor: str = "",
     ) -> Settlement:
-        self.settle(hold.windows)
+        windows = self.standing(hold)
+        self.settle(windows)
         taken = rules.charge(
-            [self.balance(window) for window in hold.windows],
+            [self.balance(window) for window in windows],
             held=hold.amounts,
             actual=actual,
             overage=hold.request.overage,
             refusable=hold.request.on_expiry is OnExpiry.RELEASE,
             uncertain=hold.state is State.UNCERTAIN,
         )
-        changes = zip(hold.windows, taken.changes, strict=True)
+        changes = zip(windows, taken.changes, strict=True)
         balances = self.post(Kind.COMMIT, changes, about(hold, actor=actor))
         released = {unit: max(0, held - actual[unit]) for unit, held in hold.amounts.items()}
         settlement = Settlement(
@@ -89,7 +90,7 @@ class Endings(Holds):
 
     def _give_back(self, hold: Hold, kind: Kind, key: str | None, *, actor: str = "") -> Settlement:
         state = rules.move(hold.state, kind)
-        self.settle(hold.windows)
+        self.settle(self.standing(hold))
         uncertain = hold.state is State.UNCERTAIN
         changes = self.each(hold, lambda held: rules.give_back(held, uncertain=uncertain))
         balances = self.post(kind, changes, about(hold, actor=actor))
@@ -108,7 +109,7 @@ class Endings(Holds):
             settled=(key, payload_hash, settlement),
             finalized_at_ms=self.now_ms,
         )
-        self.repay(hold.windows)
+        self.repay(self.standing(hold))
         return settlement
 
     def _settled(self, hold: Hold, state: State, key: str, payload_hash: str) -> Settlement | None:
@@ -153,14 +154,14 @@ class Endings(Holds):
             raise UnitMismatch
         settlement = self._charge_missing(hold, actual, estimated=estimated)
         self.keep(reservation_id, Kind.CHARGE_LATE, key, payload_hash, settlement)
-        self.repay(self._standing(hold))
+        self.repay(self.standing(hold))
         return settlement
 
     def _charge_missing(
         self, hold: Hold, actual: Mapping[Unit, int], *, estimated: bool
     ) -> Settlement:
         """Charge what was not paid yet, to the budgets that are still there."""
-        windows = self._standing(hold)
+        windows = self.standing(hold)
         self.settle(windows)
         hold = self.find(hold.reservation_id)
         charged = hold.charged or {}
@@ -184,14 +185,6 @@ class Endings(Holds):
         nothing = dict.fromkeys(hold.amounts, 0)
         return Settlement(hold.state, hold.charged or {}, nothing, hold.uncovered, tuple(balances))
 
-    def _standing(self, hold: Hold, unit: Unit | None = None) -> tuple[WindowId, ...]:
-        """The windows of the hold, perhaps in one unit, that belong to a budget still there."""
-        return tuple(
-            window
-            for window in hold.windows
-            if not self.budgets[window.budget].is_retired and unit in (None, self.unit(window))
-        )
-
     def repay(self, windows: Iterable[WindowId]) -> None:
         """Where these windows have room, charge what they owe, oldest hold first."""
         roomy = [window for window in windows if rules.may_repay(self.balance(window))]
@@ -213,7 +206,7 @@ class Endings(Holds):
             rules.Arrear(number, unit, standing, uncovered)
             for number, hold in enumerate(self.holds.values())
             for unit, uncovered in hold.uncovered.items()
-            if uncovered and not {*(standing := self._standing(hold, unit))}.isdisjoint(windows)
+            if uncovered and not {*(standing := self.standing(hold, unit))}.isdisjoint(windows)
         ]
         oldest = sorted({arrear.number for arrear in arrears})[: rules.ARREARS_MAX]
         return [arrear for arrear in arrears if arrear.number in oldest]
@@ -235,7 +228,7 @@ class Endings(Holds):
         hold = self.find(reservation_id)
         rules.move(hold.state, Kind.MARK_UNCERTAIN)
         if hold.state is State.ACTIVE:
-            self.settle(hold.windows)
+            self.settle(self.standing(hold))
             self.post(Kind.MARK_UNCERTAIN, self.each(hold, rules.doubt), about(hold))
             self.holds[reservation_id] = replace(
                 hold, state=State.UNCERTAIN, uncertain_since_ms=self.now_ms

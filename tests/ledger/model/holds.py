@@ -182,14 +182,15 @@ class Holds(Budgets):
         self._check_lease(hold, Kind.GROW, hold.lapses_at_ms)
         if not by.keys() <= hold.amounts.keys():
             raise UnitMismatch
-        self.settle(hold.windows)
+        windows = self.standing(hold)
+        self.settle(windows)
         more: Rung = {unit: Span(amount, amount) for unit, amount in by.items()}
-        balances = [b for b in map(self.balance, hold.windows) if b.unit in by]
+        balances = [b for b in map(self.balance, windows) if b.unit in by]
         rules.grant(balances, [more], max_share_pct=100, own=hold.amounts)
         amounts = {unit: amount + by.get(unit, 0) for unit, amount in hold.amounts.items()}
         for amount in amounts.values():
             rules.check_amount(amount)
-        changes = [(w, Amounts(reserved=by.get(self.unit(w), 0))) for w in hold.windows]
+        changes = [(w, Amounts(reserved=by.get(self.unit(w), 0))) for w in windows]
         grant = msgspec.structs.replace(
             hold.grant,
             amounts=amounts,
@@ -255,7 +256,15 @@ class Holds(Budgets):
 
     def each(self, hold: Hold, change: Callable[[int], Amounts]) -> Iterator[Change]:
         """The same change in every window of the hold, by what it holds there."""
-        return ((window, change(hold.amounts[self.unit(window)])) for window in hold.windows)
+        return ((window, change(hold.amounts[self.unit(window)])) for window in self.standing(hold))
+
+    def standing(self, hold: Hold, unit: Unit | None = None) -> tuple[WindowId, ...]:
+        """The windows of the hold, perhaps in one unit, that belong to a budget still there."""
+        return tuple(
+            window
+            for window in hold.windows
+            if not self.budgets[window.budget].is_retired and unit in (None, self.unit(window))
+        )
 
     def replayed(
         self, hold: Hold, kind: Kind, key: str, payload: object
