@@ -32,8 +32,10 @@ _STATUSES: Final = {status.value: status for status in BudgetStatus}
 _SELECT: Final = (
     "SELECT b.id, w.id, b.scope, b.unit, b.period, w.start_ms, w.end_ms, w.allocated, w.reserved,"
     " w.spent, w.debt, w.uncertain, w.uncovered, b.overdraft_limit, w.is_over_limit, b.status,"
-    " b.is_declared FROM budgets b JOIN windows w ON w."
+    " b.is_declared + 2 * (b.retired_at_ms IS NOT NULL) FROM budgets b JOIN windows w ON w."
 )
+"""The last column is two flags: each further one of an answer costs some 2,000 instructions."""
+
 _EVERY: Final = (
     f"{_SELECT}id = b.window_id WHERE b.retired_at_ms IS NULL ORDER BY b.scope, b.unit, b.period"
 )
@@ -67,7 +69,8 @@ class Account:
     Without a row (`window_id` 0) the window begins as `opening` says when it is made:
     after the window `before`, or with a budget that `line` declares (`budget_id` 0).
 
-    `is_stale`: what no longer counts has not left this rolling window yet.
+    `is_stale`: what no longer counts has not left this rolling window yet. `is_retired`:
+    the budget is gone, and takes no more postings.
     """
 
     budget_id: int
@@ -75,6 +78,7 @@ class Account:
     balance: Balance
     is_rolling: bool = False
     is_stale: bool = False
+    is_retired: bool = False
     is_touched: bool = False
     opening: Opening | None = None
     before: "Account | None" = None
@@ -113,6 +117,10 @@ class Accounts:
             for row in self._connection.execute(_select_windows(len(missing)), missing):
                 self._account(row)
         return [self._by_window[number] for number in window_ids]
+
+    def standing(self, window_ids: Sequence[int]) -> list[Account]:
+        """Those of these windows whose budgets are still there."""
+        return [account for account in self.of_windows(window_ids) if not account.is_retired]
 
     def every(self) -> list[Account]:
         """The latest window of every budget, by scope. See `now`."""
@@ -220,6 +228,18 @@ class Accounts:
 
         return undo
 
+    def retired(self, budget_id: int, scope: Scope) -> Undo:
+        """The budget is gone; the answer takes that back."""
+        gone = [account for account in self._by_window.values() if account.budget_id == budget_id]
+
+        def mark(is_retired: bool) -> None:
+            for account in gone:
+                account.is_retired = is_retired
+            self.look_again_at(scope)
+
+        mark(True)
+        return partial(mark, False)
+
     def look_again(self) -> None:
         """Templates may have changed."""
         self._templates = None
@@ -282,10 +302,10 @@ class Accounts:
             row[13],
             bool(row[14]),
             _STATUSES[row[15]],
-            bool(row[16]),
+            bool(row[16] & 1),
         )
         is_rolling = period.rolling_ms > 0
-        account = Account(row[0], row[1], balance, is_rolling, is_rolling)
+        account = Account(row[0], row[1], balance, is_rolling, is_rolling, row[16] > 1)
         self._by_window[row[1]] = account
         return account
 

@@ -12,6 +12,7 @@ from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.audit import Audit
 from proxy.ledger.journal import Entry
+from proxy.ledger.pace import Pace
 from proxy.ledger.protocol import (
     Applied,
     Balance,
@@ -39,7 +40,6 @@ from proxy.ledger.sqlite.operations import event as events
 from proxy.ledger.sqlite.operations.declare import declare
 from proxy.ledger.sqlite.operations.settle import Ended, Word
 from proxy.ledger.sqlite.operations.sweep import UncertainRule
-from proxy.ledger.sqlite.pace import Pace
 
 _T = TypeVar("_T")
 

@@ -25,10 +25,6 @@ _OWED_BY: Final = "SELECT number FROM arrears WHERE window_id = ? ORDER BY numbe
 _OWE: Final = "INSERT OR IGNORE INTO arrears VALUES (?, ?)"
 _OWES_NO_MORE: Final = "DELETE FROM arrears WHERE window_id = ? AND number = ?"
 _CHARGE: Final = "UPDATE reservations SET charged = ?, uncovered = ? WHERE number = ?"
-_STANDING: Final = (
-    "SELECT w.id FROM json_each(?) held JOIN windows w ON w.id = held.value"
-    " JOIN budgets b ON b.id = w.budget_id WHERE b.retired_at_ms IS NULL ORDER BY held.key"
-)
 
 
 def foreseen(transaction: Transaction, accounts: Sequence[Account]) -> list[Balance]:
@@ -117,7 +113,7 @@ def _owing(transaction: Transaction, accounts: Iterable[Account]) -> Iterable[_O
         numbers.update(number for (number,) in rows)
     for hold in holds.find_numbers(transaction, sorted(numbers)[: rules.ARREARS_MAX]):
         bill = holds.bill(transaction, hold)
-        standing = standing_accounts(transaction, hold)
+        standing = transaction.accounts.standing(hold.window_ids)
         yield _Owing(hold, {**bill.charged}, {**bill.uncovered}, standing)
 
 
@@ -128,12 +124,6 @@ def _arrears(owing: Iterable[_Owing], roomy: set[int]) -> Iterable[Arrear[int]]:
             windows = found.windows(unit)
             if uncovered and not roomy.isdisjoint(windows):
                 yield Arrear(found.hold.number, unit, windows, uncovered)
-
-
-def standing_accounts(transaction: Transaction, hold: Hold) -> list[Account]:
-    """The windows of the hold whose budgets are still there."""
-    standing = transaction.read(_STANDING, (hold.windows_json,))
-    return transaction.accounts.of_windows([number for (number,) in standing])
 
 
 def owe(

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from proxy.domain.scope import Scope
 from proxy.ledger import rules
 from proxy.ledger.journal import Kind
 from proxy.ledger.protocol import BudgetLine, BudgetName, BudgetStatus, Declared
@@ -48,7 +47,7 @@ def declare(
     transaction: Transaction, lines: Sequence[BudgetLine], *, templates_max: int, version: int
 ) -> Declared:
     """Make the ledger follow the configuration; only what changed there moves anything here."""
-    by_name = _by_name(lines)
+    by_name = rules.lines_by_name(lines)
     (followed,) = transaction.read(_VERSION).fetchone()
     if version < followed:
         return Declared(followed, True)
@@ -65,20 +64,6 @@ def declare(
         if name not in known and not line.pattern.is_template:
             transaction.open_window(transaction.accounts.begin(name.scope, line))
     return Declared(version, False)
-
-
-def _by_name(lines: Sequence[BudgetLine]) -> Mapping[BudgetName, BudgetLine]:
-    by_name: dict[BudgetName, BudgetLine] = {}
-    for line in lines:
-        if line.pattern.is_subtree:
-            raise ValueError(f"{line.pattern.text} is for policies: a budget names its levels")
-        for amount in (line.allocated, line.overdraft_limit, line.rollover_max):
-            rules.check_amount(amount)
-        name = BudgetName(Scope(line.pattern.text), line.unit, line.period)
-        if name in by_name:
-            raise ValueError(f"{line.pattern.text} is declared twice for {line.period} {line.unit}")
-        by_name[name] = line
-    return by_name
 
 
 def _name(account: Account) -> BudgetName:

@@ -26,13 +26,11 @@ from proxy.ledger.sqlite.transaction import About, Transaction
 
 _DISPATCH: Final = "UPDATE reservations SET dispatched = 1 WHERE number = ?"
 _GROW: Final = "UPDATE reservations SET amounts = ? WHERE number = ?"
-_LEASE_MS_MAX: Final = 86_400_000
-"""Source: cycles-protocol-v0.yaml, ttl_ms and extend_by_ms."""
 
 
 def reserve(transaction: Transaction, request: ReserveRequest, new_id: Callable[[], str]) -> Grant:
     """Hold the first rung that fits in every budgeted scope, or nothing."""
-    units = _checked_units(request)
+    units = rules.check_request(request)
     first = holds.find_by_key(transaction, request.subject.tenant or "", request.key)
     if first is not None:
         return _granted_before(transaction, holds.beginning(transaction, first), request)
@@ -50,34 +48,6 @@ def reserve(transaction: Transaction, request: ReserveRequest, new_id: Callable[
     transaction.accounts.check_templates(accounts)
     arrears.settle(transaction, accounts)
     return _hold(transaction, request, accounts, new_id(), granted)
-
-
-def _checked_units(request: ReserveRequest) -> tuple[Unit, ...]:
-    """The units of the plan, of which there is at least one."""
-    if not request.plan or not request.plan[0]:
-        raise ValueError("a plan has at least one rung, and that at least one unit")
-    units = request.plan[0].keys()
-    for rung in request.plan:
-        if rung.keys() != units:
-            raise ValueError("all rungs of a plan are in the same units")
-        for unit, span in rung.items():
-            _check_span(span, is_free=unit in request.free)
-    if not request.free <= units:
-        raise ValueError("a call is free in units of its plan")
-    if not 1 <= request.max_share_pct <= 100:
-        raise ValueError("max_share_pct is 1 to 100")
-    if not 1 <= request.ttl_ms <= _LEASE_MS_MAX or not 0 <= request.grace_ms <= _LEASE_MS_MAX:
-        raise ValueError("a lease and its grace are at most a day")
-    return tuple(units)
-
-
-def _check_span(span: Span, *, is_free: bool) -> None:
-    rules.check_amount(span.minimum)
-    rules.check_amount(span.want)
-    if span.minimum > span.want:
-        raise ValueError("a rung's minimum is at most what it wants")
-    if is_free and span.want:
-        raise ValueError("a call that is free in a unit wants nothing of it")
 
 
 def budgets_of(
@@ -198,7 +168,7 @@ def _grow(transaction: Transaction, hold: Hold, by: Mapping[Unit, int]) -> str:
     held = hold.amounts
     if not by.keys() <= held.keys():
         raise UnitMismatch(f"{hold.reservation_id} is in {' and '.join(held)}")
-    accounts = transaction.accounts.of_windows(hold.window_ids)
+    accounts = transaction.accounts.standing(hold.window_ids)
     arrears.settle(transaction, accounts)
     rules.grant(
         [account.balance for account in accounts if account.balance.unit in by],
@@ -221,8 +191,7 @@ def _grow(transaction: Transaction, hold: Hold, by: Mapping[Unit, int]) -> str:
 
 def extend(transaction: Transaction, reservation_id: str, *, by_ms: int, key: str) -> Lease:
     """Move the end of the lease from where it is."""
-    if not 1 <= by_ms <= _LEASE_MS_MAX:
-        raise ValueError("an extension is at least a millisecond and at most a day")
+    rules.check_extension(by_ms)
     hold = holds.find(transaction, reservation_id)
     answer = _replayed(transaction, hold, Kind.EXTEND, key, str(by_ms))
     if answer is not None:

@@ -1,6 +1,5 @@
 """Budgets that a template made and nobody uses any more."""
 
-from functools import partial
 from typing import Final, NamedTuple
 
 from proxy.domain.money import Unit
@@ -80,6 +79,5 @@ def _retire(transaction: Transaction, due: _Due) -> BudgetName:
     )
     transaction.post(Kind.RETIRE, [(account, gone)], about=about_budgets(due.scope))
     transaction.execute(_RETIRE, (transaction.now_ms, due.budget_id))
-    transaction.accounts.look_again_at(due.scope)
-    transaction.undoable(partial(transaction.accounts.look_again_at, due.scope))
+    transaction.undoable(transaction.accounts.retired(due.budget_id, due.scope))
     return BudgetName(due.scope, Unit(due.unit), parse_period(due.period))

@@ -78,7 +78,7 @@ def charge(
     """
     held = hold.amounts
     _check_units(hold, held, actual)
-    accounts = transaction.accounts.of_windows(hold.window_ids)
+    accounts = transaction.accounts.standing(hold.window_ids)
     arrears.settle(transaction, accounts)
     taken = rules.charge(
         [account.balance for account in accounts],
@@ -119,7 +119,7 @@ def give_back(
     """End an open hold for nothing: released, or expired."""
     state = rules.move(hold.state, kind)
     held = hold.amounts
-    accounts = transaction.accounts.of_windows(hold.window_ids)
+    accounts = transaction.accounts.standing(hold.window_ids)
     arrears.settle(transaction, accounts)
     changes = {
         unit: rules.give_back(amount, uncertain=hold.is_uncertain) for unit, amount in held.items()
@@ -162,7 +162,7 @@ def charge_late(
     if hold.state is State.COMMITTED and not holds.bill(transaction, hold).estimated:
         raise ReservationFinalized(hold.state)
     _check_units(hold, hold.amounts, actual)
-    accounts = arrears.standing_accounts(transaction, hold)
+    accounts = transaction.accounts.standing(hold.window_ids)
     arrears.settle(transaction, accounts)
     settlement, uncovered = _charge_missing(
         transaction, hold, accounts, actual, estimated=estimated

@@ -129,7 +129,7 @@ def _mark(transaction: Transaction, hold: Hold) -> None:
     if hold.state is State.UNCERTAIN:
         return
     transaction.execute(_MARK, (transaction.now_ms, hold.number))
-    accounts = transaction.accounts.of_windows(hold.window_ids)
+    accounts = transaction.accounts.standing(hold.window_ids)
     arrears.settle(transaction, accounts)
     changes = {unit: rules.doubt(amount) for unit, amount in hold.amounts.items()}
     transaction.post(

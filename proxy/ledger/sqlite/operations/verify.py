@@ -117,20 +117,16 @@ def _add_up_rows(connection: sqlite3.Connection) -> _Rows:
 
 def _against_rows(window: _Window, held: _Held) -> Iterator[Difference]:
     recorded, unit = window.amounts, window.name.unit
+    if window.name.period.step is Step.ROLLING:
+        yield from _compared(window.name, "buckets", ("spent", recorded.spent, window.in_buckets))
+    if window.is_retired:
+        return  # what its holds came to later passed it by
+    charged = held.charged[unit] + window.carried
     yield from _compared(
         window.name,
         "rows",
         ("reserved", recorded.reserved, held.reserved[unit]),
         ("uncertain", recorded.uncertain, held.uncertain[unit]),
-    )
-    if window.name.period.step is Step.ROLLING:
-        yield from _compared(window.name, "buckets", ("spent", recorded.spent, window.in_buckets))
-    if window.is_retired:
-        return  # what its holds are charged late passes it by
-    charged = held.charged[unit] + window.carried
-    yield from _compared(
-        window.name,
-        "rows",
         ("uncovered", recorded.uncovered, held.uncovered[unit]),
         ("spent + debt", recorded.spent + recorded.debt, charged),
     )
