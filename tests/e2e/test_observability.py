@@ -126,6 +126,8 @@ async def test_a_call_is_one_line_of_ids_and_amounts(tmp_path: Path, simulator: 
             "estimate_microcents": HOLD,
             "held_microcents": HOLD,
             "charged_microcents": COST,
+            "held_tokens": 8 + 100,
+            "charged_tokens": 8 + 20,
             "outcome": "complete",
         }
         assert row.trace_id == TRACE

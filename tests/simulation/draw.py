@@ -8,7 +8,6 @@ from typing import Final
 
 from proxy.ledger.protocol import FundOperation
 from tests.simulation.draw_call import draw_call
-from tests.simulation.judge.journal import ROLLING_MS
 from tests.simulation.plan import (
     Act,
     Call,
@@ -27,10 +26,20 @@ from tests.simulation.plan import (
     Terminate,
 )
 from tests.simulation.rig.disk import Trouble
-from tests.simulation.rig.provider import FREE_MODEL, TOKENS, UNITS, USD, most_of_body
+from tests.simulation.rig.provider import (
+    FREE_MODEL,
+    FREE_MODEL_OUTPUT_TOKENS,
+    TOKENS,
+    UNITS,
+    USD,
+    most_of_body,
+)
 
 HORIZON_MS: Final = 8_000
 """Calls and happenings begin within it."""
+
+LONG_MS: Final = 150_000
+"""Or within this, in which windows roll and budgets are forgotten."""
 
 CALLS_MAX: Final = 7
 HAPPENINGS_MAX: Final = 5
@@ -42,7 +51,7 @@ CALM_SHARE: Final = 0.25
 FREE: Final = {
     "model": FREE_MODEL,
     "free": True,
-    "max_output_tokens": 500,
+    "max_output_tokens": FREE_MODEL_OUTPUT_TOKENS,
     "hidden_output": False,
     "tokenizer": "o200k_base",
 }
@@ -94,7 +103,8 @@ WINDOWS: Final[tuple[Document, ...]] = (
     {"period": "week", "timezone": "America/New_York"},
     {"period": "day", "timezone": "Europe/Berlin"},
     {"period": "year"},
-    *({"rolling": rolling} for rolling in ROLLING_MS),
+    {"rolling": "24h"},
+    *({"rolling": "1m"},) * 3,
 )
 
 
@@ -102,7 +112,7 @@ def draw_plan(seed: int) -> Plan:
     """The plan of a seed: always the same one."""
     random = Random(seed)
     hostile = random.random() < HOSTILE_SHARE
-    burst_ms = random.choice((0, 50, HORIZON_MS))
+    burst_ms = random.choice((0, 50, HORIZON_MS, HORIZON_MS, LONG_MS))
     calls = draw_calls(random, burst_ms=burst_ms, hostile=hostile)
     config = draw_config(random, calls)
     happenings: tuple[Happening, ...] = ()

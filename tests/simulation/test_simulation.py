@@ -11,9 +11,9 @@ from tests.simulation.draw import draw_plan
 from tests.simulation.judge.calls import BUDGET_REFUSED, Verdict, expected
 from tests.simulation.plan import Kill, Plan, StatementTrouble
 from tests.simulation.rig.disk import Trouble
-from tests.simulation.rig.door import ScriptedDoor
 from tests.simulation.rig.provider import UNITS
 from tests.simulation.trial import NO_BOOKS, Trial, first_broken, report, shrink, try_plan
+from tests.simulation.world import CallRun
 
 RUNS: Final = 2_000
 BLOCK: Final = 100
@@ -45,6 +45,7 @@ EVERYTHING: Final = {
     *(f"is {state}" for state in ("RELEASED", "COMMITTED", "UNCERTAIN")),
     *(f"answers {status}" for status in (0, 200, 400, 408, 429, 502, 503, 504)),
     *(f"journal has {kind}" for kind in ("charge_late", "extend", "mark_uncertain")),
+    *(f"journal has {kind}" for kind in ("open", "roll", "retire", "repay")),
     *("is orphaned", "is uncovered", "is shortened", "left a gone caller", "is estimated"),
     *("hostile", "honest", "killed", "a reply is lost"),
     *(f"refused for {unit}" for unit in UNITS),
@@ -66,7 +67,7 @@ def met_in(trial: Trial) -> Counter[str]:
         if run.door is not None:
             met[f"answers {run.door.status}"] += 1
             met["is shortened"] += "X-Budget-Max-Tokens" in run.door.answer_headers
-            met[f"refused for {unit_short(run.door)}"] += 1
+            met[f"refused for {unit_short(run)}"] += 1
     for row in trial.books.rows:
         met[f"is {row.state}"] += 1
         met["is uncovered"] += any(row.uncovered.values())
@@ -79,11 +80,11 @@ def met_in(trial: Trial) -> Counter[str]:
     return met
 
 
-def unit_short(door: ScriptedDoor) -> str | None:
+def unit_short(run: CallRun) -> str | None:
     """In which unit a budget was short of what the call needed."""
-    if door.status != BUDGET_REFUSED:
+    if run.door is None or run.door.status != BUDGET_REFUSED or run.sighting.sent:
         return None
-    unit: str | None = json.loads(b"".join(door.heard))["error"]["budget"].get("unit")
+    unit: str | None = json.loads(b"".join(run.door.heard))["error"]["budget"].get("unit")
     return unit
 
 

@@ -1,5 +1,6 @@
 """What must be true after each entry of the journal, and of the journal as a whole."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +46,10 @@ class Replay:
     books: Books
     standing: dict[int, Figures] = field(default_factory=dict)
     lowered: set[int] = field(default_factory=set)
+    spends: defaultdict[int, list[tuple[int, int]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """What was spent in each rolling window, and when."""
 
     def follow(self, entry: Entry) -> Iterator[str]:
         """Take one entry in; what it breaks."""
@@ -53,6 +58,7 @@ class Replay:
         for number, change in entry.postings:
             after = self.standing.get(number, Figures()).plus(change)
             self.standing[number] = after
+            yield from self._roll(entry, number, change)
             if entry.kind in LOWERING and change.allocated < 0:
                 self.lowered.add(number)
             if entry.kind in ADMISSIONS and after.remaining < 0:
@@ -64,6 +70,29 @@ class Replay:
                 yield f"something is below zero: {after}"
             if after.uncertain > after.reserved:
                 yield f"more is uncertain than held: {after}"
+
+    def _roll(self, entry: Entry, number: int, change: Figures) -> Iterator[str]:
+        """A hold is made beside what was spent as long ago as the window is, and nothing else.
+
+        What is spent counts in sixtieths of that time, until all of one is outside.
+        """
+        period, _, rolling = self.books.windows[number].period.partition(":")
+        if period != "rolling":
+            return
+        arrived = -change.debt if entry.kind == "roll" else change.spent
+        if entry.kind == "fund" and change.spent < 0:
+            self.spends[number].clear()
+            arrived = self.standing[number].spent
+        self.spends[number].append((entry.at_ms, arrived))
+        if entry.kind == "reserve":
+            since_ms = entry.at_ms - int(rolling)
+            least = self._spent_since(number, since_ms + 1)
+            most = self._spent_since(number, since_ms - -(-int(rolling) // 60))
+            if not least <= self.standing[number].spent <= most:
+                yield f"{self.standing[number].spent} counts, not {least} to {most}"
+
+    def _spent_since(self, number: int, since_ms: int) -> int:
+        return sum(amount for at_ms, amount in self.spends[number] if at_ms >= since_ms)
 
     def _reserve(self, entry: Entry) -> Iterator[str]:
         """A hold stands in every budget of its subject, and in none that is in the red."""

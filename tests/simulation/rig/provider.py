@@ -47,12 +47,16 @@ _TRUE_SHAPES: Final = frozenset(
 FREE_MODEL: Final = "local-model"
 """One that costs nothing."""
 
+FREE_MODEL_OUTPUT_TOKENS: Final = 500
+"""What it writes at most."""
+
 OFFERED: Final = {
     **MODELS,
     FREE_MODEL: replace(
         MODELS["gpt-4o-mini"],
         name=FREE_MODEL,
         snapshot=FREE_MODEL,
+        max_output_tokens=FREE_MODEL_OUTPUT_TOKENS,
         prices=PriceList(standard=Rates(input=Decimal(0), output=Decimal(0))),
     ),
 }
