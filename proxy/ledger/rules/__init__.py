@@ -8,6 +8,7 @@ admission    which rung of a plan is held, or why none is
 settlement   what a hold becomes, and what is charged once there is room again
 allocation   windows, operators and configuration
 posting      a balance after a change
+asking       what may be asked at all
 
 Source: cycles-protocol-v0.yaml, /v1/reservations and below; where it leaves room,
 docs/semantics.md decides.
@@ -15,6 +16,7 @@ docs/semantics.md decides.
 
 from proxy.ledger.rules.admission import NOTHING, Granted, grant
 from proxy.ledger.rules.allocation import Opening, adjust, fund, open_window, roll
+from proxy.ledger.rules.asking import check_extension, check_request, lines_by_name
 from proxy.ledger.rules.life import MOVES, at_lease_end, move
 from proxy.ledger.rules.posting import check_amount, post
 from proxy.ledger.rules.settlement import (
@@ -45,10 +47,13 @@ __all__ = [
     "at_lease_end",
     "charge",
     "check_amount",
+    "check_extension",
+    "check_request",
     "doubt",
     "fund",
     "give_back",
     "grant",
+    "lines_by_name",
     "may_repay",
     "move",
     "open_window",

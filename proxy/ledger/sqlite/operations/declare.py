@@ -1,6 +1,6 @@
 """What configuration declares."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from proxy.ledger import rules
