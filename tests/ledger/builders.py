@@ -1,6 +1,7 @@
 """Budgets and requests as tests write them. A plain number is microcents, all or nothing."""
 
 from collections.abc import Container, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from proxy.domain.money import Unit
@@ -21,7 +22,7 @@ from proxy.ledger.protocol import (
     Settlement,
     Span,
 )
-from tests.ledger.harness import MINUTE_MS, Home
+from tests.ledger.harness import MINUTE_MS, NOON_MS, Home
 
 USD = Unit.USD_MICROCENTS
 TOKENS = Unit.TOKENS
@@ -92,6 +93,12 @@ def line(
         rollover_max=rollover_max,
         idle_ttl_ms=idle_ttl_ms,
     )
+
+
+def after_noon_ms(moment: str) -> int:
+    """From where every clock of a test begins to `2027-03-28T01:00:00Z`."""
+    at = datetime.fromisoformat(moment) - datetime(1970, 1, 1, tzinfo=UTC)
+    return at // timedelta(milliseconds=1) - NOON_MS
 
 
 def subject_of(agent: str | None = "bot", run: str | None = None) -> Subject:
