@@ -40,8 +40,9 @@ def grant(
             whose outcome is known to come have settled.
     """
     least = {unit: min([rung[unit].minimum for rung in plan]) for unit in plan[0]}
-    _check_each(balances, least, free, own)
-    tightest = _tightest(balances, free)
+    failing, tightest = _look_at(balances, least, free)
+    if failing:
+        raise _refusal(failing, least, own)
     for number, rung in enumerate(plan):
         amounts = {
             unit: _wanted(span, tightest, unit, max_share_pct) for unit, span in rung.items()
@@ -50,17 +51,8 @@ def grant(
             return Granted(number, amounts)
     # Each unit has room for its own smallest rung, and they are not the same rung.
     last = {unit: span.minimum for unit, span in plan[-1].items()}
-    raise _refusal(_failing(balances, last, free), last, own)
-
-
-def _tightest(balances: Sequence[Balance], free: Container[Unit]) -> dict[Unit, int]:
-    """What the tightest balance of each unit has left."""
-    tightest: dict[Unit, int] = {}
-    for balance in balances:
-        unit, remaining = balance.unit, balance.remaining
-        if unit not in free and remaining < tightest.get(unit, INT64_MAX + 1):
-            tightest[unit] = remaining
-    return tightest
+    failing, _ = _look_at(balances, last, free)
+    raise _refusal(failing, last, own)
 
 
 def _wanted(span: Span, tightest: Mapping[Unit, int], unit: Unit, max_share_pct: int) -> int:
@@ -69,34 +61,27 @@ def _wanted(span: Span, tightest: Mapping[Unit, int], unit: Unit, max_share_pct:
     return min(span.want, max(span.minimum, tightest[unit] * max_share_pct // 100))
 
 
-def _check_each(
-    balances: Sequence[Balance],
-    required: Mapping[Unit, int],
-    free: Container[Unit],
-    own: Mapping[Unit, int],
-) -> None:
-    failing = _failing(balances, required, free)
-    if failing:
-        raise _refusal(failing, required, own)
-
-
 _Failing = Sequence[tuple[Balance, Reason]]
 
 
-def _failing(
+def _look_at(
     balances: Iterable[Balance], required: Mapping[Unit, int], free: Container[Unit]
-) -> _Failing:
-    """Root to leaf, the balances that cannot hold so much, and why."""
-    return [
-        (balance, reason)
-        for balance in balances
-        if (
-            reason := stopped(balance)
-            if balance.unit in free
-            else _obstacle(balance, required[balance.unit])
-        )
-        is not None
-    ]
+) -> tuple[_Failing, Mapping[Unit, int]]:
+    """Root to leaf, the balances that cannot hold so much; and what each unit has left."""
+    failing = []
+    tightest: dict[Unit, int] = {}
+    for balance in balances:
+        unit = balance.unit
+        if unit in free:
+            reason = stopped(balance)
+        else:
+            remaining = balance.remaining
+            reason = _obstacle(balance, remaining, required[unit])
+            if remaining < tightest.get(unit, INT64_MAX + 1):
+                tightest[unit] = remaining
+        if reason is not None:
+            failing.append((balance, reason))
+    return failing, tightest
 
 
 def _refusal(
@@ -113,7 +98,7 @@ def _refusal(
     return BudgetRefused(reason, shortage(balance, required[balance.unit]))
 
 
-def _obstacle(balance: Balance, required: int) -> Reason | None:
+def _obstacle(balance: Balance, remaining: int, required: int) -> Reason | None:
     """Why this balance cannot hold so much; in the order of the protocol."""
     if balance.status is not BudgetStatus.ACTIVE:
         return stopped(balance)
@@ -121,7 +106,7 @@ def _obstacle(balance: Balance, required: int) -> Reason | None:
         return Reason.OVERDRAFT_LIMIT_EXCEEDED
     if balance.debt > 0 and balance.overdraft_limit == 0:
         return Reason.DEBT_OUTSTANDING
-    if balance.remaining < required:
+    if remaining < required:
         return Reason.BUDGET_EXCEEDED
     return None
 

@@ -1,7 +1,8 @@
 """What a hold becomes when its call ends, and what is charged once there is room again."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -51,53 +52,48 @@ def charge(
 
     Source: cycles-protocol-v0.yaml, CommitOveragePolicy.
     """
-    terms = _Terms(overage, refusable=refusable, uncertain=uncertain)
     uncovered = {}
-    changes: list[Amounts | None] = [None] * len(balances)
+    changes: dict[Unit, Iterator[Amounts]] = {}
     for unit, amount in actual.items():
-        places = [place for place, balance in enumerate(balances) if balance.unit is unit]
-        own = [balances[place] for place in places]
-        uncovered[unit], own_changes = _charge(own, held[unit], amount, terms)
-        for place, change in zip(places, own_changes, strict=True):
-            changes[place] = change
+        hold = held[unit]
+        ended = Amounts(reserved=-hold, spent=amount, uncertain=-hold if uncertain else 0)
+        own = [balance for balance in balances if balance.unit is unit] if amount > hold else ()
+        if own:
+            excess = amount - hold
+            lacking, own_changes = _fund(own, ended, excess, overage, refusable=refusable)
+            uncovered[unit], changes[unit] = lacking, iter(own_changes)
+        else:
+            uncovered[unit], changes[unit] = 0, repeat(ended)
     return Charge(
-        charged={unit: amount - uncovered[unit] for unit, amount in actual.items()},
-        uncovered=uncovered,
-        changes=tuple([change for change in changes if change is not None]),
+        {unit: amount - uncovered[unit] for unit, amount in actual.items()},
+        uncovered,
+        tuple([next(changes[balance.unit]) for balance in balances]),
     )
 
 
-class _Terms(NamedTuple):
-    overage: Overage
-    refusable: bool
-    uncertain: bool
-
-
-def _charge(
-    balances: Sequence[Balance], held: int, actual: int, terms: _Terms
+def _fund(
+    balances: Sequence[Balance],
+    ended: Amounts,
+    excess: int,
+    overage: Overage,
+    *,
+    refusable: bool,
 ) -> tuple[int, Sequence[Amounts]]:
-    """What stays uncovered, and the changes, for the balances of one unit."""
-    excess = actual - held
-    in_doubt = -held if terms.uncertain else 0
-    if excess <= 0 or not balances:
-        change = Amounts(reserved=-held, spent=actual, uncertain=in_doubt)
-        return 0, (change,) * len(balances)
-    if terms.refusable and terms.overage is Overage.REJECT:
+    """What of an excess stays uncovered, and what the end of the hold becomes, in one unit."""
+    if refusable and overage is Overage.REJECT:
         raise _rejected(Reason.BUDGET_EXCEEDED, "the actual is above the hold")
-    rooms = [_room(balance, terms.overage, refusable=terms.refusable) for balance in balances]
+    rooms = [_room(balance, overage, refusable=refusable) for balance in balances]
     funded = min(excess, *rooms)
     changes = []
     for balance, room in zip(balances, rooms, strict=True):
         paid = min(funded, max(balance.remaining, 0))
         debt = funded - paid
-        if terms.refusable and debt and balance.debt + debt > balance.overdraft_limit:
+        if refusable and debt and balance.debt + debt > balance.overdraft_limit:
             raise _rejected(Reason.OVERDRAFT_LIMIT_EXCEEDED, f"{balance.scope} has no more credit")
         changes.append(
-            Amounts(
-                reserved=-held,
-                spent=held + paid,
+            ended._replace(
+                spent=ended.spent - excess + paid,
                 debt=debt,
-                uncertain=in_doubt,
                 uncovered=excess - funded,
                 over_limit=int(room < excess and not balance.is_over_limit),
             )
