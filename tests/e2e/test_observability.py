@@ -9,10 +9,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from proxy.config.load import parse
+from proxy.domain.clock import SystemClock
 from proxy.domain.money import MICROCENTS_PER_USD, usd
 from simulator.behaviour import Behaviour, Cut, Hang, Wire
 from simulator.server import Simulator
-from tests.e2e.stack import Stack, running
+from tests.e2e.stack import Stack, config_text, running
 from tests.e2e.wire import (
     RawAnswer,
     answered,
@@ -190,6 +192,79 @@ async def test_the_figures_are_those_of_the_calls(tmp_path: Path, simulator: Sim
         ("lifetime", "tenant:dev"): 100 * MICROCENTS_PER_USD - charged - HOLD,
         ("day", "tenant:dev/agent:bot"): MICROCENTS_PER_USD // 100 - charged - HOLD,
     }
+
+
+async def test_tokens_left_are_a_figure_of_their_own(tmp_path: Path, simulator: Simulator) -> None:
+    simulator.behave(TWENTY)
+    tokens = {"unit": "TOKENS", "allocated": 1_000}
+    budgets = [
+        *BUDGETS,
+        {"scope": "tenant:dev", "rolling": "24h", **tokens},
+        {"scope": "tenant:dev", "per": "run", "idle_ttl": "24h", **tokens},
+    ]
+    async with running(tmp_path, simulator, budgets=budgets) as stack:
+        await answered(stack.base_url, BODY, "X-Cycles-Run: 7")
+        found = await samples(stack)
+
+    assert values(found, "spendgate_budget_remaining_tokens") == {
+        ("rolling:86400000", "tenant:dev"): 1_000 - 28,
+        ("lifetime", "tenant:dev/run:7"): 1_000 - 28,
+    }
+
+
+async def test_an_older_configuration_is_not_followed_and_that_is_said(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    """A proxy that still has yesterday's file must not undo what today's changed."""
+    newer = {"budgets": BUDGETS, "ledger": {"url": url(tmp_path), "config_version": 7}}
+    older = {
+        "budgets": [{"scope": "tenant:dev", "allocated": "$1.00", "period": "none"}],
+        "ledger": {"url": url(tmp_path), "config_version": 6},
+    }
+    async with running(tmp_path, simulator, **newer):
+        pass
+    async with running(tmp_path, simulator, **older) as stack:
+        (told,) = stack.log.events("declaration_ignored")
+        assert (told["version"], told["version_in_force"]) == (6, 7)
+        assert (await stack.balance()).allocated == 100 * MICROCENTS_PER_USD
+        assert (await answered(stack.base_url, BODY)).status == 200
+
+        text = config_text(tmp_path, simulator.base_url, newer)
+        await stack.server.reload(parse(text, file="test", env={}))
+        assert len(stack.log.events("declaration_ignored")) == 1
+
+
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'ledger.db'}"
+
+
+class LaterClock(SystemClock):
+    """A clock that a test may set."""
+
+    later_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.later_ms
+
+
+async def test_a_budget_that_nobody_used_for_long_goes_and_that_is_said(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    clock = LaterClock()
+    template = {"scope": "tenant:dev/agent:*", "allocated": "$1.00", "period": "none"}
+    budgets = [BUDGETS[0], template | {"idle_ttl": "1m"}]
+    async with running(tmp_path, simulator, clock, budgets=budgets) as stack:
+        await answered(stack.base_url, BODY, AGENT)
+        clock.later_ms = 61_000
+
+        (told,) = await stack.log.until("budget_retired")
+        assert told == {
+            "event": "budget_retired",
+            "scope": "tenant:dev/agent:bot",
+            "unit": "USD_MICROCENTS",
+            "period": "lifetime",
+        }
+        assert [b.scope for b in await stack.books.all_balances()] == ["tenant:dev"]
 
 
 async def test_a_call_in_flight_is_an_open_reservation(stack: Stack) -> None:
