@@ -12,7 +12,7 @@ AGENT = WindowName(Scope("tenant:dev/agent:bot"), Unit.USD_MICROCENTS, Period.LI
 
 
 def entry(seq: int, kind: Kind, *postings: Posting) -> Entry:
-    return Entry("dev", seq, 1_000, kind, None, postings, "")
+    return Entry("dev", seq, 1_000, kind, None, postings, TENANT.scope, actor="")
 
 
 def test_windows_stand_as_they_were_after_each_entry() -> None:

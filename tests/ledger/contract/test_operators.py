@@ -3,25 +3,27 @@
 import pytest
 
 from proxy.domain.errors import (
-    AmountOutOfRange,
     BudgetRefused,
     Reason,
     Refused,
     ReservationNotFound,
 )
-from proxy.domain.money import INT64_MAX, Unit
+from proxy.domain.money import Unit
 from proxy.domain.period import Period
-from proxy.domain.reservation import Overage
+from proxy.domain.reservation import OPEN
 from proxy.domain.scope import Scope
-from proxy.ledger.journal import Amounts, Kind, replay
-from proxy.ledger.protocol import BudgetStatus, FundOperation
+from proxy.domain.subject import Subject
+from proxy.ledger.journal import Kind, replay
+from proxy.ledger.protocol import BudgetStatus
 from tests.ledger.builders import (
     BOT,
+    CLI,
     DEV,
     TOKENS,
     USD,
     ask,
     balance_of,
+    charge_late,
     commit,
     declare,
     fund,
@@ -31,70 +33,9 @@ from tests.ledger.builders import (
     spend,
     usd,
 )
-from tests.ledger.harness import DAY_MS, Harness, Home
+from tests.ledger.harness import DAY_MS, HOUR_MS, Harness, Home
 
 LIFETIME = Period.LIFETIME
-
-
-async def test_funding_adds_to_the_allocation(ledger: Home) -> None:
-    await declare(ledger, line(DEV, 100))
-    balance = await fund(ledger, DEV, 50)
-    assert (balance.allocated, balance.remaining) == (150, 150)
-    (*_, entry) = await ledger.journal("dev", after_seq=0, limit=10)
-    assert (entry.kind, entry.actor, entry.reservation_id) == (Kind.FUND, "ops", None)
-    assert entry.postings[0].change == Amounts(allocated=50)
-
-
-async def test_funding_repays_debt_first(ledger: Home) -> None:
-    await declare(ledger, line(DEV, 100, overdraft_limit=50))
-    grant = await ledger.reserve(ask(100, overage=Overage.ALLOW_WITH_OVERDRAFT))
-    await commit(ledger, grant.reservation_id, 140)
-    balance = await fund(ledger, DEV, 60)
-    assert (balance.allocated, balance.spent, balance.debt, balance.remaining) == (160, 140, 0, 20)
-
-
-async def test_what_remains_can_be_taken_and_no_more(ledger: Home) -> None:
-    await declare(ledger, line(DEV, 100))
-    await hold(ledger, 60)
-    with pytest.raises(BudgetRefused) as refusal:
-        await fund(ledger, DEV, 41, FundOperation.DEBIT)
-    assert refusal.value.reason is Reason.BUDGET_EXCEEDED
-    assert (await fund(ledger, DEV, 40, FundOperation.DEBIT)).remaining == 0
-
-
-async def test_funds_go_to_the_window_that_is_current(harness: Harness) -> None:
-    ledger = harness.ledger
-    await declare(ledger, line(DEV, 100, period=Period.DAY))
-    await spend(ledger, 30)
-    harness.advance_ms(DAY_MS)
-    balance = await fund(ledger, DEV, 7, period=Period.DAY)
-    assert (balance.allocated, balance.spent) == (107, 0)
-    assert (await ledger.verify()).differences == ()
-
-
-@pytest.mark.parametrize("amount", [INT64_MAX, -(2**63) - 1, 2**63])
-async def test_funds_beyond_int64_are_refused(ledger: Home, amount: int) -> None:
-    await declare(ledger, line(DEV, 100))
-    with pytest.raises(AmountOutOfRange):
-        await fund(ledger, DEV, amount)
-    assert (await balance_of(ledger, DEV)).allocated == 100
-
-
-async def test_the_largest_amounts_are_exact(ledger: Home) -> None:
-    """Doubles lose amounts above 2**53; int64 does not."""
-    await declare(ledger, line(DEV, INT64_MAX))
-    reservation_id = await hold(ledger, INT64_MAX - 1)
-    settled = await commit(ledger, reservation_id, INT64_MAX - 2)
-    assert (settled.charged, settled.balances[0].remaining) == (usd(INT64_MAX - 2), 2)
-
-
-async def test_an_uncovered_amount_beyond_int64_is_refused_whole(ledger: Home) -> None:
-    await declare(ledger, line(DEV, 10))
-    first, second = await hold(ledger, 5), await hold(ledger, 5)
-    await commit(ledger, first, INT64_MAX)
-    with pytest.raises(AmountOutOfRange):
-        await commit(ledger, second, INT64_MAX)
-    assert (await balance_of(ledger, DEV)).reserved == 5
 
 
 @pytest.mark.parametrize("status", [BudgetStatus.FROZEN, BudgetStatus.CLOSED])
@@ -190,3 +131,85 @@ async def test_verify_adds_up_what_is_in_dollars(ledger: Home) -> None:
     await spend(ledger, {TOKENS: 50})
     audit = await ledger.verify()
     assert (audit.charged, audit.reservations) == (30, 2)
+
+
+async def test_a_freeze_stops_the_next_reserve_and_lists_what_is_open_below(ledger: Home) -> None:
+    """The kill switch: nothing new from the moment it has returned; what runs is shown."""
+    await declare(ledger, line(DEV, 100), line(BOT, 100), line(CLI, 100))
+    await spend(ledger, 1)
+    first = await hold(ledger, 10)
+    other = await hold(ledger, 10, agent="cli")
+    second = await hold(ledger, 10, run="1")
+    await ledger.mark_uncertain(second)
+    await ledger.set_status(BOT, None, BudgetStatus.FROZEN, actor="ops")
+    with pytest.raises(BudgetRefused) as refusal:
+        await ledger.reserve(ask(0))
+    assert refusal.value.reason is Reason.BUDGET_FROZEN
+    running = await ledger.reservations(states=OPEN, limit=10, scope=BOT)
+    assert [row.reservation_id for row in running] == [second, first]
+    assert (await ledger.reserve(ask(1, agent="cli"))).amounts == usd(1)
+    await ledger.set_status(DEV, None, BudgetStatus.FROZEN, actor="ops")
+    running = await ledger.reservations(states=OPEN, limit=3, scope=DEV)
+    assert [row.reservation_id for row in running[1:]] == [second, other]
+
+
+async def test_rows_are_listed_at_a_scope_and_below_it_and_nowhere_else(ledger: Home) -> None:
+    await declare(ledger, line("tenant:*", 100))
+    tenants = [Subject(tenant="dev"), Subject(tenant="device"), Subject(tenant="dev", app="a")]
+    ids = [(await ledger.reserve(ask(1, subject=tenant))).reservation_id for tenant in tenants]
+    rows = await ledger.reservations(states=OPEN, limit=10, scope=DEV)
+    assert [row.reservation_id for row in rows] == [ids[2], ids[0]]
+    below = Scope("tenant:dev/app:a")
+    (row,) = await ledger.reservations(states=OPEN, limit=10, scope=below)
+    assert row.reservation_id == ids[2]
+    assert await ledger.reservations(states=OPEN, limit=10, scope=BOT) == ()
+
+
+async def test_every_entry_of_a_hold_names_its_trace_and_its_prices(harness: Harness) -> None:
+    ledger = harness.ledger
+    await declare(ledger, line(DEV, 100), line(BOT, 50))
+    request = ask(40, trace_id="trace 7", price_version="prices 3", ttl_ms=HOUR_MS)
+    reservation_id = (await ledger.reserve(request)).reservation_id
+    await ledger.dispatch(reservation_id)
+    await grow(ledger, reservation_id, 5)
+    await ledger.extend(reservation_id, by_ms=1, key="beat")
+    await ledger.mark_uncertain(reservation_id)
+    harness.advance_ms(HOUR_MS)
+    await ledger.expire(limit=10)
+    await charge_late(ledger, reservation_id, 60)
+    await fund(ledger, BOT, 100)
+    entries = [
+        entry
+        for entry in await ledger.journal("dev", after_seq=0, limit=100)
+        if entry.reservation_id is not None
+    ]
+    assert [entry.kind for entry in entries] == [
+        *(Kind.RESERVE, Kind.DISPATCH, Kind.GROW, Kind.EXTEND, Kind.MARK_UNCERTAIN),
+        *(Kind.COMMIT, Kind.CHARGE_LATE, Kind.REPAY),
+    ]
+    said = {(e.reservation_id, e.scope, e.trace_id, e.price_version) for e in entries}
+    assert said == {(reservation_id, BOT, "trace 7", "prices 3")}
+    row = await ledger.reservation(reservation_id)
+    assert (row.trace_id, row.price_version) == ("trace 7", "prices 3")
+
+
+async def test_every_entry_of_a_budget_names_it(harness: Harness) -> None:
+    ledger = harness.ledger
+    await declare(ledger, line(BOT, 50, period=Period.DAY))
+    await ledger.set_status(BOT, None, BudgetStatus.FROZEN, actor="ops")
+    await declare(ledger, line(BOT, 60, period=Period.DAY))
+    harness.advance_ms(DAY_MS)
+    await declare(ledger, line(BOT, 70, period=Period.DAY))
+    entries = await ledger.journal("dev", after_seq=0, limit=100)
+    assert [(entry.kind, entry.actor, entry.scope) for entry in entries] == [
+        (Kind.OPEN, "", BOT),
+        (Kind.SET_STATUS, "ops", BOT),
+        (Kind.DECLARE, "config", BOT),
+        (Kind.OPEN, "", BOT),
+        (Kind.DECLARE, "config", BOT),
+    ]
+
+
+async def test_tenants_are_those_with_a_journal(ledger: Home) -> None:
+    await declare(ledger, line("tenant:b", 1), line("tenant:a", 1), line("workspace:w", 1))
+    assert await ledger.tenants() == ("", "a", "b")

@@ -122,7 +122,7 @@ class Budgets(Windows):
 
     def declare(self, lines: Sequence[BudgetLine], templates_max: int, version: int) -> Declared:
         """Follow the configuration, unless there was a newer one."""
-        by_name = _by_name(lines)
+        by_name = rules.lines_by_name(lines)
         if version < self.version:
             return Declared(self.version, True)
         self.version, self.templates_max = version, templates_max
@@ -255,17 +255,3 @@ class Budgets(Windows):
             if window_id.budget == number
         )
         return not owes and self.now_ms - budget.used_at_ms > ttl_ms
-
-
-def _by_name(lines: Sequence[BudgetLine]) -> dict[BudgetName, BudgetLine]:
-    by_name: dict[BudgetName, BudgetLine] = {}
-    for line in lines:
-        if line.pattern.is_subtree:
-            raise ValueError(f"{line.pattern.text} is for policies: a budget names its levels")
-        for amount in (line.allocated, line.overdraft_limit, line.rollover_max):
-            rules.check_amount(amount)
-        name = BudgetName(Scope(line.pattern.text), line.unit, line.period)
-        if name in by_name:
-            raise ValueError(f"{line.pattern.text} is declared twice for {line.period} {line.unit}")
-        by_name[name] = line
-    return by_name

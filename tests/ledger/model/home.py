@@ -14,6 +14,7 @@ from proxy.domain.scope import Scope, derive
 from proxy.ledger import rules
 from proxy.ledger.audit import Audit, Difference
 from proxy.ledger.journal import Amounts, Entry, WindowName, replay
+from proxy.ledger.pace import Pace
 from proxy.ledger.protocol import (
     Applied,
     Balance,
@@ -37,7 +38,6 @@ from tests.ledger.model.windows import name_of
 
 _T = TypeVar("_T")
 
-_DAY_MS = 86_400_000
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +47,7 @@ class ModelHome:
     def __init__(self, clock: Clock) -> None:
         self.model = Model(clock.now_ms)
         self._ids = count(1)
-        self._open_ms: list[int] = []
+        self._pace = Pace()
 
     def _do(self, operation: Callable[[], _T]) -> _T:
         leap_ms = self.model.tick()
@@ -57,15 +57,14 @@ class ModelHome:
             return self.model.atomic(operation)
         except BudgetRefused as refusal:
             if refusal.reason is Reason.BUDGET_BUSY:
-                lately = self._open_ms[-50:] or [1_000]
-                refusal.retry_after_ms = min(5_000, max(1, sum(lately) // len(lately)))
+                refusal.retry_after_ms = self._pace.retry_after_ms()
             raise
 
     def _end(self, reservation_id: str, operation: Callable[[], Settlement]) -> Settlement:
         hold = self.model.holds.get(reservation_id)
         settlement = self._do(operation)
         if hold is not None and hold.state in OPEN:
-            self._open_ms.append(self.model.now_ms - hold.created_at_ms)
+            self._pace.settled_after(self.model.now_ms - hold.created_at_ms)
         return settlement
 
     def _new_id(self) -> str:
@@ -74,7 +73,7 @@ class ModelHome:
     # Ledger
 
     async def reserve(self, request: ReserveRequest) -> Grant:
-        _check(request)
+        rules.check_request(request)
         return self._do(lambda: self.model.reserve(request, self._new_id()))
 
     async def dispatch(self, reservation_id: str) -> None:
@@ -84,8 +83,7 @@ class ModelHome:
         return self._do(lambda: self.model.grow(reservation_id, by, key))
 
     async def extend(self, reservation_id: str, *, by_ms: int, key: str) -> Lease:
-        if not 1 <= by_ms <= _DAY_MS:
-            raise ValueError("an extension is a millisecond to a day")
+        rules.check_extension(by_ms)
         return self._do(lambda: self.model.extend(reservation_id, by_ms, key))
 
     async def commit(
@@ -212,25 +210,6 @@ class ModelHome:
             ),
             differences=tuple(_differences(self.model)),
         )
-
-
-def _check(request: ReserveRequest) -> None:
-    if not request.plan:
-        raise ValueError("a plan has at least one rung")
-    for rung in request.plan:
-        if rung.keys() != request.plan[0].keys():
-            raise ValueError("all rungs of a plan are in the same units")
-        for unit, span in rung.items():
-            rules.check_amount(span.minimum)
-            rules.check_amount(span.want)
-            if span.minimum > span.want:
-                raise ValueError("a rung's minimum is at most what it wants")
-            if unit in request.free and span.want:
-                raise ValueError("a call costs nothing in a free unit")
-    if not 1 <= request.max_share_pct <= 100:
-        raise ValueError("max_share_pct is 1 to 100")
-    if not 1 <= request.ttl_ms <= _DAY_MS or not 0 <= request.grace_ms <= _DAY_MS:
-        raise ValueError("a lease and its grace are at most a day")
 
 
 def _row(hold: Hold) -> Reservation:
