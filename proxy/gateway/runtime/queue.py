@@ -13,6 +13,7 @@ from bisect import insort
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from proxy.domain.errors import BudgetRefused, Reason
@@ -60,6 +61,9 @@ class _Place:
         """The caller has hung up."""
         self.is_gone = True
         self.news.set()
+
+
+_arrival = attrgetter("number")
 
 
 @dataclass(eq=False, slots=True)
@@ -126,8 +130,9 @@ class Queue:
         if not self._lines and not self._trying:
             return
         budgets = {_Budget(balance.scope, balance.unit) for balance in balances}
-        for budget in budgets & self._lines.keys():
-            self._lines[budget].places[0].news.set()
+        first = [self._lines[budget].places[0] for budget in budgets & self._lines.keys()]
+        for place in sorted(first, key=_arrival):
+            place.news.set()
         for place in self._trying:
             if not budgets.isdisjoint(place.budgets):
                 place.news.set()  # a refusal that is on its way may not know of this room
@@ -169,7 +174,7 @@ class Queue:
         line.refusal = refusal
         if place.line is not line:
             self._step_out(place)
-            insort(line.places, place, key=lambda each: each.number)
+            insort(line.places, place, key=_arrival)
             place.line = line
             self._length += 1
 
