@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from proxy.domain.money import Unit
+from proxy.domain.money import INT64_MAX, Unit
 from proxy.domain.scope import Scope
 from proxy.ledger.protocol import BudgetLine, BudgetName, ReserveRequest, Span
 from proxy.ledger.rules.posting import check_amount
@@ -25,7 +25,10 @@ def check_request(request: ReserveRequest) -> tuple[Unit, ...]:
         if rung.keys() != units:
             raise ValueError("all rungs of a plan are in the same units")
         for unit, span in rung.items():
-            _check_span(span, is_free=unit in request.free)
+            if not 0 <= span.minimum <= span.want <= INT64_MAX:
+                raise _no_span(span)
+            if span.want and unit in request.free:
+                raise ValueError("a call that is free in a unit wants nothing of it")
     if not request.free <= units:
         raise ValueError("a call is free in units of its plan")
     if not 1 <= request.max_share_pct <= 100:
@@ -35,13 +38,11 @@ def check_request(request: ReserveRequest) -> tuple[Unit, ...]:
     return tuple(units)
 
 
-def _check_span(span: Span, *, is_free: bool) -> None:
+def _no_span(span: Span) -> Exception:
+    """What is wrong with it: one of its amounts, or both together."""
     check_amount(span.minimum)
     check_amount(span.want)
-    if span.minimum > span.want:
-        raise ValueError("a rung's minimum is at most what it wants")
-    if is_free and span.want:
-        raise ValueError("a call that is free in a unit wants nothing of it")
+    return ValueError("a rung's minimum is at most what it wants")
 
 
 def check_extension(by_ms: int) -> None:

@@ -69,13 +69,14 @@ class Account:
     Without a row (`window_id` 0) the window begins as `opening` says when it is made:
     after the window `before`, or with a budget that `line` declares (`budget_id` 0).
 
-    `is_stale`: what no longer counts has not left this rolling window yet. `is_retired`:
-    the budget is gone, and takes no more postings.
+    `is_over`: its time is. `is_stale`: what no longer counts has not left this rolling
+    window yet. `is_retired`: the budget is gone, and takes no more postings.
     """
 
     budget_id: int
     window_id: int
     balance: Balance
+    is_over: bool = False
     is_rolling: bool = False
     is_stale: bool = False
     is_retired: bool = False
@@ -91,7 +92,11 @@ class Account:
 
 
 class Accounts:
-    """Every account a transaction has met, each once."""
+    """Every account a transaction has met, each once.
+
+    `has_rolling`: some of them may be rolling windows. Most transactions meet none, and then
+    need not look for them among the windows of each operation.
+    """
 
     def __init__(self, connection: sqlite3.Connection, now_ms: int) -> None:
         self._connection = connection
@@ -99,6 +104,9 @@ class Accounts:
         self._by_window: dict[int, Account] = {}
         self._current: dict[tuple[Unit, ...], dict[Scope, list[Account]]] = {}
         self._templates: list[BudgetLine] | None = None
+        self.has_rolling = False
+        self._has_new = False
+        self._has_retired = False
 
     def current(self, scopes: Sequence[Scope], units: tuple[Unit, ...]) -> list[Account]:
         """What stands now for these scopes, in their order; those of one by `Account.order`."""
@@ -108,7 +116,11 @@ class Accounts:
         missing = [scope for scope in scopes if scope not in known]
         if missing:
             known.update(self._load(missing, units))
-        return [self.now(account) for scope in scopes for account in known[scope]]
+        return [
+            self.now(account) if account.is_over else account
+            for scope in scopes
+            for account in known[scope]
+        ]
 
     def of_windows(self, window_ids: Sequence[int]) -> list[Account]:
         """These windows, in this order, whether or not their time is over."""
@@ -120,7 +132,10 @@ class Accounts:
 
     def standing(self, window_ids: Sequence[int]) -> list[Account]:
         """Those of these windows whose budgets are still there."""
-        return [account for account in self.of_windows(window_ids) if not account.is_retired]
+        accounts = self.of_windows(window_ids)
+        if not self._has_retired:
+            return accounts
+        return [account for account in accounts if not account.is_retired]
 
     def every(self) -> list[Account]:
         """The latest window of every budget, by scope. See `now`."""
@@ -128,10 +143,9 @@ class Accounts:
 
     def now(self, account: Account) -> Account:
         """The account itself, or the window that follows it when its time is over."""
-        balance = account.balance
-        end_ms = balance.window_end_ms
-        if end_ms is None or self._now_ms < end_ms:
+        if not account.is_over:
             return account
+        balance = account.balance
         window = window_at(balance.period, self._now_ms)
         empty = replace(
             balance,
@@ -169,8 +183,10 @@ class Accounts:
             is_over_limit=False,
             status=line.status,
         )
+        self._has_new = True
         is_rolling = line.period.rolling_ms > 0
-        return Account(0, 0, balance, is_rolling, opening=opening, line=line)
+        self.has_rolling |= is_rolling
+        return Account(0, 0, balance, is_rolling=is_rolling, opening=opening, line=line)
 
     def check_templates(self, accounts: Iterable[Account]) -> None:
         """A template makes no budget beyond the limit: what it cannot count it does not let by.
@@ -178,6 +194,8 @@ class Accounts:
         Raises:
             Refused: TEMPLATE_LIMIT.
         """
+        if not self._has_new:
+            return
         new = [account for account in accounts if not account.budget_id]
         if not new:
             return
@@ -190,13 +208,6 @@ class Accounts:
                 f"{new[0].balance.scope} would be budget number {templates_max + 1} made by "
                 f"templates, and templates_max is {templates_max}. Do not retry.",
             )
-
-    def set_balance(self, account: Account, balance: Balance) -> Undo:
-        """Put a balance in place; the answer puts the old one back."""
-        undo = partial(_put_back, account, account.balance, account.is_touched)
-        account.balance = balance
-        account.is_touched = True
-        return undo
 
     def opened(self, account: Account, *, budget_id: int, window_id: int) -> Undo:
         """The account has rows now; the answer takes that back."""
@@ -238,6 +249,7 @@ class Accounts:
             self.look_again_at(scope)
 
         mark(True)
+        self._has_retired = True
         return partial(mark, False)
 
     def look_again(self) -> None:
@@ -305,7 +317,11 @@ class Accounts:
             bool(row[16] & 1),
         )
         is_rolling = period.rolling_ms > 0
-        account = Account(row[0], row[1], balance, is_rolling, is_rolling, row[16] > 1)
+        is_over = row[6] is not None and row[6] <= self._now_ms
+        is_retired = row[16] > 1
+        account = Account(row[0], row[1], balance, is_over, is_rolling, is_rolling, is_retired)
+        self.has_rolling |= is_rolling
+        self._has_retired |= is_retired
         self._by_window[row[1]] = account
         return account
 
@@ -333,7 +349,8 @@ def _order(account: Account) -> tuple[int, tuple[int, str]]:
     return account.order
 
 
-def _put_back(account: Account, balance: Balance, is_touched: bool) -> None:
+def put_back(account: Account, balance: Balance, is_touched: bool) -> None:
+    """Undo of a posting: how the account stood before it."""
     account.balance = balance
     account.is_touched = is_touched
 

@@ -50,7 +50,7 @@ _decode_subject: Final = msgspec.json.Decoder(Subject).decode
 _decode_amounts: Final = msgspec.json.Decoder(dict[Unit, int]).decode
 
 
-class Hold(NamedTuple):
+class Hold(msgspec.Struct, frozen=True):
     """A row, as far as its end needs it."""
 
     number: int
@@ -85,7 +85,7 @@ class Hold(NamedTuple):
         return self.state is State.UNCERTAIN
 
 
-class Standing(NamedTuple):
+class Standing(msgspec.Struct, frozen=True):
     """What of a row decides whether it may be dispatched."""
 
     number: int

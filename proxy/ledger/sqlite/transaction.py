@@ -2,7 +2,8 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -11,7 +12,7 @@ from proxy.ledger import rules
 from proxy.ledger.journal import Amounts, Kind
 from proxy.ledger.protocol import Balance
 from proxy.ledger.rules import Opening
-from proxy.ledger.sqlite.accounts import Account, Accounts, Undo
+from proxy.ledger.sqlite.accounts import Account, Accounts, Undo, put_back
 
 _T = TypeVar("_T")
 
@@ -43,7 +44,7 @@ _encode: Final = msgspec.json.Encoder().encode
 Change = tuple[Account, Amounts]
 
 
-class About(NamedTuple):
+class About(msgspec.Struct, frozen=True):
     """Whom an entry is about: who spends, or without a reservation whose budget it is."""
 
     tenant: str
@@ -123,7 +124,8 @@ class Transaction:
             if not account.window_id:
                 self.open_window(account)
             balance = rules.post(account.balance, change)
-            self._undo.append(self.accounts.set_balance(account, balance))
+            self._undo.append(partial(put_back, account, account.balance, account.is_touched))
+            account.balance, account.is_touched = balance, True
             if not is_of_a_hold:
                 self._carry(account.window_id, change)
             if account.is_rolling:
@@ -144,7 +146,8 @@ class Transaction:
         postings = [(window_id, *begins.opening)]
         if before is not None and any(begins.closing):
             balance = rules.post(before.balance, begins.closing)
-            self._undo.append(self.accounts.set_balance(before, balance))
+            self._undo.append(partial(put_back, before, before.balance, before.is_touched))
+            before.balance, before.is_touched = balance, True
             self._carry(before.window_id, begins.closing)
             postings.insert(0, (before.window_id, *begins.closing))
         self._undo.append(self.accounts.opened(account, budget_id=budget_id, window_id=window_id))
@@ -269,18 +272,13 @@ class Transaction:
         self._connection.executemany(_UPDATE_WINDOW, self.accounts.touched_rows())
         seqs: dict[str, int] = {}
         rows = []
-        for (
-            tenant,
-            scope,
-            reservation_id,
-            trace_id,
-            version,
-        ), kind, postings, actor in self._entries:
+        for about, kind, postings, actor in self._entries:
+            tenant = about.tenant
             seq = seqs[tenant] = (seqs.get(tenant) or self._last_seq(tenant)) + 1
             rows.append(
                 (
-                    tenant, seq, self.now_ms, kind.value, reservation_id, scope, actor, trace_id,
-                    version, postings,
+                    tenant, seq, self.now_ms, str(kind), about.reservation_id, about.scope, actor,
+                    about.trace_id, about.price_version, postings,
                 )
             )  # fmt: skip
         self._connection.executemany(_APPEND, rows)

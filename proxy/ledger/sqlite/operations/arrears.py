@@ -34,13 +34,15 @@ def foreseen(transaction: Transaction, accounts: Sequence[Account]) -> list[Bala
         settle(transaction, accounts)
         return [account.balance for account in accounts]
 
-    if any([account.is_rolling for account in accounts]):
+    if transaction.accounts.has_rolling:
         return transaction.look(settled)
     return [account.balance for account in accounts]
 
 
 def settle(transaction: Transaction, accounts: Sequence[Account]) -> None:
     """What any operation does first: rolling windows let go, and pay with the room."""
+    if not transaction.accounts.has_rolling:
+        return
     rolling = [account for account in accounts if account.is_rolling]
     if not rolling:
         return

@@ -246,7 +246,7 @@ def _end(
     transaction.execute_last(
         _END,
         (
-            settlement.state.value,
+            str(settlement.state),
             transaction.now_ms,
             word.key,
             word.payload_hash,
