@@ -264,6 +264,19 @@ def test_a_free_model_needs_no_room_and_no_budget(tmp_path: Path, budgets: str) 
     assert "Rates taken: none, the model is free" in shown
 
 
+def test_a_free_model_needs_no_room_even_below_zero(tmp_path: Path) -> None:
+    config_file = make_ledger(tmp_path)
+    free = 'pricing: {overrides: [{model: "local/*", free: true, max_output_tokens: 100}]}'
+    config_file.write_text(f"{config_file.read_text()}{free}\n")
+    hold(config_file, 50 * CENT)
+    fund = ("budgets", "fund", "tenant:dev", "0.10", "--operation", "reset")
+    answered(*fund, "-c", str(config_file))
+    estimate = ("estimate", str(written(tmp_path, model="local/llama")), "-c", str(config_file))
+
+    assert answered(*estimate)["decision"] == "ALLOW"
+    assert answered(*estimate)["budgets"][0]["remaining_usd"] == "-0.40"
+
+
 def test_a_caller_without_a_budget_is_a_no(tmp_path: Path) -> None:
     config_file = write_config(tmp_path, budgets='[{scope: "tenant:other", allocated: $1.00}]')
 
