@@ -47,6 +47,7 @@ from tests.ledger.machine.operations import (
 )
 from tests.ledger.machine.steps import Ask, Kill, Look, Pass, Step
 from tests.ledger.model import Model
+from tests.ledger.model.values import Hold
 
 _T = TypeVar("_T")
 
@@ -140,10 +141,10 @@ class Draw:
     def _line(self, pattern: str, unit: Unit, period: Period) -> BudgetLine:
         return line(
             pattern,
-            self._one((0, 20, 60, 100, 100, 150, 400, *BIG[1:2])),
+            self._one((0, 20, 60, 100, 150, 400, 400, 1_000, INT64_MAX - 1)),
             unit=unit,
             period=period,
-            overdraft_limit=self._one((0, 0, 15, 40)),
+            overdraft_limit=self._one((0, 0, 15, 40, 200)),
             status=BudgetStatus.FROZEN if self._sometimes(5) else BudgetStatus.ACTIVE,
             rollover_max=self._one((0, 0, 30, 1_000, INT64_MAX)),
             idle_ttl_ms=self._one((None, None, HOUR_MS, 5 * MINUTE_MS)),
@@ -154,7 +155,8 @@ class Draw:
         for name, old in self._lines.items():
             if self._sometimes(25):
                 new = self._line(old.pattern.text, old.unit, old.period)
-                self._lines[name] = self._one((new, replace(old, allocated=new.allocated)))
+                less = replace(old, overdraft_limit=min(old.overdraft_limit, new.overdraft_limit))
+                self._lines[name] = self._one((new, less, replace(old, allocated=new.allocated)))
         if self._sometimes(15):
             extra = self._line(self._one(PATTERNS), self._unit(), self._one(PERIODS))
             self._lines[extra.pattern.text, extra.unit, extra.period] = extra
@@ -275,8 +277,8 @@ class Draw:
         else:
             what = self._one(("charge_late", "charge_late", "commit", "release", "extend", "grow"))
         amounts = {
-            unit: self._amount([amount, amount, *self._remaining(hold.request.subject, unit)])
-            for unit, amount in hold.amounts.items()
+            unit: self._cost(hold, unit)
+            for unit in hold.amounts
             if what != "grow" or self._sometimes(80)
         }
         if self._sometimes(4):
@@ -289,6 +291,13 @@ class Draw:
             word=self._one(("", "ops", "ops")),
             stray=self._sometimes(4),
         )
+
+    def _cost(self, hold: Hold, unit: Unit) -> int:
+        """Mostly within the hold."""
+        held = hold.amounts[unit]
+        if self._sometimes(60):
+            return self._one((held, self._random.randint(0, held)))
+        return self._amount([held, *self._remaining(hold.request.subject, unit)])
 
     def _fund(self) -> Fund:
         name = self._name()
