@@ -266,7 +266,7 @@ def _show_open(scope: "Scope", config_file: Path | None) -> None:
     found = with_ledger(config_file, lambda ledger: find(ledger, OPEN, limit=None, scope=scope))
     path, run = split_run(scope)
     where = path if run is None else f"{path} in run {run}"
-    click.echo(f"\n{len(found) or 'no'} open at or below {where}{':' if found else ''}")
+    click.echo(f"\nOpen at or below {where}: {len(found) or 'none'}")
     if found:
         show_reservations(found)
 

@@ -248,9 +248,9 @@ def test_freezing_lists_what_still_runs(config_file: Path) -> None:
     frozen = run("budgets", "freeze", "tenant:dev/agent:bot", "-c", str(config_file)).stdout
     nothing = run("budgets", "freeze", "tenant:dev/agent:idle", "-c", str(config_file)).stdout
 
-    _, below = frozen.split("1 open at or below tenant:dev/agent:bot:")
-    assert [line.split()[0] for line in below.splitlines()[1:]] == ["id", open_one]
-    assert "no open at or below tenant:dev/agent:idle" in nothing
+    _, below = frozen.split("Open at or below tenant:dev/agent:bot: 1\n")
+    assert [line.split()[0] for line in below.splitlines()] == ["id", open_one]
+    assert "Open at or below tenant:dev/agent:idle: none" in nothing
 
 
 def test_freezing_a_run_lists_what_runs_in_it(many: Path) -> None:
@@ -259,7 +259,7 @@ def test_freezing_a_run_lists_what_runs_in_it(many: Path) -> None:
 
     frozen = run("budgets", "freeze", "tenant:dev/run:8", "-c", str(many)).stdout
 
-    _, below = frozen.split("1 open at or below tenant:dev in run 8:")
+    _, below = frozen.split("Open at or below tenant:dev in run 8: 1\n")
     assert other in below
 
 
