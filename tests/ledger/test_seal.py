@@ -112,9 +112,7 @@ EDITS: dict[str, Callable[[Entry], Entry]] = {
 
 
 def replaced(entry: Entry, **fields: object) -> Entry:
-    return Entry(
-        **{name: getattr(entry, name) for name in Entry.__dataclass_fields__} | fields
-    )
+    return Entry(**{name: getattr(entry, name) for name in Entry.__dataclass_fields__} | fields)
 
 
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
