@@ -39,6 +39,8 @@ class Kind(StrEnum):
     """A part of what was spent in a rolling window no longer counts."""
     RETIRE = "retire"
     """A budget that a template made went, because nobody used it."""
+    FORGET = "forget"
+    """A window whose time is over went, with the rows of its holds."""
     DECLARE = "declare"
     FUND = "fund"
     SET_STATUS = "set_status"
@@ -65,7 +67,19 @@ class Amounts(NamedTuple):
 
     def plus(self, change: "Amounts") -> "Amounts":
         """These amounts after a posting."""
-        return Amounts(*map(sum, zip(self, change, strict=True)))
+        return Amounts(
+            self.allocated + change.allocated,
+            self.reserved + change.reserved,
+            self.spent + change.spent,
+            self.debt + change.debt,
+            self.uncertain + change.uncertain,
+            self.uncovered + change.uncovered,
+            self.over_limit + change.over_limit,
+        )
+
+    def negated(self) -> "Amounts":
+        """The change that leaves nothing."""
+        return Amounts(*(-amount for amount in self))
 
 
 class WindowName(NamedTuple):

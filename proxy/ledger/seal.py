@@ -2,72 +2,42 @@
 
     seal 1: entries 1 to 1000 ─▶ seal 2: entries 1001 to 2000 ─▶ ...  the last one is the head
 
-A seal's digest covers the digest of the seal before it, the lines of its entries as an
-export writes them, and the windows as they stand after them. So whoever has kept a head
-finds any later edit of an entry at or before it, and the entries of an old seal can go:
-what they led to stays.
+A seal's digest covers the digest of the seal before it and the lines of its entries as an
+export writes them; that of a checkpoint also what every window holds after them. So
+whoever has kept a head finds any later edit of an entry at or before it, and the entries up
+to a checkpoint can go: what they led to stays.
 
 Recompute one by hand: `digest` is the SHA-256 of the text
 `<previous> <first_seq> <last_seq> <entries_sha256> <standing_sha256>`, `entries_sha256` that
-of the exported lines, each with its line end, and `standing_sha256` that of the lines that
-`standing` would be, sorted.
+of the exported lines, each with its line end, and `standing_sha256` that of the lines of
+all windows that hold something, sorted, or `-` where a seal is no checkpoint.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 
 import msgspec
 
-from proxy.domain.scope import Scope
-from proxy.ledger.audit import Difference
+from proxy.ledger import lines
+from proxy.ledger.audit import Difference, Head
 from proxy.ledger.journal import Amounts, Entry, WindowName
+from proxy.ledger.lines import Standing
 
 BEFORE_THE_FIRST: Final = "0" * 64
+"""What the first seal of a tenant follows."""
+
+NO_CHECKPOINT: Final = "-"
 
 RUN_ENTRIES: Final = 1_000
 """A run is closed when it has so many entries, or when its first one is old."""
 
 
-class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A window and its amounts; what is zero is left out."""
-
-    scope: Scope
-    unit: str
-    period: str
-    window_start_ms: int
-    allocated: int = 0
-    reserved: int = 0
-    spent: int = 0
-    debt: int = 0
-    uncertain: int = 0
-    uncovered: int = 0
-    over_limit: int = 0
-
-
-class _EntryLine(msgspec.Struct, frozen=True):
-    """An entry, as an export writes it. Fields are only ever added at the end."""
-
-    tenant: str
-    seq: int
-    at_ms: int
-    kind: str
-    reservation_id: str | None
-    scope: Scope
-    actor: str
-    trace_id: str
-    price_version: str
-    postings: tuple[_Line, ...]
-
-
-_encode: Final = msgspec.json.Encoder().encode
-
-
 class Seal(msgspec.Struct, frozen=True):
     """One closed run of one tenant's entries. Digests are SHA-256 in hex.
 
-    `at_ms` is when its last entry was made. `standing` is None once a later seal stands
-    for the windows.
+    `at_ms` is when its last entry was made. `standing` is what a checkpoint's windows held;
+    None also where it is not kept any more.
     """
 
     tenant: str
@@ -78,65 +48,65 @@ class Seal(msgspec.Struct, frozen=True):
     entries_sha256: str
     standing_sha256: str
     digest: str
-    standing: Mapping[WindowName, Amounts] | None
+    standing: Standing | None = None
+
+    @property
+    def is_checkpoint(self) -> bool:
+        """Whether replay can start after it."""
+        return self.standing_sha256 != NO_CHECKPOINT
+
+    @property
+    def head(self) -> Head:
+        """What to keep of it."""
+        return Head(self.tenant, self.last_seq, self.digest)
 
 
-def line(entry: Entry) -> bytes:
-    """The entry as one line of JSON, without its line end."""
-    return _encode(
-        _EntryLine(
-            tenant=entry.tenant,
-            seq=entry.seq,
-            at_ms=entry.at_ms,
-            kind=entry.kind.value,
-            reservation_id=entry.reservation_id,
-            scope=entry.scope,
-            actor=entry.actor,
-            trace_id=entry.trace_id,
-            price_version=entry.price_version,
-            postings=tuple(_window_line(window, change) for window, change in entry.postings),
-        )
-    )
-
-
-def close(previous: Seal | None, entries: Sequence[Entry]) -> Seal:
+def close(previous: Seal | None, entries: Sequence[Entry], standing: Standing | None) -> Seal:
     """Seal the entries that follow the last seal of their tenant.
 
+    `standing`: what all windows hold after them, if it is to be a checkpoint.
+
     Raises:
-        ValueError: no entries, or others than those that follow; the last seal has no
-            `standing` any more.
+        ValueError: no entries, or others than those that follow.
     """
     seq = previous.last_seq if previous is not None else 0
     if [entry.seq for entry in entries] != list(range(seq + 1, seq + 1 + len(entries))) or not (
         entries
     ):
         raise ValueError(f"a seal after entry {seq} is made of the entries that follow it")
-    standing = standing_after(previous, entries)
-    entries_sha256 = _digest_of(map(line, entries))
-    standing_sha256 = _digest_of(_standing_lines(standing))
-    before = previous.digest if previous is not None else BEFORE_THE_FIRST
-    return Seal(
+    sealed = Seal(
         tenant=entries[0].tenant,
         first_seq=seq + 1,
         last_seq=entries[-1].seq,
         at_ms=entries[-1].at_ms,
-        previous=before,
-        entries_sha256=entries_sha256,
-        standing_sha256=standing_sha256,
-        digest=_chained(before, seq + 1, entries[-1].seq, entries_sha256, standing_sha256),
+        previous=previous.digest if previous is not None else BEFORE_THE_FIRST,
+        entries_sha256=lines.entries_sha256(entries),
+        standing_sha256=lines.standing_sha256(standing) if standing is not None else NO_CHECKPOINT,
+        digest="",
         standing=standing,
     )
+    return msgspec.structs.replace(sealed, digest=_digest(sealed))
 
 
-def standing_after(previous: Seal | None, entries: Iterable[Entry]) -> dict[WindowName, Amounts]:
-    """Every window as it stands after these entries, which follow the seal.
+def is_checkpoint_due(checkpoint: Seal | None, last_seq: int) -> bool:
+    """Whether a seal up to this entry is to be a checkpoint, after the last one.
+
+    A checkpoint writes every window, so it has to wait for as many entries: then it costs
+    each entry the same, however many windows there are.
 
     Raises:
-        ValueError: the seal has no `standing` any more.
+        ValueError: the last one has no `standing` any more.
     """
-    if previous is not None and previous.standing is None:
-        raise ValueError(f"seal {previous.last_seq} of {previous.tenant!r} gave its windows away")
-    standing = dict(previous.standing or {}) if previous is not None else {}
+    return checkpoint is None or last_seq - checkpoint.last_seq >= len(_standing(checkpoint))
+
+
+def standing_after(checkpoint: Seal | None, entries: Iterable[Entry]) -> dict[WindowName, Amounts]:
+    """Every window as it stands after these entries, which follow the checkpoint.
+
+    Raises:
+        ValueError: the checkpoint has no `standing` any more.
+    """
+    standing = dict(_standing(checkpoint)) if checkpoint is not None else {}
     for entry in entries:
         for window, change in entry.postings:
             standing[window] = standing.get(window, Amounts()).plus(change)
@@ -155,55 +125,62 @@ def check_chain(seals: Iterable[Seal]) -> Iterator[Difference]:
             yield Difference(where, "the seal before", seal.previous, before.digest)
         if before is not None and seal.first_seq != before.last_seq + 1:
             yield Difference(where, "first entry", seal.first_seq, before.last_seq + 1)
-        digest = _chained(
-            seal.previous,
-            seal.first_seq,
-            seal.last_seq,
-            seal.entries_sha256,
-            seal.standing_sha256,
-        )
+        digest = _digest(seal)
         if seal.digest != digest:
             yield Difference(where, "digest", seal.digest, digest)
         if seal.standing is not None:
-            standing_sha256 = _digest_of(_standing_lines(seal.standing))
-            if seal.standing_sha256 != standing_sha256:
-                yield Difference(where, "windows", seal.standing_sha256, standing_sha256)
+            yield from check_standing(seal, seal.standing)
         before = seal
 
 
 def check_entries(seal: Seal, entries: Iterable[Entry]) -> Iterator[Difference]:
     """Whether these are the entries that were sealed."""
-    entries_sha256 = _digest_of(map(line, entries))
+    entries_sha256 = lines.entries_sha256(entries)
     if entries_sha256 != seal.entries_sha256:
         yield Difference(_where(seal), "entries", seal.entries_sha256, entries_sha256)
+
+
+def check_standing(seal: Seal, standing: Standing) -> Iterator[Difference]:
+    """Whether this is what the windows held at a checkpoint."""
+    standing_sha256 = lines.standing_sha256(standing)
+    if seal.is_checkpoint and seal.standing_sha256 != standing_sha256:
+        yield Difference(_where(seal), "windows", seal.standing_sha256, standing_sha256)
+
+
+def check_head(seals: Sequence[Seal], kept: Head) -> str | None:
+    """What is wrong with a head that somebody kept, given the seals of its tenant as they are.
+
+    None: nothing at or before it was changed since.
+    """
+    where = f"entry {kept.seq} of {kept.tenant!r}"
+    if not seals:
+        return f"{where}: the journal has no seals any more"
+    if kept.seq < seals[0].last_seq:
+        return f"{where}: its seal is gone, the oldest one left ends with {seals[0].last_seq}"
+    after = [seal for seal in seals if seal.last_seq >= kept.seq]
+    if not after or after[0].last_seq != kept.seq:
+        return f"{where}: no seal ends there any more, so the journal was sealed again"
+    if after[0].digest != kept.digest:
+        return f"{where}: the seal is now {after[0].digest}, so an entry before it was changed"
+    broken = next(check_chain(after), None)
+    if broken is not None:
+        return f"{where}: the chain from there on is broken, {broken.where}: {broken.what}"
+    return None
+
+
+def _standing(checkpoint: Seal) -> Standing:
+    if checkpoint.standing is None:
+        raise ValueError(f"what stood at {_where(checkpoint)} is not kept any more")
+    return checkpoint.standing
 
 
 def _where(seal: Seal) -> str:
     return f"journal of {seal.tenant}, entries {seal.first_seq} to {seal.last_seq}"
 
 
-def _window_line(window: WindowName, amounts: Amounts) -> _Line:
-    return _Line(window.scope, window.unit.value, str(window.period), window.start_ms, *amounts)
-
-
-def _standing_lines(standing: Mapping[WindowName, Amounts]) -> list[bytes]:
-    """Sorted, and without the windows in which nothing stands."""
-    return sorted(
-        _encode(_window_line(window, amounts))
-        for window, amounts in standing.items()
-        if any(amounts)
+def _digest(seal: Seal) -> str:
+    text = (
+        f"{seal.previous} {seal.first_seq} {seal.last_seq} {seal.entries_sha256}"
+        f" {seal.standing_sha256}"
     )
-
-
-def _digest_of(lines: Iterable[bytes]) -> str:
-    digest = sha256()
-    for each in lines:
-        digest.update(each + b"\n")
-    return digest.hexdigest()
-
-
-def _chained(
-    previous: str, first_seq: int, last_seq: int, entries_sha256: str, standing_sha256: str
-) -> str:
-    text = f"{previous} {first_seq} {last_seq} {entries_sha256} {standing_sha256}"
     return sha256(text.encode()).hexdigest()

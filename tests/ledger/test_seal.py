@@ -10,11 +10,21 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from proxy.domain.money import INT64_MAX, Unit
-from proxy.domain.period import Period
+from proxy.domain.period import Period, Step
 from proxy.domain.scope import Scope
-from proxy.ledger import seal
+from proxy.ledger.audit import Head
 from proxy.ledger.journal import Amounts, Entry, Kind, Posting, WindowName
-from proxy.ledger.seal import Seal, check_chain, check_entries, close, standing_after
+from proxy.ledger.lines import entry_line, read_standing, write_standing
+from proxy.ledger.seal import (
+    Seal,
+    check_chain,
+    check_entries,
+    check_head,
+    check_standing,
+    close,
+    is_checkpoint_due,
+    standing_after,
+)
 
 DEV = WindowName(Scope("tenant:dev"), Unit.USD_MICROCENTS, Period.DAY, 0)
 BOT = WindowName(Scope("tenant:dev/agent:bot"), Unit.TOKENS, Period.LIFETIME, 0)
@@ -42,12 +52,13 @@ def entries(first: int, last: int) -> list[Entry]:
 def chain(*runs: Sequence[Entry]) -> list[Seal]:
     seals: list[Seal] = []
     for run in runs:
-        seals.append(close(seals[-1] if seals else None, run))
+        before = seals[-1] if seals else None
+        seals.append(close(before, run, standing_after(before, run)))
     return seals
 
 
 def test_a_line_of_an_export_is_the_same_for_ever() -> None:
-    assert seal.line(entry(7, reserved=INT64_MAX, actor="ops")) == (
+    assert entry_line(entry(7, reserved=INT64_MAX, actor="ops")) == (
         b'{"tenant":"dev","seq":7,"at_ms":7000,"kind":"reserve","reservation_id":"rsv_7",'
         b'"scope":"tenant:dev","actor":"ops","trace_id":"' + b"a" * 32 + b'",'
         b'"price_version":"genai-prices 1","postings":[{"scope":"tenant:dev",'
@@ -58,7 +69,7 @@ def test_a_line_of_an_export_is_the_same_for_ever() -> None:
 
 def test_a_digest_can_be_recomputed_from_an_export_by_hand() -> None:
     (sealed,) = chain(entries(1, 3))
-    lines = b"".join(seal.line(each) + b"\n" for each in entries(1, 3))
+    lines = b"".join(entry_line(each) + b"\n" for each in entries(1, 3))
     standing = sorted(
         [
             b'{"scope":"tenant:dev","unit":"USD_MICROCENTS","period":"day",'
@@ -87,12 +98,12 @@ def test_a_seal_says_what_its_entries_led_to() -> None:
 )
 def test_only_the_entries_that_follow_are_sealed(run: list[Entry]) -> None:
     with pytest.raises(ValueError, match="entries that follow"):
-        close(None, run)
+        close(None, run, None)
 
 
 def test_a_seal_without_its_windows_is_no_ground_to_stand_on() -> None:
     (first,) = chain(entries(1, 2))
-    with pytest.raises(ValueError, match="gave its windows away"):
+    with pytest.raises(ValueError, match="not kept any more"):
         standing_after(replace(first, standing=None), entries(3, 4))
 
 
@@ -159,6 +170,68 @@ def test_windows_put_into_a_seal_by_hand_are_found() -> None:
 
 
 def test_lines_are_json_that_others_read() -> None:
-    read = msgspec.json.decode(seal.line(entry(1)))
+    read = msgspec.json.decode(entry_line(entry(1)))
     assert read["postings"][0]["reserved"] == 5
     assert list(read)[:4] == ["tenant", "seq", "at_ms", "kind"]
+
+
+amounts = st.builds(Amounts, *[st.integers(-INT64_MAX - 1, INT64_MAX)] * 6, st.sampled_from([0, 1]))
+windows = st.builds(
+    WindowName,
+    st.sampled_from([Scope("tenant:dev"), Scope("tenant:dev/agent:a.b")]),
+    st.sampled_from(Unit),
+    st.sampled_from(
+        [
+            Period.LIFETIME,
+            Period(Step.DAY, "Europe/Lisbon"),
+            Period(Step.ROLLING, rolling_ms=86_400_000),
+        ]
+    ),
+    st.integers(0, 10**14),
+)
+
+
+@given(standing=st.dictionaries(windows, amounts))
+def test_what_stands_reads_as_it_was_written(standing: dict[WindowName, Amounts]) -> None:
+    written = write_standing(standing)
+    assert read_standing(written) == {w: a for w, a in standing.items() if any(a)}
+    assert write_standing(read_standing(written)) == written
+
+
+def test_a_checkpoint_waits_for_as_many_entries_as_it_has_windows() -> None:
+    assert is_checkpoint_due(None, 1)
+    (first,) = chain(entries(1, 10))
+    assert not is_checkpoint_due(first, 11)
+    assert is_checkpoint_due(first, 12)
+    with pytest.raises(ValueError, match="not kept any more"):
+        is_checkpoint_due(replace(first, standing=None), 12)
+
+
+def test_a_seal_that_is_no_checkpoint_is_chained_all_the_same() -> None:
+    first = close(None, entries(1, 2), None)
+    second = close(first, entries(3, 4), standing_after(None, entries(1, 4)))
+    assert (first.is_checkpoint, second.is_checkpoint) == (False, True)
+    assert list(check_chain([first, second])) == []
+    assert list(check_standing(first, {DEV: Amounts(reserved=9)})) == []
+    assert [d.what for d in check_standing(second, {})] == ["windows"]
+
+
+def test_a_kept_head_tells_whether_anything_before_it_was_changed() -> None:
+    honest = chain(entries(1, 3), entries(4, 6), entries(7, 9))
+    kept = honest[1].head
+    assert kept == Head("dev", 6, honest[1].digest)
+    assert check_head(honest, kept) is None
+    assert check_head(honest[1:], kept) is None
+    edited = entries(1, 9)
+    edited[1] = replaced(edited[1], actor="mallory")
+    anew = chain(edited[:3], edited[3:6], edited[6:])
+    broken = [honest[0], honest[1], anew[2]]
+    for seals, said in (
+        ([], "no seals any more"),
+        (honest[2:], "is gone"),
+        (honest[:1], "no seal ends there"),
+        (chain(entries(1, 5), entries(6, 9)), "no seal ends there"),
+        (anew, "an entry before it was changed"),
+        (broken, "chain from there on is broken"),
+    ):
+        assert said in (check_head(seals, kept) or "")
