@@ -153,6 +153,7 @@ def _calendar_window(step: Step, zone: ZoneInfo, at_ms: int) -> Window:
     # Clocks set back over midnight show the old date once more in a window that has begun.
     if window.end_ms is not None and at_ms >= window.end_ms:
         return _from_day(step, zone, _next_first(step, first))
+    # And those set forward from before it show the new date in one that has not ended.
     if at_ms < window.start_ms:
         return _from_day(step, zone, _first_day(step, first - _DAY))
     return window
@@ -180,7 +181,7 @@ def _next_first(step: Step, first: date) -> date:
 
 
 def _midnight_ms(zone: ZoneInfo, day: date) -> int:
-    """The first moment of the day there. A midnight that clocks skip is when they skip it."""
+    """The first moment of the day there. A midnight that clocks skip is when it would have been."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
     return (midnight.astimezone(UTC) - _EPOCH) // _MS
 

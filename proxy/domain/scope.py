@@ -126,7 +126,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
     if pattern.endswith("/*"):
         return re.compile(f"{re.escape(pattern[:-2])}(/.*)?")
     segments = (
-        rf"(?:/(?!{RUN}:)[^/]+)*" if segment == _BETWEEN else f"/{_segment(segment)}"
+        "(?:/[^/]+)*" if segment == _BETWEEN else f"/{_segment(segment)}"
         for segment in pattern.split("/")
     )
     return re.compile("".join(segments)[1:])

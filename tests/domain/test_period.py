@@ -146,6 +146,14 @@ def test_windows_leave_no_gap_where_clocks_change() -> None:
     check_changes(0, every=19)
 
 
+def test_windows_leave_no_gap_where_clocks_skip_midnight_from_before_it() -> None:
+    """Toronto's went from half past eleven to half past twelve: the old day ends at twelve."""
+    skipped_ms = ms("1919-03-31T04:30Z")
+    for at_ms in (skipped_ms - 1, skipped_ms):
+        check_around(Step.DAY, "America/Toronto", at_ms)
+    assert window(Step.DAY, "America/Toronto", "1919-03-31T04:59Z")[1] == "1919-03-31T05:00:00Z"
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("first", range(10))
 def test_windows_leave_no_gap_wherever_clocks_ever_changed(first: int) -> None:

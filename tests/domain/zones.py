@@ -15,7 +15,7 @@ _HEADER = struct.Struct(">4s16x6l")
 
 @cache
 def changes() -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """By zone, when its clocks changed since 1970, in ms. Zones that are the same stand once."""
+    """By zone, when its clocks changed since 1902, in ms. Zones that are the same stand once."""
     by_content: dict[bytes, tuple[str, tuple[int, ...]]] = {}
     for zone in sorted(zoneinfo.available_timezones()):
         content = _content(zone)
@@ -37,5 +37,5 @@ def _changes_ms(content: bytes) -> Iterator[int]:
     second = 44 + times * 4 + times + types * 6 + chars + leaps * 8 + isstd + isutc
     _, _, _, _, times, _, _ = _HEADER.unpack_from(content, second)
     for at_s in struct.unpack_from(f">{times}q", content, second + 44):
-        if at_s > 0:
+        if at_s > -(2**31):
             yield at_s * 1_000
