@@ -4,10 +4,28 @@ Operations are counted, not timed: a machine's speed wanders, its query plans do
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from tests.ledger.builders import BOT, DEV, ask, balance_of, declare, line
-from tests.ledger.harness import SqliteHarness
+import pytest
+
+from proxy.domain.period import Period, Step
+from tests.ledger.builders import (
+    BOT,
+    DEV,
+    TOKENS,
+    USD,
+    ask,
+    balance_of,
+    commit,
+    declare,
+    event,
+    fund,
+    line,
+    run_of,
+)
+from tests.ledger.harness import HOUR_MS, MINUTE_MS, SqliteHarness, scratch
 from tests.ledger.sqlite.faults import Faults
 
 HISTORY = 100_000
@@ -15,79 +33,179 @@ HISTORY = 100_000
 FILL_RESERVATIONS = f"""
 WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {HISTORY})
 INSERT INTO reservations (
-    id, tenant, key, payload_hash, state, subject, unit, action_kind, action_name, windows,
-    rung, amount, overage, on_expiry, dispatched, created_at_ms, ttl_ms, expires_at_ms,
-    lapses_at_ms, extensions, metadata, granted, finalized_at_ms, settled_key, settled_hash,
-    settled, charged, uncovered, estimated
+    id, tenant, key, payload_hash, state, subject, scope, action_kind, action_name, trace_id,
+    price_version, windows, rung, amounts, overage, on_expiry, dispatched, created_at_ms, ttl_ms,
+    expires_at_ms, lapses_at_ms, extensions, metadata, granted, finalized_at_ms, settled_key,
+    settled_hash, settled, charged, estimated
 )
-SELECT 'old_' || x, 'dev', 'old ' || x, '', 'COMMITTED', '{{"tenant":"dev"}}',
-    'USD_MICROCENTS', 'llm.completion', '', '[1]', 0, 5, 'ALLOW_IF_AVAILABLE', 'uncertain', 1,
-    0, 60000, 60000, 60000, 0, '{{}}', '[5,60000,[]]', 1, 'k', '', '["COMMITTED",5,0,0,[]]', 5, 0, 0
+SELECT 'old_' || x, 'dev', 'old ' || x, '', 'COMMITTED', '{{"tenant":"dev"}}', 'tenant:dev',
+    'llm.completion', '', '', '', '[1]', 0, '{{"USD_MICROCENTS":5}}', 'ALLOW_IF_AVAILABLE',
+    'uncertain', 1, 0, 60000, 60000, 60000, 0, '{{}}', '[{{"USD_MICROCENTS":5}},60000,[]]', 1, 'k',
+    '', '["COMMITTED",{{"USD_MICROCENTS":5}},{{}},{{}},[]]', '{{"USD_MICROCENTS":5}}', 0
 FROM n
 """
 FILL_JOURNAL = f"""
 WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {HISTORY}),
     last (seq) AS (SELECT max(seq) FROM journal)
 INSERT INTO journal
-SELECT 'dev', last.seq + 2 * x + half.y, 0, half.kind, 'old_' || x, half.postings, ''
+SELECT 'dev', last.seq + 2 * x + half.y, 0, half.kind, 'old_' || x, 'tenant:dev', '', '', '',
+    half.postings
 FROM n, last, (
     SELECT -1 AS y, 'reserve' AS kind, '[[1,0,5,0,0,0,0,0]]' AS postings
     UNION ALL SELECT 0, 'commit', '[[1,0,-5,5,0,0,0,0]]'
 ) AS half
 """
+FILL_WINDOWS = f"""
+WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {HISTORY})
+INSERT INTO windows
+SELECT NULL, budget_id, start_ms - {HOUR_MS} * x, start_ms - {HOUR_MS} * (x - 1), '0', 0,
+    0, 0, 0, 0, 0, 0, 0
+FROM n, windows WHERE id = 2
+"""
+
+PLAIN = (line(DEV, 10**9), line(BOT, 10**9))
+EVERY_KIND = (
+    line(DEV, 10**9),
+    line(DEV, 10**9, period=Period.HOUR, rollover_max=50),
+    line(DEV, 10**9, period=Period(Step.ROLLING, rolling_ms=HOUR_MS)),
+    line(DEV, 10**9, unit=TOKENS),
+    line("tenant:dev/**/agent:*", 10**9, period=Period.DAY, idle_ttl_ms=MINUTE_MS),
+    line("tenant:dev/agent:*/run:*", 10**9, idle_ttl_ms=MINUTE_MS),
+)
 
 
-async def statements_of_a_call(sqlite: SqliteHarness, faults: Faults) -> Mapping[str, list[str]]:
+@dataclass
+class Meter:
+    """Counts what connections do: their statements, and the steps of SQLite's machine."""
+
+    faults: Faults
+    steps: int = 0
+    connections: list[sqlite3.Connection] = field(default_factory=list)
+    spent: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+
+    def connect(self, path: Path, create: bool) -> sqlite3.Connection:
+        connection = self.faults.connect(path, create)
+        connection.set_progress_handler(self._step, 1)
+        self.connections.append(connection)
+        return connection
+
+    def stop(self) -> None:
+        """Count no more: what follows is not to be measured, and long."""
+        for connection in self.connections:
+            connection.set_progress_handler(None, 0)
+
+    def _step(self) -> int:
+        self.steps += 1
+        return 0
+
+    def take(self, name: str) -> None:
+        """What was spent since the last time was spent on this."""
+        self.spent[name] = self.steps, list(self.faults.statements)
+        self.steps = 0
+        self.faults.statements.clear()
+
+
+@pytest.fixture
+def meter(faults: Faults) -> Meter:
+    return Meter(faults)
+
+
+@pytest.fixture
+async def metered(meter: Meter) -> AsyncIterator[SqliteHarness]:
+    """A fresh home whose every step is counted."""
+    with scratch() as directory:
+        harness = SqliteHarness(directory, connect=meter.connect)
+        yield harness
+        await harness.close()
+
+
+async def cost_of_a_call(
+    sqlite: SqliteHarness, meter: Meter, run: str = "run"
+) -> Mapping[str, tuple[int, list[str]]]:
+    """What each operation spends that the life of one call is made of."""
     ledger = sqlite.ledger
-    spent: dict[str, list[str]] = {}
-
-    def take(name: str) -> None:
-        spent[name] = list(faults.statements)
-        faults.statements.clear()
-
-    faults.statements.clear()
-    grant = await ledger.reserve(ask(5))
-    take("reserve")
+    meter.take("before")
+    meter.spent.clear()
+    grant = await ledger.reserve(ask({USD: 5, TOKENS: 7}, run=run))
+    meter.take("reserve")
     await ledger.dispatch(grant.reservation_id)
-    take("dispatch")
-    await ledger.grow(grant.reservation_id, by=1, key="more")
-    take("grow")
+    meter.take("dispatch")
+    await ledger.grow(grant.reservation_id, by={USD: 1}, key="more")
+    meter.take("grow")
     await ledger.extend(grant.reservation_id, by_ms=1, key="longer")
-    take("extend")
-    await ledger.commit(grant.reservation_id, actual=5, key="end", payload_hash="")
-    take("commit")
+    meter.take("extend")
+    await commit(ledger, grant.reservation_id, {USD: 5, TOKENS: 6}, key="end")
+    meter.take("commit")
+    await ledger.apply(event({USD: 1}, run=run))
+    meter.take("event")
     await ledger.expire(limit=100)
-    take("expire")
-    await ledger.balances([DEV, BOT], ask(1).unit)
-    take("balances")
-    return spent
+    meter.take("expire")
+    await ledger.balances([DEV, BOT, run_of(BOT, run)], USD)
+    meter.take("balances")
+    await fund(ledger, DEV, 1, key=grant.reservation_id)
+    meter.take("fund")
+    return dict(meter.spent)
 
 
-async def test_a_call_takes_as_many_statements_after_100_000_others(
-    sqlite: SqliteHarness, faults: Faults
+async def test_a_call_takes_as_many_steps_after_100_000_others(
+    metered: SqliteHarness, meter: Meter
 ) -> None:
     """inferrail took 104 ms for a reserve after 5,000 receipts."""
-    await declare(sqlite.ledger, line(DEV, 10**9), line(BOT, 10**9))
-    await statements_of_a_call(sqlite, faults)
-    fresh = await statements_of_a_call(sqlite, faults)
-    with sqlite3.connect(sqlite.path) as connection:
+    await declare(metered.ledger, *EVERY_KIND)
+    await cost_of_a_call(metered, meter)
+    fresh = await cost_of_a_call(metered, meter)
+    with sqlite3.connect(metered.path) as connection:
         connection.execute(FILL_JOURNAL)
         connection.execute(FILL_RESERVATIONS)
+        connection.execute(FILL_WINDOWS)
         connection.execute("UPDATE windows SET spent = spent + 5 * ? WHERE id = 1", (HISTORY,))
-    old = await statements_of_a_call(sqlite, faults)
+    old = await cost_of_a_call(metered, meter)
     assert old == fresh
-    assert max(len(statements) for statements in old.values()) <= 15
-    assert (await balance_of(sqlite.ledger, DEV)).spent == 5 * HISTORY + 15
-    assert (await sqlite.ledger.verify()).differences == ()
+    meter.stop()
+    assert (await balance_of(metered.ledger, DEV, Period.LIFETIME, USD)).spent == 5 * HISTORY + 18
+    assert (await metered.ledger.verify()).differences == ()
+
+
+async def test_a_plain_call_takes_few_statements(metered: SqliteHarness, meter: Meter) -> None:
+    await declare(metered.ledger, *PLAIN)
+    await cost_of_a_call(metered, meter)
+    spent = await cost_of_a_call(metered, meter)
+    counts = {name: len(statements) for name, (_, statements) in spent.items()}
+    assert counts["reserve"] <= 10
+    assert counts["dispatch"] <= 8
+    assert counts["commit"] <= 9
+    assert max(counts.values()) <= 15
+
+
+async def test_a_retired_budget_costs_nothing_any_more(
+    metered: SqliteHarness, meter: Meter
+) -> None:
+    """However many runs there were, the next one finds only those that still count."""
+    await declare(metered.ledger, *EVERY_KIND)
+    costs = []
+    for run in range(8):
+        costs.append(await cost_of_a_call(metered, meter, f"run-{run}"))
+        metered.advance_ms(2 * MINUTE_MS)
+    assert costs[3:] == [costs[3]] * 5
 
 
 async def test_no_statement_of_a_call_scans_a_table_that_grows(
-    sqlite: SqliteHarness, faults: Faults
+    metered: SqliteHarness, meter: Meter
 ) -> None:
-    await declare(sqlite.ledger, line(DEV, 10**9), line(BOT, 10**9))
-    spent = await statements_of_a_call(sqlite, faults)
-    statements = {statement for taken in spent.values() for statement in taken}
-    with sqlite3.connect(sqlite.path) as connection:
+    await declare(metered.ledger, *EVERY_KIND)
+    spent = await cost_of_a_call(metered, meter, "first")
+    for _ in range(2):
+        metered.advance_ms(HOUR_MS)
+        await metered.ledger.expire(limit=0)
+    later = await cost_of_a_call(metered, meter, "second")
+    statements = {
+        statement
+        for each in (spent, later)
+        for _, taken in each.values()
+        for statement in taken
+        if statement.startswith(("SELECT", "UPDATE", "DELETE"))
+    }
+    with sqlite3.connect(metered.path) as connection:
         plans = {
             statement: [
                 detail
@@ -96,8 +214,7 @@ async def test_no_statement_of_a_call_scans_a_table_that_grows(
                 )
             ]
             for statement in statements
-            if statement.startswith(("SELECT", "UPDATE", "DELETE"))
         }
     scans = {detail for details in plans.values() for detail in details if "SCAN" in detail}
     assert scans == {"SCAN ledger", "SCAN templates"}, "one row, and a few lines of configuration"
-    assert len(plans) > 10
+    assert len(plans) > 20

@@ -10,15 +10,30 @@ from pathlib import Path
 import pytest
 
 from proxy.domain.errors import LedgerUnavailable
-from proxy.domain.period import Period
+from proxy.domain.period import Period, Step
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Entry
-from proxy.ledger.protocol import Balance, BudgetStatus, Reservation
+from proxy.ledger.protocol import Balance, BudgetStatus, FundOperation, Reservation
 from proxy.ledger.sqlite.ledger import SqliteLedger
-from tests.ledger.builders import BOT, DEV, USD, ask, declare, hold, line
+from tests.ledger.builders import (
+    BOT,
+    DEV,
+    TOKENS,
+    USD,
+    ask,
+    commit,
+    declare,
+    event,
+    fund,
+    hold,
+    line,
+    spend,
+    usd,
+)
 from tests.ledger.harness import (
     DAY_MS,
+    HOUR_MS,
     SECOND_MS,
     ManualClock,
     SqliteHarness,
@@ -33,18 +48,31 @@ Books = tuple[tuple[Balance, ...], tuple[Reservation, ...], tuple[Entry, ...]]
 OWER = Scope("tenant:dev/agent:owing")
 FIRST, SECOND, LATE, OWING = (f"rsv_{number:032x}" for number in (1, 2, 3, 4))
 
+ROLLING = Period(Step.ROLLING, rolling_ms=DAY_MS // 2)
+LINES = (
+    line(DEV, 1_000, period=Period.DAY, rollover_max=50),
+    line(DEV, 500, period=ROLLING),
+    line(DEV, 1_000, unit=TOKENS),
+    line("tenant:dev/agent:*", 900, period=Period.DAY),
+    line(OWER, 90, period=ROLLING),
+    line("tenant:dev/agent:*/run:*", 50, idle_ttl_ms=HOUR_MS),
+)
+
 
 async def arrange(harness: SqliteHarness) -> None:
-    """Three open holds, one of them lapsed, one given up, and an agent that owes for one."""
+    """Open holds, one of them lapsed, one given up, and an agent that owes for one.
+
+    A day later the rolling windows let go, of what an agent owes for too, and a run is idle.
+    """
     ledger = harness.ledger
-    template = line("tenant:dev/agent:*", 90, period=Period.DAY)
-    await declare(ledger, line(DEV, 1_000, period=Period.DAY), template)
+    await declare(ledger, *LINES)
     for amount in (20, 30, 5):
-        await hold(ledger, amount)
+        await hold(ledger, {USD: amount, TOKENS: 2 * amount})
     await hold(ledger, 40, agent="owing")
     await ledger.release(LATE, key="give up", actor="ops")
-    settled = await ledger.commit(OWING, actual=100, key="settle", payload_hash="")
-    assert settled.uncovered == 10
+    settled = await commit(ledger, OWING, 100)
+    assert settled.uncovered == usd(10)
+    await spend(ledger, 3, run="idle")
     await ledger.reserve(ask(7, ttl_ms=SECOND_MS))
     harness.advance_ms(2 * SECOND_MS)
 
@@ -58,26 +86,39 @@ async def books(ledger: SqliteLedger) -> Books:
 
 
 def change_lines(ledger: SqliteLedger) -> Awaitable[object]:
-    lines = line(DEV, 300, period=Period.DAY), line(BOT, 7)
-    return ledger.declare(lines, templates_max=5)
+    lines = (
+        line(DEV, 300, period=Period.DAY),
+        line(DEV, 500, period=ROLLING, overdraft_limit=5),
+        line(BOT, 7),
+        line("tenant:dev/**/agent:*", 80, period=Period.DAY, idle_ttl_ms=HOUR_MS),
+    )
+    return ledger.declare(lines, templates_max=5, version=2)
 
 
 OPERATIONS: dict[str, Act] = {
-    "reserve": lambda ledger: ledger.reserve(ask(1, key="new", agent="cli")),
+    "reserve": lambda ledger: ledger.reserve(
+        ask({USD: 1, TOKENS: 1}, key="new", agent="cli", run="new")
+    ),
     "dispatch": lambda ledger: ledger.dispatch(SECOND),
-    "grow": lambda ledger: ledger.grow(FIRST, by=1, key="more"),
+    "grow": lambda ledger: ledger.grow(FIRST, by={USD: 1}, key="more"),
     "extend": lambda ledger: ledger.extend(FIRST, by_ms=1, key="longer"),
-    "commit": lambda ledger: ledger.commit(FIRST, actual=25, key="end", payload_hash=""),
+    "commit": lambda ledger: commit(ledger, FIRST, {USD: 25, TOKENS: 50}, key="end"),
     "release": lambda ledger: ledger.release(SECOND, key="end"),
-    "charge_late": lambda ledger: ledger.charge_late(LATE, actual=9, key="late", payload_hash=""),
+    "charge_late": lambda ledger: ledger.charge_late(
+        LATE, actual={USD: 9, TOKENS: 20}, key="late", payload_hash=""
+    ),
+    "apply": lambda ledger: ledger.apply(event({USD: 200, TOKENS: 1}, key="new", is_spent=True)),
     "mark_uncertain": lambda ledger: ledger.mark_uncertain(FIRST),
     "recover": lambda ledger: ledger.recover(),
     "expire": lambda ledger: ledger.expire(limit=10),
     "declare": change_lines,
-    "fund": lambda ledger: ledger.fund(OWER, USD, Period.DAY, 50, "ops"),
-    "set_status": lambda ledger: ledger.set_status(DEV, USD, BudgetStatus.FROZEN, "ops"),
+    "fund": lambda ledger: fund(ledger, OWER, 50, period=ROLLING, key="once"),
+    "reset": lambda ledger: fund(
+        ledger, DEV, 900, FundOperation.RESET_SPENT, period=ROLLING, spent=7
+    ),
+    "set_status": lambda ledger: ledger.set_status(BOT, None, BudgetStatus.FROZEN, actor="ops"),
 }
-ONCE_BY_KEY = ("reserve", "grow", "extend", "commit", "release", "charge_late")
+ONCE_BY_KEY = ("reserve", "grow", "extend", "commit", "release", "charge_late", "apply", "fund")
 """What a caller may try again without knowing whether it happened."""
 
 
@@ -163,7 +204,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from proxy.domain.clock import SystemClock
-from tests.ledger.builders import DEV, ask, declare, line
+from tests.ledger.builders import DEV, ask, commit, declare, line
 from proxy.ledger.sqlite.ledger import SqliteLedger
 
 async def main():
@@ -175,7 +216,7 @@ async def main():
         for turn in range(10**6):
             grant = await ledger.reserve(ask(100, key=f"{number}/{turn}"))
             await ledger.dispatch(grant.reservation_id)
-            await ledger.commit(grant.reservation_id, actual=7, key="k", payload_hash="")
+            await commit(ledger, grant.reservation_id, 7)
             print(grant.reservation_id, flush=True)
     await asyncio.gather(*(call(number) for number in range(8)))
 
@@ -191,7 +232,7 @@ async def test_a_killed_process_loses_nothing_it_has_answered() -> None:
         try:
             for reservation_id in answered:
                 row = await ledger.reservation(reservation_id)
-                assert (row.state, row.charged) == (State.COMMITTED, 7)
+                assert (row.state, row.charged) == (State.COMMITTED, usd(7))
             await ledger.recover()
             open_rows = await ledger.reservations(states=frozenset({State.ACTIVE}), limit=9)
             audit = await ledger.verify()

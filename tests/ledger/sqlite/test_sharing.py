@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from proxy.domain.errors import LedgerUnavailable
-from proxy.domain.period import Period
 from proxy.ledger.sqlite.ledger import SqliteLedger
-from tests.ledger.builders import DEV, USD, ask, balance_of, declare, line
+from tests.ledger.builders import DEV, USD, ask, balance_of, declare, fund, line, usd
 from tests.ledger.harness import ManualClock, SqliteHarness
 
 
@@ -27,8 +26,8 @@ async def test_a_command_works_beside_the_server(sqlite: SqliteHarness) -> None:
     """It funds, the server admits; the server holds, the command sees it."""
     await declare(sqlite.ledger, line(DEV, 10))
     command = sqlite.open(serves=False)
-    await command.fund(DEV, USD, Period.LIFETIME, 90, "ops")
-    assert (await sqlite.ledger.reserve(ask(100))).amount == 100
+    await fund(command, DEV, 90)
+    assert (await sqlite.ledger.reserve(ask(100))).amounts == usd(100)
     assert (await balance_of(command, DEV)).reserved == 100
     assert (await command.verify()).differences == ()
     await command.close()
@@ -39,8 +38,7 @@ FUNDER = """
 import asyncio, sys
 from pathlib import Path
 from proxy.domain.clock import SystemClock
-from proxy.domain.period import Period
-from tests.ledger.builders import DEV, USD
+from tests.ledger.builders import DEV, fund
 from proxy.ledger.sqlite.ledger import SqliteLedger
 
 async def main():
@@ -48,7 +46,7 @@ async def main():
         Path(sys.argv[1]), clock=SystemClock(), new_id=lambda: "rsv_none", serves=False
     )
     for _ in range(100):
-        await ledger.fund(DEV, USD, Period.LIFETIME, 1, "ops")
+        await fund(ledger, DEV, 1)
     await ledger.close()
 
 asyncio.run(main())
@@ -64,7 +62,7 @@ async def test_two_processes_that_write_at_once_lose_nothing(sqlite: SqliteHarne
     ended = asyncio.ensure_future(process.wait())
     held = 0
     while not ended.done() or held < 100:
-        held += (await sqlite.ledger.reserve(ask(1))).amount
+        held += (await sqlite.ledger.reserve(ask(1))).amounts[USD]
     assert ended.result() == 0
     balance = await balance_of(sqlite.ledger, DEV)
     assert (balance.allocated, balance.reserved) == (100_100, held)

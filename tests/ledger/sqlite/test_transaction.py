@@ -97,3 +97,37 @@ def test_changes_keep_their_order(transaction: Transaction, connection: sqlite3.
     transaction.execute_last(NOTE, ("third",))
     transaction.end_operation()
     assert notes(connection) == ["first", "second", "third"]
+
+
+def test_who_only_looks_writes_nothing_and_keeps_nothing(
+    transaction: Transaction, connection: sqlite3.Connection, statements: list[str]
+) -> None:
+    undone: list[str] = []
+
+    def question() -> int:
+        transaction.execute(NOTE, ("now",))
+        transaction.execute_last(NOTE, ("last",))
+        transaction.undoable(lambda: undone.append("first"))
+        row = transaction.insert(NOTE, ("new",))
+        transaction.undoable(lambda: undone.append("second"))
+        return row
+
+    transaction.begin_operation()
+    transaction.undoable(lambda: undone.append("of the operation"))
+    assert transaction.look(question) < 0, "no row has this number"
+    assert undone == ["second", "first"]
+    transaction.execute_last(NOTE, ("after it",))
+    transaction.end_operation()
+    assert notes(connection) == ["after it"]
+    assert [s for s in statements if "operation" in s] == []
+
+
+def test_a_look_that_fails_is_over(transaction: Transaction) -> None:
+    def question() -> None:
+        raise ValueError
+
+    transaction.begin_operation()
+    with pytest.raises(ValueError):  # noqa: PT011 - it is what the question raised
+        transaction.look(question)
+    transaction.execute(NOTE, ("written",))
+    assert transaction.read(NOTES).fetchall() == [("written",)]
