@@ -189,7 +189,7 @@ def _keys(config: Config) -> Iterator[Finding]:
 def _unreachable(config: Config) -> Iterator[Finding]:
     bases = list(_bases(config))
     if not config.budgets:
-        yield Finding(("budgets",), "none: every call is refused")
+        yield Finding(("budgets",), "none: every call that costs anything is refused")
     lines = [
         *((("budgets", n, "scope"), b.scope) for n, b in enumerate(config.budgets)),
         *((("policies", n, "scope"), p.scope) for n, p in enumerate(config.policies)),

@@ -143,7 +143,7 @@ def test_a_key_that_contradicts_the_sidecar_is_told() -> None:
 
 def test_no_budget_at_all_is_told() -> None:
     assert warned("identity: {default: {tenant: dev}}") == [
-        ("budgets", "none: every call is refused")
+        ("budgets", "none: every call that costs anything is refused")
     ]
 
 
