@@ -44,12 +44,14 @@ class _Failed:
 class Group:
     """Runs operations on one file, in the order they were asked.
 
-    An operation whose caller was cancelled before its tick does not happen.
+    An operation whose caller was cancelled before its tick does not happen. `on_leap` is
+    told by how many milliseconds the clock has leaped.
     """
 
-    def __init__(self, file: LedgerFile, clock: Clock) -> None:
+    def __init__(self, file: LedgerFile, clock: Clock, on_leap: Callable[[int], None]) -> None:
         self._file = file
         self._clock = clock
+        self._on_leap = on_leap
         self._checkpointer = Checkpointer(file, on_done=self._schedule)
         self._waiting: list[_Asked] = []
         self._timer: asyncio.Handle | None = None
@@ -139,7 +141,9 @@ class Group:
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody may wait for ever
             self._file.drop()
             return [_Failed(error) for _ in batch]
-        ledger_clock.report(moment)
+        if moment.leap_ms:
+            # On its own: whoever is told may fail, and what was written stands.
+            asyncio.get_running_loop().call_soon(self._on_leap, moment.leap_ms)
         self._checkpointer.after_commit()
         return outcomes
 
