@@ -66,13 +66,23 @@ class LedgerFile:
         self.path = path
         self.connect = connect
         self._connection: sqlite3.Connection | None = self._open(create=create)
+        self._identity = self._find()
 
     def connection(self) -> sqlite3.Connection:
-        """The connection; a new one after a failure, and never to a new file.
+        """The connection; a new one after a failure, and never to another file.
+
+        Nobody would find again what is written to a file that was moved away or removed, and
+        its log would spoil the one in its place.
+        Source: https://www.sqlite.org/howtocorrupt.html, "Unlinking or renaming".
 
         Raises:
-            LedgerUnavailable: as when the file was first opened.
+            LedgerUnavailable: as when the file was first opened, or it is not there any more.
         """
+        if self._find() != self._identity:
+            raise LedgerUnavailable(
+                "the file of the ledger was moved, removed or replaced: put it back, "
+                "or restart with the one that is there"
+            )
         if self._connection is None:
             self._connection = self._open(create=False)
         return self._connection
@@ -82,6 +92,14 @@ class LedgerFile:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()
+
+    def _find(self) -> tuple[int, int] | None:
+        """Which file stands at the path, by device and number."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _open(self, *, create: bool) -> sqlite3.Connection:
         try:
