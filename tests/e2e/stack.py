@@ -11,7 +11,7 @@ import yaml
 
 from pricing.tokens import Tokenizers
 from proxy.config.load import parse
-from proxy.domain.clock import SystemClock
+from proxy.domain.clock import Clock, SystemClock
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Entry
@@ -106,12 +106,14 @@ def config_text(folder: Path, upstream: str, changes: Mapping[str, object]) -> s
 
 
 @asynccontextmanager
-async def running(folder: Path, simulator: Simulator, **changes: object) -> AsyncIterator[Stack]:
+async def running(
+    folder: Path, simulator: Simulator, clock: Clock | None = None, /, **changes: object
+) -> AsyncIterator[Stack]:
     """A proxy before the simulator, until the block ends. `changes` replace sections."""
     text = config_text(folder, simulator.base_url, changes)
     config = parse(text, file="test", env={})
     log = ListLog()
-    clock = SystemClock()
+    clock = clock or SystemClock()
     server = Server(config, clock, log, tokenizers=loaded_tokenizers())
     await server.start()
     books = SqliteLedger.open(folder / "ledger.db", clock=clock, new_id=str, serves=False)
