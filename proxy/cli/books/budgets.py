@@ -77,6 +77,9 @@ def budgets_group() -> None:
 def list_command(config_file: Path | None, as_json: bool) -> None:
     """Show every budget in its current window.
 
+    A budget whose line was taken out of the configuration is shown as not declared. It still
+    limits, as it did before: put its line back with another amount, or fund it.
+
     \b
     spendgate budgets list -c config.yaml
     spendgate budgets list -c config.yaml --json
@@ -236,7 +239,7 @@ def _standing(balance: "Balance") -> list[str]:
     if balance.is_over_limit:
         said.append("over its limit")
     if not balance.declared:
-        said.append("not declared any more")
+        said.append("not declared any more, and still limits")
     if balance.window_end_ms is not None:
         said.append(f"resets {iso(balance.window_end_ms)}")
     return said
