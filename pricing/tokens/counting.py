@@ -16,7 +16,7 @@ from unicodedata import normalize
 import msgspec
 
 from pricing.profile import Profile, Tokenizer
-from pricing.tokens.vocabulary import PUBLISHED, load_encoder
+from pricing.tokens.vocabulary import PUBLISHED, TextEncoder
 
 PIECE_CHARACTERS: Final = 32_768
 """A longer text is counted in pieces of about this length."""
@@ -40,10 +40,10 @@ slash continues a line's end."""
 
 
 class Encoder(Protocol):
-    """What of a tiktoken encoding is used here."""
+    """What counts with one vocabulary."""
 
-    def encode_ordinary(self, text: str) -> list[int]:
-        """The tokens of `text`; special tokens in it are ordinary text."""
+    def count(self, text: str) -> int:
+        """How many tokens `text` has; special tokens in it are ordinary text."""
         ...
 
 
@@ -61,7 +61,7 @@ class Tokenizers:
     works from the first moment on. All methods may be called from any thread.
     """
 
-    def __init__(self, load: Callable[[str], Encoder] = load_encoder) -> None:
+    def __init__(self, load: Callable[[str], Encoder] = TextEncoder) -> None:
         self._load = load
         self._loading = Lock()
         self._encoders: dict[str, Encoder] = {}
@@ -137,7 +137,7 @@ def _count_piece(piece: str, encoder: Encoder) -> Count:
     if len(piece) > PIECE_CHARACTERS_MAX:
         return Count(_utf8_bytes(piece), exact=False)
     try:
-        return Count(len(encoder.encode_ordinary(piece)), exact=True)
+        return Count(encoder.count(piece), exact=True)
     except BaseException as error:
         # A panic inside tiktoken is a BaseException of a type that cannot be imported.
         if type(error).__name__ != "PanicException":
