@@ -48,8 +48,9 @@ def test_a_text_counts_as_under_the_published_pattern(text: str, name: str) -> N
 def test_every_kind_of_blank_counts_as_under_the_published_pattern(name: str, blank: str) -> None:
     for other in (*BLANKS, *NEARLY_BLANK, *LINE_ENDS):
         for word in VISIBLE:
-            text = f"{word}{blank}{other}{word}\n{2 * blank}{word}{other}{blank}{word}{2 * blank}"
-            assert count(name, text) == published_count(name, text), repr(text)
+            for end in (f"{2 * blank}{other}{word}", f"\n{2 * blank}{word}{other}{blank}", ""):
+                text = f"{word}{blank}{other}{word}{end}\n{other}{2 * blank}"
+                assert count(name, text) == published_count(name, text), repr(text)
 
 
 @pytest.mark.parametrize("name", NAMES)
