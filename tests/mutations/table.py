@@ -248,4 +248,21 @@ MUTATIONS: Final = (
         "if False:",
         (f"{LEDGER}/test_windows.py::test_templates_make_no_more_than_they_may",),
     ),
+    Mutation(
+        "write on into a file that was moved away",
+        "proxy/ledger/sqlite/file/connection.py",
+        "if self._find() != self._identity:",
+        "if False:",
+        (
+            "tests/ledger/sqlite/test_failures.py::test_a_file_that_was_moved_away_is_waited_for",
+            "tests/e2e/test_ledger.py::test_while_the_file_is_away_no_call_leaves",
+        ),
+    ),
+    Mutation(
+        "let every user of the machine read the ledger",
+        "proxy/ledger/sqlite/file/connection.py",
+        "os.O_EXCL, 0o600",
+        "os.O_EXCL, 0o644",
+        ("tests/ledger/sqlite/test_sharing.py::test_a_new_ledger_is_for_its_owner_alone",),
+    ),
 )
