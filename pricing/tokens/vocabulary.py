@@ -130,6 +130,8 @@ class TextEncoder:
 
     def count(self, text: str) -> int:
         """How many tokens the text has."""
+        if text.isascii() and not ("  " in text or "\t" in text or "\v" in text or "\f" in text):
+            return len(self._encode(text))
         pieces = _cut_before_last_blanks(text)
         return len(self._encode("1".join(pieces))) - (len(pieces) - 1)
 
