@@ -137,8 +137,5 @@ def fault_of(text: str) -> Fault:
 
 def _redirected(code: str, host: str, port: str) -> Fault:
     remedy = Remedy.FOLLOW if code == "MOVED" else Remedy.FOLLOW_ONCE
-    return Fault(
-        "the nodes of the store do not agree on who has a key",
-        remedy,
-        target=Endpoint(host, int(port)),
-    )
+    target = Endpoint("" if host == "?" else host, int(port))
+    return Fault("the nodes of the store do not agree on who has a key", remedy, target=target)

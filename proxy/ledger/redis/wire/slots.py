@@ -33,10 +33,10 @@ def read_owners(reply: Any, asked: Endpoint) -> list[Endpoint | None]:
     try:
         for first, last, (host, port, *_), *_ in reply:
             name = host.decode() if host else ""
+            if not 0 <= first <= last < SLOTS:
+                raise ValueError("a slot that does not exist")
             owner = Endpoint(asked.host if name in ("", "?") else name, port)
             owners[first : last + 1] = [owner] * (last + 1 - first)
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError("the store did not say which node has which keys") from error
-    if len(owners) != SLOTS:
-        raise ValueError("the store named slots that do not exist")
     return owners
