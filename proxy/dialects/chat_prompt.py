@@ -211,7 +211,7 @@ class _Reading:
         """Text as it stands; anything else as its JSON, a number or a flag not at all."""
         if isinstance(value, str):
             text = value
-        elif isinstance(value, dict | list):
+        elif type(value) is dict or type(value) is list:
             text = encode(value).decode()
         else:
             return

@@ -4,6 +4,7 @@ Labels have a bounded set of values: models and tenants beyond the first hundred
 counted as `other`. Never a prompt, an answer or a credential.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cache
 from typing import Final
@@ -37,6 +38,15 @@ class BoundedLabels:
         return value
 
 
+class Spread(Histogram):
+    """A histogram that finds the bucket of a value by halving: half the work of the library's."""
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        """Count `amount` in the first bucket whose bound is not below it."""
+        self._sum.inc(amount)
+        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
+
+
 class Metrics:
     """One registry and its figures."""
 
@@ -61,26 +71,26 @@ class Metrics:
             "Dollars billed that no budget could fund.",
             registry=self.registry,
         )
-        self.added_latency = Histogram(
+        self.added_latency = Spread(
             "spendgate_added_latency_seconds",
             "Our own time in a call, without the upstream's.",
             buckets=_ADDED_SECONDS,
             registry=self.registry,
         )
-        self.first_byte = Histogram(
+        self.first_byte = Spread(
             "spendgate_time_to_first_byte_seconds",
             "From the request to the first byte of the answer.",
             buckets=_FIRST_BYTE_SECONDS,
             registry=self.registry,
         )
-        self.ledger = Histogram(
+        self.ledger = Spread(
             "spendgate_ledger_seconds",
             "Time of a ledger operation, waiting included.",
             ("operation",),
             buckets=_LEDGER_SECONDS,
             registry=self.registry,
         )
-        self.estimate_ratio = Histogram(
+        self.estimate_ratio = Spread(
             "spendgate_estimate_ratio",
             "Actual cost over estimate.",
             buckets=_RATIOS,
