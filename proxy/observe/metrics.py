@@ -10,6 +10,7 @@ from functools import cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.samples import Sample
 
 from proxy.domain.money import MICROCENTS_PER_USD, Unit
 from proxy.ledger.protocol import Balance
@@ -39,12 +40,29 @@ class BoundedLabels:
 
 
 class Spread(Histogram):
-    """A histogram that finds the bucket of a value by halving: half the work of the library's."""
+    """A histogram that only counts where it stands, and is brought up to date when it is read.
+
+    The library's takes two locks and a search from bound to bound for each value, which was
+    a thirtieth of a call's work outside the ledger. One thread moves and reads our figures.
+    """
+
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._counts = [0] * len(self._upper_bounds)
+        self._total = 0.0
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
         """Count `amount` in the first bucket whose bound is not below it."""
-        self._sum.inc(amount)
-        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
+        self._counts[bisect_left(self._upper_bounds, amount)] += 1
+        self._total += amount
+
+    def _child_samples(self) -> Iterable[Sample]:
+        self._sum.inc(self._total)
+        for bucket, count in zip(self._buckets, self._counts, strict=True):
+            bucket.inc(count)
+        self._counts = [0] * len(self._counts)
+        self._total = 0.0
+        return super()._child_samples()
 
 
 class Metrics:
