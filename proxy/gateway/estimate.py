@@ -85,7 +85,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
-        return tuple(way.rung for way in self.ways)
+        return tuple([way.rung for way in self.ways])
 
     @property
     def estimate(self) -> int:
