@@ -4,6 +4,7 @@ Hop-by-hop rules: RFC 9110 section 7.6.1; field-report 85.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from multidict import CIMultiDict
@@ -72,6 +73,7 @@ def client_headers(answer: Mapping[str, str]) -> CIMultiDict[str]:
     )
 
 
+@lru_cache(maxsize=64)
 def readable_encodings(accept_encoding: str) -> str:
     """What the caller accepts and we can meter, `identity` when that is nothing."""
     offered = []
