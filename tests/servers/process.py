@@ -81,7 +81,9 @@ class Server:
             text=True,
         )
         assert self._process.stdout is not None
-        threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
+        self._lines = queue.SimpleQueue()
+        pipe = (self._process.stdout, self._lines)
+        threading.Thread(target=self._read, args=pipe, daemon=True).start()
 
     def wait_for(self, text: str) -> None:
         """Read the log on, to the next line with this text."""
@@ -115,12 +117,12 @@ class Server:
     ) -> None:
         self.kill()
 
-    def _read(self, stdout: IO[str]) -> None:
+    def _read(self, stdout: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
         with stdout:
             for line in stdout:
                 self.log.append(line)
-                self._lines.put(line)
-        self._lines.put(None)
+                lines.put(line)
+        lines.put(None)
 
 
 def _flags(options: Mapping[str, str]) -> Iterator[str]:

@@ -104,7 +104,7 @@ async def test_a_server_that_cannot_work_now_is_asked_once_more_a_little_later(
 ) -> None:
     relay.spoil(Answer(reply))
     running = asyncio.ensure_future(store.run(COUNT, KEYS, []))
-    pause = await alarm_before(timers, DEADLINE_MS)
+    pause = await timers.next_pause()
     assert not running.done()
     assert 50 <= pause <= 100
     timers.advance(pause)
@@ -117,7 +117,7 @@ async def test_a_server_that_still_cannot_work_is_told_of(
 ) -> None:
     relay.spoil(LOADING, LOADING)
     running = asyncio.ensure_future(refused(store.run(COUNT, KEYS, [])))
-    timers.advance(await alarm_before(timers, DEADLINE_MS))
+    timers.advance(await timers.next_pause())
     told = await running
     assert told.why == "the store is loading its data"
     assert not told.may_have_applied
@@ -199,7 +199,7 @@ async def test_the_second_try_ends_at_the_deadline_of_the_first(
 ) -> None:
     relay.spoil(LOADING, HoldReply())
     running = asyncio.ensure_future(refused(store.run(COUNT, KEYS, [])))
-    pause = await alarm_before(timers, DEADLINE_MS)
+    pause = await timers.next_pause()
     timers.advance(pause)
     await relay.held()
     timers.advance(DEADLINE_MS - pause - 1)
@@ -243,7 +243,7 @@ async def test_a_caller_cancelled_in_a_pause_leaves_nothing_behind(
 ) -> None:
     relay.spoil(LOADING)
     gone = asyncio.ensure_future(store.run(COUNT, KEYS, []))
-    await alarm_before(timers, DEADLINE_MS)
+    await timers.next_pause()
     gone.cancel()
     with pytest.raises(asyncio.CancelledError):
         await gone
@@ -264,12 +264,3 @@ async def test_wherever_the_wire_breaks_everything_is_applied_once(
     replies = await asyncio.gather(*(store.run(ADD_ONCE, KEYS, [name]) for name in names))
     assert all(1 <= int(reply) <= 30 for [reply] in replies)
     assert server.command("GET", KEYS[0]) == b"30"
-
-
-async def alarm_before(timers: ManualTimers, within_ms: int) -> int:
-    """Let the loop turn until somebody waits for less than this; for how long."""
-    while True:
-        soonest_ms = min((alarm.at_ms for alarm in timers.waiting), default=None)
-        if soonest_ms is not None and soonest_ms - timers.now_ms() < within_ms:
-            return soonest_ms - timers.now_ms()
-        await asyncio.sleep(0)

@@ -64,9 +64,7 @@ class Connection(asyncio.Protocol):
     `on_end` is called once, when nothing more can be asked.
     """
 
-    def __init__(
-        self, *, timers: Timers, reply_ms: int, on_end: Callable[["Connection"], None]
-    ) -> None:
+    def __init__(self, *, timers: Timers, reply_ms: int, on_end: "OnEnd") -> None:
         self._loop = asyncio.get_running_loop()
         self._timers = timers
         self._reply_ms = reply_ms
@@ -205,6 +203,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.end("it was closed" if exc is None else f"it broke: {exc}")
         self.closed.set_result(None)
+
+
+OnEnd = Callable[[Connection], None]
 
 
 def _fail(future: "asyncio.Future[Any] | None", cut: ConnectionCut) -> None:

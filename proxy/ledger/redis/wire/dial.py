@@ -5,21 +5,19 @@ server says so before anybody counts on it.
 """
 
 import asyncio
+import os
 import socket
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import hiredis
 
 from proxy.ledger.redis.wire.address import Address, Endpoint
-from proxy.ledger.redis.wire.connection import Connection, ConnectionCut, pack
+from proxy.ledger.redis.wire.connection import Connection, ConnectionCut, OnEnd, pack
 from proxy.ledger.redis.wire.faults import AttemptFailed, Fault, Remedy
 from proxy.ledger.redis.wire.replies import fault_of
 from proxy.ledger.redis.wire.timing import Timers
-
-OnEnd = Callable[[Connection], None]
 
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 """In seconds, seconds, probes: a peer that went without a word is noticed while idle."""
@@ -172,7 +170,8 @@ def _unreachable(endpoint: Endpoint, error: OSError | UnicodeError) -> Fault:
             "it is redis://",
             Remedy.CHANGE_SERVER,
         )
-    text = getattr(error, "strerror", None) or type(error).__name__
+    number = getattr(error, "errno", None)
+    text = os.strerror(number) if number is not None and number > 0 else str(error)
     return Fault(f"the store at {endpoint} cannot be reached: {text}", Remedy.RECONNECT)
 
 

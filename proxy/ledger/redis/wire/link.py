@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from proxy.ledger.redis.wire.connection import Connection
+from proxy.ledger.redis.wire.connection import Connection, OnEnd
 from proxy.ledger.redis.wire.faults import AttemptFailed, Fault, Remedy
 from proxy.ledger.redis.wire.timing import Backoff, Errand, Timers
 
-Dial = Callable[[Callable[[Connection], None]], Coroutine[Any, Any, Connection]]
+Dial = Callable[[OnEnd], Coroutine[Any, Any, Connection]]
 
 _STABLE_MS: Final = 2_000
 """A connection that lasted so long was a good one: what ends it is a first loss."""

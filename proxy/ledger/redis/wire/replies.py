@@ -1,8 +1,8 @@
 """What the error replies of Redis and Valkey mean for an operation that is one script.
 
-A script that fails at its first write has written nothing, so these are errors of operations
-that did not happen: a server that is loading, full, read-only or elsewhere says so before or
-at the first write, and a script that has written may go on writing.
+A server that is loading, full, read-only or elsewhere says so before a script's first write,
+so the operation did not happen; a script that has written may go on writing. One that lacks a
+right or is broken may stop in its middle, and what it wrote is not undone.
 
 Servers older than 7.0 wrap what a command inside a script answers:
 `ERR Error running script (call to f_…): @user_script:1: @user_script: 1: -OOM command …`.
@@ -74,7 +74,16 @@ _FAULTS: Final = MappingProxyType(
     }
 )
 
+_STOPPED: Final = Fault(
+    "the user of the address may not do in the store what the ledger's scripts do there; "
+    "docs/decisions/redis-wire.md lists what it needs",
+    Remedy.CHANGE_SERVER,
+    may_have_applied=True,
+)
+
 _PHRASES: Final = (
+    ("ACL failure in script", _STOPPED),
+    ("The user executing the script", _STOPPED),
     (
         "without any password configured",
         Fault(
