@@ -12,9 +12,10 @@ RANGES = ((0, 5460), (5461, 10922), (10923, 16383))
 
 @dataclass
 class RunningCluster:
-    """The masters, in the order of their slots."""
+    """The masters, in the order of their slots, and a replica of the first if there is one."""
 
     masters: list[Server]
+    replica: Server | None = None
 
     @property
     def url(self) -> str:
@@ -37,15 +38,32 @@ class RunningCluster:
         for master in [to, *self.masters]:
             master.command("CLUSTER", "SETSLOT", slot, "NODE", self.node_id(to))
 
+    def take_over(self) -> None:
+        """Make the replica a master in place of its own, and wait until all know."""
+        assert self.replica is not None
+        self.replica.command("CLUSTER", "FAILOVER", "TAKEOVER")
+        for master in self.masters[1:]:
+            while (0, self.replica.port) not in _first_owners(master):
+                continue  # each look is a round trip to the server, so others get their turn
+
+
+def _first_owners(server: Server) -> list[tuple[int, int]]:
+    """Where each range of slots begins, and the port of its master."""
+    ranges = server.command("CLUSTER", "SLOTS")
+    return [(first, owner[1]) for first, _, owner, *_ in ranges]
+
 
 @contextmanager
-def running_cluster(binary: Path) -> Iterator[RunningCluster]:
+def running_cluster(binary: Path, *, has_replica: bool = False) -> Iterator[RunningCluster]:
     """A cluster that serves; it takes a little more than the two seconds new masters wait."""
     with ExitStack() as stack:
-        masters = [
-            stack.enter_context(running(binary, cluster_enabled="yes", cluster_node_timeout="2000"))
-            for _ in RANGES
-        ]
+
+        def node() -> Server:
+            return stack.enter_context(
+                running(binary, cluster_enabled="yes", cluster_node_timeout="2000")
+            )
+
+        masters = [node() for _ in RANGES]
         for epoch, (master, (first, last)) in enumerate(zip(masters, RANGES, strict=True), 1):
             master.command("CLUSTER", "SET-CONFIG-EPOCH", epoch)
             master.command("CLUSTER", "ADDSLOTS", *range(first, last + 1))
@@ -53,4 +71,11 @@ def running_cluster(binary: Path) -> Iterator[RunningCluster]:
                 master.command("CLUSTER", "MEET", "127.0.0.1", masters[0].port)
         for master in masters:
             master.wait_for("Cluster state changed: ok")
-        yield RunningCluster(masters)
+        cluster = RunningCluster(masters)
+        if has_replica:
+            cluster.replica = node()
+            cluster.replica.command("CLUSTER", "MEET", "127.0.0.1", masters[0].port)
+            cluster.replica.wait_for("Cluster state changed: ok")
+            cluster.replica.command("CLUSTER", "REPLICATE", cluster.node_id(masters[0]))
+            cluster.replica.wait_for("Finished with success")
+        yield cluster

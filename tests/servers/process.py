@@ -5,6 +5,7 @@ Nobody polls: a server says in its log when it is ready, and so do clusters and 
 
 import queue
 import random
+import signal
 import socket
 import subprocess
 import threading
@@ -101,6 +102,16 @@ class Server:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def pause(self) -> None:
+        """Let it hear and say nothing until `resume`, with its connections open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on where it was."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def command(self, *parts: str | int | bytes) -> Any:
         """One command, over a client that shares no code with ours."""

@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+import redis
 
 from tests.servers.process import Server, free_port, running
 
@@ -23,10 +26,25 @@ class Watched:
     def url(self) -> str:
         return f"redis+sentinel://127.0.0.1:{self.sentinel.port}/{MASTER_NAME}/0"
 
+    def sentinel_command(self, *parts: str | int) -> Any:
+        """One command to the sentinel, which has no socket."""
+        with redis.Redis(port=self.sentinel.port) as client:
+            return client.execute_command(*parts)
+
     def fail_over(self) -> None:
         """Kill the master and wait until the replica is one."""
         self.master.kill()
         self.sentinel.wait_for("+switch-master")
+
+    def demote(self) -> None:
+        """The replica takes over from a master that was only away, and comes back under it.
+
+        The sentinel would tell it so as well, some seconds later.
+        """
+        self.master.pause()
+        self.sentinel.wait_for("+switch-master")
+        self.master.resume()
+        self.master.command("REPLICAOF", "127.0.0.1", self.replica.port)
 
 
 @contextmanager

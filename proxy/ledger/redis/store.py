@@ -58,41 +58,21 @@ class Store(Protocol):
 class RedisStore:
     """Redis or Valkey: one server, the master that sentinels name, or a cluster.
 
-    `deadline_ms` bounds each operation, connecting and a second try included.
+    `deadline_ms` bounds each operation, connecting and a second try included. The first
+    operation connects. Make it on the loop that it serves.
     """
 
     def __init__(
-        self, topology: Topology, *, deadline_ms: int, timers: Timers, random: Random
+        self, address: Address, *, deadline_ms: int, timers: Timers, random: Random
     ) -> None:
-        self._topology = topology
         self._deadline_ms = deadline_ms
         self._timers = timers
         self._random = random
-
-    @classmethod
-    def open(
-        cls, address: Address, *, deadline_ms: int, timers: Timers, random: Random
-    ) -> "RedisStore":
-        """The store at this address. The first operation connects.
-
-        Call it on the loop that it serves.
-        """
-        dialer = Dialer(address, timers=timers, reply_ms=deadline_ms)
-
-        def link(dial: Dial) -> Link:
-            return Link(dial, timers=timers, backoff=Backoff(random), dial_ms=deadline_ms)
-
-        def server(endpoint: Endpoint) -> Link:
-            return link(partial(dialer.open_server, endpoint))
-
-        topology: Topology
-        if address.kind is Kind.CLUSTER:
-            topology = Cluster(address.endpoints, server, timers=timers, look_ms=deadline_ms)
-        elif address.kind is Kind.SENTINEL:
-            topology = Single(link(dialer.open_master))
-        else:
-            topology = Single(server(address.endpoints[0]))
-        return cls(topology, deadline_ms=deadline_ms, timers=timers, random=random)
+        self._dialer = Dialer(address, timers=timers, reply_ms=deadline_ms)
+        self._topology = self._make_topology(address)
+        self.possible_failovers = 0
+        """Grows when another server may answer from now on: a connection was lost or left, or a
+        slot has moved. That one may lack the last moments of the one before."""
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Reply:
         call = Call(script, keys, args, self._timers.now_ms() + self._deadline_ms)
@@ -125,6 +105,30 @@ class RedisStore:
 
     async def close(self) -> None:
         await self._topology.close()
+
+    def _make_topology(self, address: Address) -> Topology:
+        if address.kind is Kind.SENTINEL:
+            return Single(self._link(self._dialer.open_master))
+        if address.kind is Kind.SERVER:
+            return Single(self._link_to(address.endpoints[0]))
+        return Cluster(
+            address.endpoints, self._link_to, timers=self._timers, look_ms=self._deadline_ms
+        )
+
+    def _link_to(self, endpoint: Endpoint) -> Link:
+        return self._link(partial(self._dialer.open_server, endpoint))
+
+    def _link(self, dial: Dial) -> Link:
+        return Link(
+            dial,
+            timers=self._timers,
+            backoff=Backoff(self._random),
+            dial_ms=self._deadline_ms,
+            on_loss=self._note_possible_failover,
+        )
+
+    def _note_possible_failover(self) -> None:
+        self.possible_failovers += 1
 
     async def _attempt(self, call: Call, connection: Connection) -> Reply:
         future = connection.ask(call.request(connection.known_scripts), replies=call.replies)
@@ -162,6 +166,8 @@ class RedisStore:
             return link
         if step is Step.FOLLOW:
             assert link is not None, "somebody has answered"
+            if fault.remedy is Remedy.FOLLOW:
+                self._note_possible_failover()
             return self._topology.follow(call.keys[0], fault, link)
         if step is Step.WAIT:
             await pause(self._timers, wait_ms)

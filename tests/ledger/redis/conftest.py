@@ -48,9 +48,7 @@ async def open_store(timers: ManualTimers) -> AsyncIterator[OpenStore]:
     async with AsyncExitStack() as stack:
 
         def opened(url: str) -> RedisStore:
-            store = RedisStore.open(
-                parse(url), deadline_ms=DEADLINE_MS, timers=timers, random=Random(1)
-            )
+            store = RedisStore(parse(url), deadline_ms=DEADLINE_MS, timers=timers, random=Random(1))
             stack.push_async_callback(store.close)
             return store
 

@@ -21,14 +21,23 @@ _STABLE_MS: Final = 2_000
 class Link:
     """One connection at a time, made by `dial` when somebody needs it.
 
-    `connection` is there while one is open.
+    `connection` is there while one is open. `on_loss` is called when it is lost or left.
     """
 
-    def __init__(self, dial: Dial, *, timers: Timers, backoff: Backoff, dial_ms: int) -> None:
+    def __init__(
+        self,
+        dial: Dial,
+        *,
+        timers: Timers,
+        backoff: Backoff,
+        dial_ms: int,
+        on_loss: Callable[[], None],
+    ) -> None:
         self._dial = dial
         self._timers = timers
         self._backoff = backoff
         self._dial_ms = dial_ms
+        self._on_loss = on_loss
         self._errand = Errand(self._open, timers=timers, limit_ms=dial_ms)
         self._connections: set[Connection] = set()
         self._opened_ms = 0
@@ -101,6 +110,7 @@ class Link:
         if self._timers.now_ms() - self._opened_ms >= _STABLE_MS:
             self._backoff.reset()
         self._take_rest(fault)
+        self._on_loss()
 
     def _take_rest(self, fault: Fault) -> Fault:
         self._rest = (self._timers.now_ms() + self._backoff.next_ms(), fault)

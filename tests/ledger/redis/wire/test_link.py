@@ -27,7 +27,17 @@ class Exchange:
         self.silent = False
         self.hangs_up = False
         self.transports: list[FakeTransport] = []
-        self.link = Link(self.dial, timers=self.timers, backoff=Backoff(Random(1)), dial_ms=DIAL_MS)
+        self.losses = 0
+        self.link = Link(
+            self.dial,
+            timers=self.timers,
+            backoff=Backoff(Random(1)),
+            dial_ms=DIAL_MS,
+            on_loss=self.lose,
+        )
+
+    def lose(self) -> None:
+        self.losses += 1
 
     async def dial(self, on_end: OnEnd) -> Connection:
         self.dials += 1
@@ -72,6 +82,7 @@ async def test_a_first_loss_is_made_good_at_once() -> None:
     assert exchange.link.connection is None
     assert await exchange.connected() is not first
     assert exchange.dials == 2
+    assert exchange.losses == 1
 
 
 async def test_a_second_loss_soon_after_is_followed_by_a_rest() -> None:
@@ -146,6 +157,7 @@ async def test_a_retired_connection_still_brings_its_replies() -> None:
     assert exchange.link.connection is newer
     exchange.link.retire(connection, DOWN)
     assert exchange.link.connection is newer
+    assert exchange.losses == 1
 
 
 async def test_closing_waits_for_what_was_asked() -> None:
