@@ -235,10 +235,10 @@ MUTATIONS: Final = (
         (f"{EVERY_AWAIT}::test_the_server_may_cancel_a_call_at_every_wait",),
     ),
     Mutation(
-        "answer before the transaction is committed",
-        "proxy/ledger/sqlite/group.py",
-        '            connection.execute("COMMIT")\n',
-        '            _answer(batch, outcomes)\n            connection.execute("COMMIT")\n',
+        "answer without knowing that the transaction was committed",
+        "proxy/ledger/sqlite/batch.py",
+        '    connection.execute("COMMIT")\n',
+        '    try:\n        connection.execute("COMMIT")\n    except sqlite3.Error:\n        pass\n',
         (f"{EVERY_AWAIT}::test_every_statement_of_the_ledger_may_fail",),
     ),
     Mutation(
