@@ -1,7 +1,7 @@
 """Stands between a client and a server, and spoils what it is told to.
 
 Requests and replies pass one by one, in order; what is to be spoiled is the next operation
-(a script), not a handshake. Nothing here waits for time to pass.
+(a script), unless `targets` says otherwise. Nothing here waits for time to pass.
 """
 
 import asyncio
@@ -59,6 +59,7 @@ class Relay:
     upstream: Path
     fates: deque[Fate] = field(default_factory=deque)
     refuses: bool = False
+    targets: tuple[bytes, ...] = OPERATIONS
     requests: list[list[bytes]] = field(default_factory=list)
     connections: int = 0
     url: str = ""
@@ -72,6 +73,8 @@ class Relay:
 
     def spoil(self, *fates: Fate) -> None:
         """These befall the next operations, one each; those behind them pass."""
+        self._held.clear()
+        self._released.clear()
         self.fates.extend(fates)
 
     async def held(self) -> None:
@@ -79,7 +82,7 @@ class Relay:
         await self._held.wait()
 
     def release(self) -> None:
-        """Hold no reply any more."""
+        """Let go of what is held, and hold nothing until something is spoiled again."""
         self._released.set()
 
     def cut(self) -> None:
@@ -147,8 +150,8 @@ class Relay:
         reader.feed(request)
         parts = reader.gets()
         self.requests.append(parts)
-        is_operation = parts[0] in OPERATIONS
-        return self.fates.popleft() if is_operation and self.fates else Pass()
+        is_target = parts[0] in self.targets
+        return self.fates.popleft() if is_target and self.fates else Pass()
 
     async def _replies(
         self,

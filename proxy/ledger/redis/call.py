@@ -35,6 +35,8 @@ class Step(Enum):
 class Call:
     """A script with its keys and arguments, due at `due_ms`, and what its attempts taught.
 
+    `is_late`: time has passed since it was asked for.
+
     A fault that can be told from the reply alone costs no try: the server has done nothing
     and said what it wants instead. Otherwise there is one more.
     """
@@ -43,7 +45,7 @@ class Call:
     keys: Sequence[str]
     args: Sequence[Argument]
     due_ms: int
-    is_first_attempt: bool = True
+    is_late: bool = False
     sends_source: bool = False
     follows_once: bool = False
     may_have_applied: bool = False
@@ -72,7 +74,7 @@ class Call:
 
     def learn(self, fault: Fault) -> Step:
         """What to do after this fault."""
-        self.is_first_attempt = False
+        self.is_late = True
         self.follows_once = False
         self.may_have_applied |= fault.may_have_applied
         match fault.remedy:

@@ -8,6 +8,7 @@ An operation whose reply was lost is sent again, once and before its deadline. I
 applied twice: every script must do nothing the second time, by its key.
 """
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from random import Random
@@ -21,7 +22,7 @@ from proxy.ledger.redis.wire.address import Address, Endpoint, Kind
 from proxy.ledger.redis.wire.cluster import Cluster
 from proxy.ledger.redis.wire.connection import Connection, ConnectionCut, pack
 from proxy.ledger.redis.wire.dial import Dialer, answer
-from proxy.ledger.redis.wire.faults import AttemptFailed, Fault, Remedy
+from proxy.ledger.redis.wire.faults import AttemptFailed, Fault, Remedy, StoreError
 from proxy.ledger.redis.wire.link import Dial, Link
 from proxy.ledger.redis.wire.replies import fault_of
 from proxy.ledger.redis.wire.timing import Backoff, Timers, before, pause
@@ -29,6 +30,9 @@ from proxy.ledger.redis.wire.topology import Single, Topology
 
 Reply = list[Any]
 """What a script returns: bytes, int, None and lists of those."""
+
+DEADLINE_MS: Final = 1_000
+"""How long an operation may take, unless it is configured."""
 
 _WAIT_MS: Final = 50
 """A server that cannot work right now is left alone for this long, and up to twice as long."""
@@ -63,30 +67,32 @@ class RedisStore:
     """
 
     def __init__(
-        self, address: Address, *, deadline_ms: int, timers: Timers, random: Random
+        self,
+        address: Address,
+        *,
+        timers: Timers,
+        random: Random,
+        deadline_ms: int = DEADLINE_MS,
     ) -> None:
         self._deadline_ms = deadline_ms
         self._timers = timers
         self._random = random
         self._dialer = Dialer(address, timers=timers, reply_ms=deadline_ms)
         self._topology = self._make_topology(address)
+        self._asked = 0
+        self._all_answered = asyncio.Event()
+        self._is_closed = False
         self.possible_failovers = 0
         """Grows when another server may answer from now on: a connection was lost or left, or a
         slot has moved. That one may lack the last moments of the one before."""
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Reply:
         call = Call(script, keys, args, self._timers.now_ms() + self._deadline_ms)
-        link = self._topology.find(keys[0])
-        while True:
-            connection: Connection | None = None
-            try:
-                if link is None:
-                    link = await self._topology.look_again(keys[0], call.due_ms)
-                connection = link.connection or await link.connected(call.due_ms)
-                return await self._attempt(call, connection)
-            except AttemptFailed as failure:
-                fault = failure.fault
-            link = await self._next_link(call, fault, link, connection)
+        self._begin()
+        try:
+            return await self._persist(call, self._topology.find(keys[0]))
+        finally:
+            self._end()
 
     async def ask_masters(self, *command: str) -> list[Any]:
         """What every server that holds keys answers to a command that changes nothing.
@@ -96,15 +102,31 @@ class RedisStore:
         """
         due_ms = self._timers.now_ms() + self._deadline_ms
         packed = pack(*command)
+        self._begin()
         try:
             links = await self._topology.masters(due_ms)
             connections = [await link.connected(due_ms) for link in links]
             return [await answer(connection.ask(packed)) for connection in connections]
         except AttemptFailed as failure:
             raise failure.fault.error() from None
+        finally:
+            self._end()
 
     async def close(self) -> None:
+        self._is_closed = True
+        if self._asked:
+            await self._all_answered.wait()
         await self._topology.close()
+
+    def _begin(self) -> None:
+        if self._is_closed:
+            raise StoreError("the ledger is closed")
+        self._asked += 1
+
+    def _end(self) -> None:
+        self._asked -= 1
+        if self._is_closed and not self._asked:
+            self._all_answered.set()
 
     def _make_topology(self, address: Address) -> Topology:
         if address.kind is Kind.SENTINEL:
@@ -130,13 +152,29 @@ class RedisStore:
     def _note_possible_failover(self) -> None:
         self.possible_failovers += 1
 
+    async def _persist(self, call: Call, link: Link | None) -> Reply:
+        """Try until there is an answer, or nothing is left to try."""
+        while True:
+            connection: Connection | None = None
+            try:
+                if link is None:
+                    link = await self._topology.look_again(call.keys[0], call.due_ms)
+                connection = link.connection
+                if connection is None:
+                    call.is_late = True
+                    connection = await link.connected(call.due_ms)
+                return await self._attempt(call, connection)
+            except AttemptFailed as failure:
+                fault = failure.fault
+            link = await self._next_link(call, fault, link, connection)
+
     async def _attempt(self, call: Call, connection: Connection) -> Reply:
         future = connection.ask(call.request(connection.known_scripts), replies=call.replies)
         try:
-            if call.is_first_attempt:  # the connection itself watches over this deadline
-                reply = await future
-            else:
+            if call.is_late:
                 reply = await before(self._timers, call.due_ms, future)
+            else:
+                reply = await future  # the connection itself watches over this deadline
         except ConnectionCut as cut:
             why = f"the store hung up: {cut.why}"
             raise AttemptFailed(Fault(why, Remedy.RECONNECT, cut.was_sent)) from None

@@ -165,7 +165,7 @@ async def test_a_closed_store_finishes_what_was_asked_and_takes_no_more(
     await store.run(COUNT, KEYS, [])
     asked = [asyncio.ensure_future(store.run(COUNT, KEYS, [])) for _ in range(3)]
     await asyncio.sleep(0)
-    await store.close()
+    await asyncio.gather(store.close(), store.close())
     assert [reply for [reply] in await asyncio.gather(*asked)] == [2, 3, 4]
     with pytest.raises(LedgerUnavailable, match="the ledger is closed") as told:
         await store.run(COUNT, KEYS, [])

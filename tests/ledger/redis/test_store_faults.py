@@ -209,6 +209,26 @@ async def test_the_second_try_ends_at_the_deadline_of_the_first(
     relay.release()
 
 
+async def test_connecting_counts_towards_the_deadline(
+    relay: Relay, open_store: OpenStore, timers: ManualTimers
+) -> None:
+    operations, relay.targets = relay.targets, (b"PING",)
+    relay.spoil(HoldReply())
+    running = asyncio.ensure_future(refused(open_store(relay.url).run(COUNT, KEYS, [])))
+    await relay.held()
+    timers.advance(600)
+    relay.targets = operations
+    relay.release()
+    relay.spoil(HoldReply())
+    await relay.held()
+    timers.advance(DEADLINE_MS - 600 - 1)
+    await asyncio.sleep(0)
+    assert not running.done()
+    timers.advance(1)
+    assert (await running).may_have_applied
+    relay.release()
+
+
 async def test_a_pause_that_would_pass_the_deadline_is_not_begun(
     relay: Relay, store: RedisStore, timers: ManualTimers
 ) -> None:

@@ -42,7 +42,6 @@ class Link:
         self._connections: set[Connection] = set()
         self._opened_ms = 0
         self._rest: tuple[int, Fault] | None = None
-        self._is_closed = False
         self.connection: Connection | None = None
 
     @property
@@ -58,8 +57,6 @@ class Link:
         """
         if self.connection is not None:
             return self.connection
-        if self._is_closed:
-            raise AttemptFailed(Fault("the ledger is closed", Remedy.NONE))
         if self._rest is not None and self._timers.now_ms() < self._rest[0]:
             raise AttemptFailed(self._rest[1])
         try:
@@ -77,8 +74,7 @@ class Link:
             connection.retire()
 
     async def close(self) -> None:
-        """Take the replies that are on their way, and ask no more."""
-        self._is_closed = True
+        """Take the replies that are on their way, and end. Nobody may ask meanwhile."""
         await self._errand.stop()
         if self.connection is not None:
             self.retire(self.connection, Fault("the ledger is closed", Remedy.NONE))

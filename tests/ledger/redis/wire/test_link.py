@@ -172,7 +172,6 @@ async def test_closing_waits_for_what_was_asked() -> None:
     await closing
     assert asked.result() == b"PONG"
     assert exchange.link.is_idle
-    assert (await exchange.failure()).why == "the ledger is closed"
 
 
 async def test_closing_cuts_a_dial_short() -> None:
