@@ -1,5 +1,6 @@
 """A master that fails, and the sentinel that names another."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,26 @@ async def test_the_password_is_said_to_a_sentinel_only_if_it_wants_one(
     await store.close()
     with pytest.raises(StoreRefused, match="wants a password"):
         await open_store(watched_valkey.url).run(ECHO, KEYS, [])
+
+
+async def test_the_password_is_not_said_to_a_sentinel_that_has_another_complaint(
+    open_store: OpenStore,
+) -> None:
+    heard = bytearray()
+
+    async def complain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1_000):
+            heard.extend(data)
+            writer.write(b"-ERR no such command\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(complain, "127.0.0.1", 0) as stranger:
+        port = stranger.sockets[0].getsockname()[1]
+        url = f"redis+sentinel://:hunter2@127.0.0.1:{port}/{MASTER_NAME}"
+        with pytest.raises(StoreError, match="unknown error"):
+            await open_store(url).run(ECHO, KEYS, [])
+    assert b"GET-MASTER-ADDR-BY-NAME" in heard
+    assert b"hunter2" not in heard
 
 
 async def test_no_sentinel_at_all_is_told(open_store: OpenStore) -> None:
