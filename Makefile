@@ -50,11 +50,11 @@ lock: $(STAMP)  ## resolve the dependencies again and write both lock files
 	$(BIN)/uv pip compile $(LOCK_FLAGS) -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --group dev -o requirements-dev.lock pyproject.toml
 
-bench: $(STAMP)  ## benchmarks with a table; never part of the tests
-	$(BIN)/python -m tests.benchmarks
+bench: $(STAMP)  ## benchmarks with a table, never part of the tests; ARGS=--quick for a rough one
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-soak: $(STAMP)  ## the long runs: 100,000 simulated lives of the proxy
-	SPENDGATE_SOAK=1 $(BIN)/python -m pytest -m soak
+soak: $(STAMP)  ## the long runs, one line a block: every mutation, 100,000 simulated lives
+	$(BIN)/python -m pytest -m soak -v
 
 clean:  ## remove the set-up and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

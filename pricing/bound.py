@@ -1,6 +1,5 @@
 """The most tokens a prompt can be, how good that bound is, and where it comes from."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -8,7 +7,7 @@ import msgspec
 
 from pricing.images import count_image
 from pricing.profile import Profile
-from pricing.prompt import Audio, File, Image, Prompt, Text, Unseen
+from pricing.prompt import Audio, File, Image, Part, Prompt, Text, Unseen
 from pricing.tokens import Tokenizers
 
 LOWEST_MP3_BYTES_PER_SECOND: Final = 1_000
@@ -29,7 +28,7 @@ class BoundClass(StrEnum):
 
     def or_worse(self, other: "BoundClass") -> "BoundClass":
         """The worse of the two."""
-        return max(self, other, key=_BADNESS.__getitem__)
+        return other if _BADNESS[other] > _BADNESS[self] else self
 
 
 _BADNESS: Final = {grade: place for place, grade in enumerate(BoundClass)}
@@ -73,29 +72,22 @@ def count_prompt(prompt: Prompt, profile: Profile, tokenizers: Tokenizers) -> In
     counting = _Counting(profile, tokenizers)
     counting.add_framing(prompt.framing_tokens)
     for part in prompt.parts:
-        match part:
-            case Text():
-                counting.add_text(part)
-            case Image():
-                counting.add_image(part)
-            case Audio():
-                counting.add_audio(part)
-            case File():
-                counting.add_unseen("file", "a document can unpack to any size")
-            case Unseen():
-                counting.add_unseen(part.what, "only the provider can see it")
+        if type(part) is Text:
+            counting.add_text(part)
+        else:
+            counting.add_other(part)
     return counting.finish()
 
 
-@dataclass(slots=True)
 class _Counting:
     """Sums by kind, and lines that stay few however many parts there are."""
 
-    profile: Profile
-    tokenizers: Tokenizers
-    tokens: dict[str, int] = field(default_factory=lambda: {"text": 0, "image": 0, "audio": 0})
-    lines: dict[tuple[str, str], BoundLine] = field(default_factory=dict)
-    unseen: dict[str, str] = field(default_factory=dict)
+    def __init__(self, profile: Profile, tokenizers: Tokenizers) -> None:
+        self.profile = profile
+        self.tokenizers = tokenizers
+        self.tokens = {"text": 0, "image": 0, "audio": 0}
+        self.lines: dict[tuple[str, str], BoundLine] = {}
+        self.unseen: dict[str, str] = {}
 
     def add_framing(self, framing_tokens: int) -> None:
         tokenizer = self.profile.tokenizer
@@ -105,11 +97,22 @@ class _Counting:
 
     def add_text(self, part: Text) -> None:
         count = self.tokenizers.count(part.text, self.profile)
+        name = self.profile.tokenizer.name
         if count.exact:
-            grade, why = BoundClass.EXACT, "counted with {}"
+            self._add("text", "text", count.tokens, BoundClass.EXACT, f"counted with {name}")
         else:
-            grade, why = BoundClass.MARGIN, "bounded for {}"
-        self._add("text", "text", count.tokens, grade, why.format(self.profile.tokenizer.name))
+            self._add("text", "text", count.tokens, BoundClass.MARGIN, f"bounded for {name}")
+
+    def add_other(self, part: Part) -> None:
+        match part:
+            case Image():
+                self.add_image(part)
+            case Audio():
+                self.add_audio(part)
+            case File():
+                self.add_unseen("file", "a document can unpack to any size")
+            case Unseen():
+                self.add_unseen(part.what, "only the provider can see it")
 
     def add_image(self, part: Image) -> None:
         rule = self.profile.image_rule
@@ -137,22 +140,26 @@ class _Counting:
         elif self.unseen and window is not None:
             grade = BoundClass.WINDOW
             unseen_tokens = max(0, window - sum(self.tokens.values()))
-        for line in self.lines.values():
-            grade = grade.or_worse(line.bound_class)
+        lines = [*self.lines.values()]
+        for line in lines:
+            if line.bound_class is not grade:
+                grade = grade.or_worse(line.bound_class)
+        if self.unseen:
+            lines += self._unseen_lines(grade, unseen_tokens)
+        tokens = self.tokens
         return InputBound(
-            text_tokens=self.tokens["text"],
-            image_tokens=self.tokens["image"],
-            audio_tokens=self.tokens["audio"],
-            unseen_tokens=unseen_tokens,
-            bound_class=grade,
-            lines=(*self.lines.values(), *self._unseen_lines(grade, unseen_tokens)),
+            tokens["text"], tokens["image"], tokens["audio"], unseen_tokens, grade, tuple(lines)
         )
 
     def _add(self, kind: str, what: str, tokens: int, grade: BoundClass, why: str) -> None:
         self.tokens[kind] += tokens
         seen = self.lines.get((what, why))
-        count, sum_tokens = (seen.count, seen.tokens) if seen is not None else (0, 0)
-        self.lines[what, why] = BoundLine(what, count + 1, sum_tokens + tokens, grade, why)
+        if seen is None:
+            self.lines[what, why] = BoundLine(what, 1, tokens, grade, why)
+        else:
+            self.lines[what, why] = BoundLine(
+                what, seen.count + 1, seen.tokens + tokens, grade, why
+            )
 
     def _unseen_lines(self, grade: BoundClass, unseen_tokens: int) -> tuple[BoundLine, ...]:
         """All of them share what is left of the window, so the first line carries it."""

@@ -4,9 +4,11 @@ All amounts are int microcents (1 USD = 10**8). `hold` is an upper bound of `cos
 whose usage stays within the bound and the terms can cost more (docs/semantics.md, holds).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Required, TypedDict, Unpack
+
+from msgspec.structs import astuple
 
 from pricing.bound import InputBound
 from pricing.card import Bracket, RateCard, Rates, Unpriced
@@ -45,8 +47,7 @@ def cost(
     rates = _reached(card.brackets(service_tier), total)[-1].rates
 
     amount = _input_amount(card, rates, usage, total) + _output_amount(card, rates, usage)
-    amount += card.request_fee
-    amount += sum(card.fee(tool) * calls for tool, calls in usage.tool_calls.items() if calls)
+    amount += _fees(card, usage.tool_calls)
     return _rounded_up(amount, card, multiplier)
 
 
@@ -85,7 +86,7 @@ def hold(card: RateCard, bound: InputBound, *, output_tokens: int, **terms: Unpa
         return 0
     answers = terms["n"]
     billed = answers * (output_tokens + terms.get("prediction_tokens", 0))
-    dearest = max(fixed + rate * billed for fixed, rate in _admissible(card, bound, terms))
+    dearest = max([fixed + rate * billed for fixed, rate in _admissible(card, bound, terms)])
     return _rounded_up(dearest, card, terms.get("multiplier", ONE))
 
 
@@ -121,21 +122,28 @@ def affordable_output(
     return longest if longest >= 0 else None
 
 
-def _admissible(card: RateCard, bound: InputBound, terms: Terms) -> Iterator[tuple[int, int]]:
+def _admissible(card: RateCard, bound: InputBound, terms: Terms) -> list[tuple[int, int]]:
     """(all that is fixed, rate of an output token) for each way this call may be billed.
 
     Every bracket that some input within the bound can reach counts, the short ones too: a
     provider may make long input cheaper.
     """
-    calls = terms.get("tool_calls", NO_CALLS)
-    fees = card.request_fee + sum(card.fee(tool) * count for tool, count in calls.items() if count)
-    for tier in terms["service_tiers"]:
-        for bracket in _reached(card.brackets(tier), bound.total_tokens):
-            rates = bracket.rates
-            yield (
-                fees + _dearest_input(card, rates, bound, terms),
-                _dearest_output(card, rates, terms),
-            )
+    fees = _fees(card, terms.get("tool_calls", NO_CALLS))
+    return [
+        (
+            fees + _dearest_input(card, bracket.rates, bound, terms),
+            _dearest_output(card, bracket.rates, terms),
+        )
+        for tier in terms["service_tiers"]
+        for bracket in _reached(card.brackets(tier), bound.total_tokens)
+    ]
+
+
+def _fees(card: RateCard, calls: Mapping[str, int]) -> int:
+    """What is billed for each request, and for so many calls of each built-in tool."""
+    if not calls:
+        return card.request_fee
+    return card.request_fee + sum(card.fee(tool) * count for tool, count in calls.items() if count)
 
 
 def _dearest_input(card: RateCard, rates: Rates, bound: InputBound, terms: Terms) -> int:
@@ -208,8 +216,8 @@ def _audio_output_rate(card: RateCard, rates: Rates) -> int:
     return rates.output_audio
 
 
-def _reached(brackets: tuple[Bracket, ...], input_tokens: int) -> tuple[Bracket, ...]:
-    return tuple(bracket for bracket in brackets if bracket.above_tokens < input_tokens)
+def _reached(brackets: tuple[Bracket, ...], input_tokens: int) -> list[Bracket]:
+    return [bracket for bracket in brackets if bracket.above_tokens < input_tokens]
 
 
 def _rounded_up(amount: int, card: RateCard, multiplier: Fraction) -> int:
@@ -217,11 +225,13 @@ def _rounded_up(amount: int, card: RateCard, multiplier: Fraction) -> int:
 
 
 def _refuse_negative(usage: Usage) -> None:
-    for name in _COUNTS:
-        if getattr(usage, name) < 0:
-            raise ValueError(f"{name} is negative")
-    if any(calls < 0 for calls in usage.tool_calls.values()):
+    *counts, tool_calls = astuple(usage)
+    if min(counts) < 0:
+        names = (name for name, count in zip(_NAMES, counts, strict=False) if count < 0)
+        raise ValueError(f"{next(names)} is negative")
+    if tool_calls and min(tool_calls.values()) < 0:
         raise ValueError("tool_calls is negative")
 
 
-_COUNTS = tuple(name for name in Usage.__struct_fields__ if name != "tool_calls")
+_NAMES = Usage.__struct_fields__
+"""`tool_calls` is the last."""

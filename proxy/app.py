@@ -4,7 +4,7 @@ A `Gateway` is made of a configuration and of the parts that outlive it (`Founda
 reload makes another one on the same foundation.
 """
 
-import secrets
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -65,7 +65,7 @@ def id_at(at_ms: int) -> str:
     So ids of one time stand side by side in the ledger's indexes, and a transaction writes
     few pages of them. Source: RFC 9562, section 5.7.
     """
-    return f"{at_ms:012x}{secrets.token_hex(10)}"
+    return f"{at_ms:012x}{os.urandom(10).hex()}"
 
 
 def new_id() -> str:

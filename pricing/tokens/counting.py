@@ -8,7 +8,7 @@ these encodings are byte-level, no text has more tokens than bytes. docs/decisio
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import blake2b
+from hashlib import sha256
 from threading import Lock
 from typing import Final, Protocol
 from unicodedata import normalize
@@ -16,7 +16,7 @@ from unicodedata import normalize
 import msgspec
 
 from pricing.profile import Profile, Tokenizer
-from pricing.tokens.vocabulary import PUBLISHED, load_encoder
+from pricing.tokens.vocabulary import PUBLISHED, TextEncoder
 
 PIECE_CHARACTERS: Final = 32_768
 """A longer text is counted in pieces of about this length."""
@@ -30,6 +30,9 @@ REMEMBERED_CHARACTERS_MIN: Final = 256
 REMEMBERED_MAX: Final = 16_384
 """Two or three megabytes of digests."""
 
+DIGEST_BYTES: Final = 16
+"""Of SHA-256, for which processors have instructions: nobody finds two texts with the same."""
+
 NORMALISED_CHARACTERS: Final = 128
 """Normalising is quadratic in the length of a run of combining marks, so runs are kept short."""
 
@@ -40,10 +43,10 @@ slash continues a line's end."""
 
 
 class Encoder(Protocol):
-    """What of a tiktoken encoding is used here."""
+    """What counts with one vocabulary."""
 
-    def encode_ordinary(self, text: str) -> list[int]:
-        """The tokens of `text`; special tokens in it are ordinary text."""
+    def count(self, text: str) -> int:
+        """How many tokens `text` has; special tokens in it are ordinary text."""
         ...
 
 
@@ -61,7 +64,7 @@ class Tokenizers:
     works from the first moment on. All methods may be called from any thread.
     """
 
-    def __init__(self, load: Callable[[str], Encoder] = load_encoder) -> None:
+    def __init__(self, load: Callable[[str], Encoder] = TextEncoder) -> None:
         self._load = load
         self._loading = Lock()
         self._encoders: dict[str, Encoder] = {}
@@ -94,9 +97,9 @@ class Tokenizers:
         if encoder is None:
             return Count(_utf8_bytes(text), exact=False)
         count = self._count(text, tokenizer.vocabulary, encoder)
-        if tokenizer.margin_pct:
-            return Count(-(-count.tokens * (100 + tokenizer.margin_pct) // 100), exact=False)
-        return Count(count.tokens, count.exact and tokenizer.exact)
+        if tokenizer.exact:
+            return count
+        return Count(-(-count.tokens * (100 + tokenizer.margin_pct) // 100), exact=False)
 
     def _count(self, text: str, vocabulary: str, encoder: Encoder) -> Count:
         """Count a text, or remember how many tokens it had.
@@ -107,7 +110,7 @@ class Tokenizers:
         if len(text) < REMEMBERED_CHARACTERS_MIN:
             return _count(text, encoder)
         encoded = text.encode("utf-8", "surrogatepass")
-        key = blake2b(encoded, digest_size=16, person=vocabulary.encode()).digest()
+        key = sha256(encoded).digest()[:DIGEST_BYTES] + vocabulary.encode()
         count = self._remembered.get(key)
         if count is None:
             count = _count(text, encoder)
@@ -137,7 +140,7 @@ def _count_piece(piece: str, encoder: Encoder) -> Count:
     if len(piece) > PIECE_CHARACTERS_MAX:
         return Count(_utf8_bytes(piece), exact=False)
     try:
-        return Count(len(encoder.encode_ordinary(piece)), exact=True)
+        return Count(encoder.count(piece), exact=True)
     except BaseException as error:
         # A panic inside tiktoken is a BaseException of a type that cannot be imported.
         if type(error).__name__ != "PanicException":

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any, Final, Literal
+
+import msgspec
 
 from pricing.usage import Usage
 from proxy.dialects.chat_usage import UsageFault, read_usage, reported_usage
@@ -26,8 +27,7 @@ _FRAGMENT: Final = re.compile(
 """A text that was delivered, in JSON that breaks off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What is known of an answer.
 
     `usage` is None when none was reported, or one that cannot be (`usage_fault`).
@@ -40,7 +40,7 @@ class Answer:
     model: str | None
     service_tier: str | None
     complete: bool
-    delivered: "Callable[[], DeliveredTexts]" = field(repr=False)
+    delivered: "Callable[[], DeliveredTexts]"
 
     @property
     def choices(self) -> int:

@@ -132,9 +132,8 @@ class _Reading:
             self.framing_tokens += TOOLS_TOKENS
         if len(definitions) > 1 and request.fields.get("parallel_tool_calls") is not False:
             self.framing_tokens += PARALLEL_TOOL_TOKENS
-        self.parts.extend(
-            Unseen(tool.name) for tool in request.tools if tool.kind is ToolKind.BUILT_IN
-        )
+        if request.tools:
+            self.parts += [Unseen(t.name) for t in request.tools if t.kind is ToolKind.BUILT_IN]
 
     def other_fields(self, fields: Mapping[str, Any]) -> None:
         """Schemas, predictions, and what we do not know: it may be rendered, so it counts."""
@@ -142,11 +141,12 @@ class _Reading:
         if response_format.get("type") == "json_schema":
             self.framing_tokens += SCHEMA_TOKENS
             self._text(response_format.get("json_schema"))
-        self.parts.extend(map(Text, _texts((fields.get("prediction") or {}).get("content"))))
+        if prediction := fields.get("prediction"):
+            self.parts += map(Text, _texts(prediction.get("content")))
         for name, value in fields.items():
             if name not in _NOT_INPUT:
                 self._text(value)
-        self.parts.extend(Unseen(name) for name in _STORED_INPUT if fields.get(name) is not None)
+        self.parts += [Unseen(name) for name in _STORED_INPUT if fields.get(name) is not None]
 
     def _beside_content(self, message: Mapping[str, Any]) -> None:
         self._tool_calls(message.get("tool_calls"))
@@ -211,7 +211,7 @@ class _Reading:
         """Text as it stands; anything else as its JSON, a number or a flag not at all."""
         if isinstance(value, str):
             text = value
-        elif isinstance(value, dict | list):
+        elif type(value) is dict or type(value) is list:
             text = encode(value).decode()
         else:
             return

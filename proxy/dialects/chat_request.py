@@ -145,9 +145,10 @@ def _asks_usage(fields: Mapping[str, Any]) -> bool:
 
 
 def _has_images(messages: list[dict[str, Any]]) -> bool:
-    return any(
-        type(part) is dict and part.get("type") == "image_url"
-        for message in messages
-        if type(content := message.get("content")) is list
-        for part in content
-    )
+    for message in messages:
+        content = message.get("content")
+        if type(content) is list:
+            for part in content:
+                if type(part) is dict and part.get("type") == "image_url":
+                    return True
+    return False

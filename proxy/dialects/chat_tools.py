@@ -5,7 +5,7 @@ without the date of its version (docs/semantics.md, "Policy, plan, caps").
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from proxy.dialects.json_text import invalid, optional
 WEB_SEARCH: Final = "web_search"
 """The built-in that is asked for by `web_search_options`, or by the choice of model."""
 
-_SEARCH_MODELS: Final = ("-search-preview", "-search-api")
+_SEARCH_MODEL: Final = re.compile("-search-(?:preview|api)")
 _DATE: Final = re.compile(r"_(?:\d{8}|\d{4}_\d{2}_\d{2})$")
 
 
@@ -41,8 +41,7 @@ def read_tools(fields: Mapping[str, Any], model: str) -> tuple[Tool, ...]:
     Raises:
         Refused: INVALID_REQUEST when a tool has no name that a cap could know it by.
     """
-    listing = [field for field in ("tools", "functions") if field in fields]
-    tools = [tool for field in listing for tool in _listed(fields, field)]
+    tools = [*_listed(fields, "tools"), *_listed(fields, "functions")]
     options = optional(fields, "web_search_options", dict, "an object")
     if options is not None or is_search_model(model):
         tools.append(Tool(WEB_SEARCH, ToolKind.BUILT_IN))
@@ -79,12 +78,17 @@ def read_forced_tool(fields: Mapping[str, Any]) -> str | None:
 
 def is_search_model(model: str) -> bool:
     """Whether the model searches the web for every answer."""
-    return any(part in model for part in _SEARCH_MODELS)
+    return _SEARCH_MODEL.search(model) is not None
 
 
-def _listed(fields: Mapping[str, Any], field: str) -> Iterator[Tool]:
-    for place, definition in enumerate(optional(fields, field, list, "an array") or ()):
+def _listed(fields: Mapping[str, Any], field: str) -> list[Tool]:
+    definitions = optional(fields, field, list, "an array")
+    if not definitions:
+        return []
+    tools = []
+    for place, definition in enumerate(definitions):
         param = f"{field}[{place}]"
         if not isinstance(definition, dict):
             raise invalid(param, "must be an object")
-        yield tool_of(definition, param)
+        tools.append(tool_of(definition, param))
+    return tools

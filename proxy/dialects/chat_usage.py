@@ -95,8 +95,10 @@ def _check_parts(usage: Usage) -> None:
     cached = usage.cache_read_tokens + usage.cache_write_tokens
     media = usage.input_image_tokens + usage.input_audio_tokens
     if (
-        max(cached, media) > usage.input_tokens
-        or max(usage.reasoning_tokens, usage.output_audio_tokens) > usage.output_tokens
+        cached > usage.input_tokens
+        or media > usage.input_tokens
+        or usage.reasoning_tokens > usage.output_tokens
+        or usage.output_audio_tokens > usage.output_tokens
     ):
         raise _Faulty(UsageFault.CONTRADICTORY)
 
@@ -109,8 +111,8 @@ def _details(reported: Mapping[str, Any], of: str) -> Mapping[str, Any]:
 def _count(fields: Mapping[str, Any], name: str) -> int | None:
     """A count of tokens, None when it is absent or null."""
     value = fields.get(name)
-    if value is None:
-        return None
+    if value is None or (type(value) is int and 0 <= value <= MAX_PLAUSIBLE_TOKENS):
+        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str) and _DIGITS.fullmatch(value):

@@ -27,6 +27,8 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _KEY_END: Final = re.compile(rb'"[ \t\r\n]*+:')
+_SPACED_KEY_END: Final = re.compile(rb'"[ \t\r\n]++:')
+_CONTAINERS: Final = frozenset({dict, list})
 
 
 def read_object(text: bytes) -> dict[str, Any]:
@@ -136,11 +138,13 @@ def _measure(tree: dict[str, Any]) -> tuple[int, int]:
         depth += 1
         below: list[Any] = []
         for container in level:
+            values = container
             if type(container) is dict:
                 keys += len(container)
-                below += [v for v in container.values() if type(v) is dict or type(v) is list]
-            else:
-                below += [v for v in container if type(v) is dict or type(v) is list]
+                values = container.values()
+            for value in values:
+                if type(value) in _CONTAINERS:
+                    below.append(value)
         level = below
     return keys, depth
 
@@ -148,10 +152,10 @@ def _measure(tree: dict[str, Any]) -> tuple[int, int]:
 def _has_more_keys(text: bytes, keys: int) -> bool:
     """Whether the text spells more keys than the tree that was read from it has.
 
-    Each test finds no fewer keys than there are, the cheapest first; only the last, which
-    leaves out the insides of strings, finds exactly those.
+    Keys are counted by their ends. A string may have what looks like one inside, so only the
+    second count, which leaves the insides of strings out, finds no more than there are.
     """
-    if text.count(b":") == keys or len(_KEY_END.findall(text)) == keys:
+    if text.count(b'":') == keys and _SPACED_KEY_END.search(text) is None:
         return False
     return len(_KEY_END.findall(_STRING.sub(b'"', text))) != keys
 

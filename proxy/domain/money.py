@@ -48,10 +48,10 @@ def parse_usd(text: str) -> Microcents:
 
 def usd(microcents: int) -> str:
     """The amount as a decimal string of dollars, exact, at least two decimals: `0.0421`."""
-    sign = "-" if microcents < 0 else ""
-    whole, fraction = divmod(abs(microcents), MICROCENTS_PER_USD)
-    decimals = f"{fraction:08d}".rstrip("0").ljust(2, "0")
-    return f"{sign}{whole}.{decimals}"
+    if microcents < 0:
+        return f"-{usd(-microcents)}"
+    digits = str(microcents).zfill(9)
+    return f"{digits[:-8]}.{digits[-8:-6]}{digits[-6:].rstrip('0')}"
 
 
 def written(amount: int, unit: Unit) -> str:

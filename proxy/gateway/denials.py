@@ -49,6 +49,8 @@ class Denials:
 
     def check(self, question: Question) -> None:
         """Raises BudgetRefused when the same question was just denied."""
+        if not self._denials:
+            return
         denial = self._denials.get(question)
         if denial is None:
             return

@@ -89,16 +89,16 @@ def judge(
     """
     countable = not hidden_output and missing_usage == "counted"
     match ending.outcome:
+        case Outcome.COMPLETE:
+            if ending.has_usage:
+                return Commit(Charge.USAGE)
+            return Commit(Charge.COUNTED if countable else Charge.HOLD)
         case Outcome.NOT_SENT | Outcome.FAILED:
             return Release()
         case Outcome.NO_STATUS:
             return KeepUncertain()
         case Outcome.REFUSED:
             return Commit(Charge.HOLD) if ending.status == REQUEST_TIMEOUT else Release()
-        case Outcome.COMPLETE:
-            if ending.has_usage:
-                return Commit(Charge.USAGE)
-            return Commit(Charge.COUNTED if countable else Charge.HOLD)
         case Outcome.BROKEN:
             if not ending.streamed or hidden_output or ending.answer_bytes == 0:
                 return KeepUncertain()

@@ -99,7 +99,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
-        return tuple(way.rung for way in self.ways)
+        return tuple([way.rung for way in self.ways])
 
     @property
     def estimate(self) -> int:
@@ -158,6 +158,7 @@ class Estimator:
         self._counter = counter
         self._degrade = degrade
         self._rates = rates
+        self._auto_tiers = frozenset({None if rates.auto_tier == "default" else rates.auto_tier})
 
     async def plan(self, request: ChatRequest, wish: Wish, *, at_ms: int) -> Plan:
         """The ways to run this call, dearest first, from what policy left of the wish.
@@ -283,19 +284,22 @@ class Estimator:
 
     def _terms(self, request: ChatRequest) -> Terms:
         """What else decides the dearest price: None is the standard service tier."""
-        tier = request.service_tier
-        auto = None if self._rates.auto_tier == "default" else self._rates.auto_tier
-        tiers = {auto} if tier in (None, "auto") else {None if tier == "default" else tier, None}
-        searches = any(tool.name == WEB_SEARCH for tool in request.tools)
+        searches = request.tools and any(tool.name == WEB_SEARCH for tool in request.tools)
         return Terms(
             n=request.n,
-            service_tiers=frozenset(tiers),
+            service_tiers=self._service_tiers(request.service_tier),
             audio_output=request.asks_audio,
             prediction_tokens=len(request.body) if request.has_prediction else 0,
             tool_calls={WEB_SEARCH: 1} if searches else {},
-            cache_write_1h=bool(_LONGER_CACHE & request.fields.keys()),
+            cache_write_1h=not _LONGER_CACHE.isdisjoint(request.fields),
             multiplier=self._rates.multiplier,
         )
+
+    def _service_tiers(self, asked: str | None) -> frozenset[str | None]:
+        """Every tier that may serve a call: the one it asks for may have no room for it."""
+        if asked is None or asked == "auto":
+            return self._auto_tiers
+        return frozenset({None if asked == "default" else asked, None})
 
     def _under_ceiling(self, ways: list[Way]) -> list[Way]:
         """The ways that `limits.max_usd_per_call` leaves open.
@@ -331,7 +335,7 @@ def _rung(minimum: Mapping[Unit, int], want: Mapping[Unit, int]) -> Rung:
 
 
 def _least(*limits: int | None) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)
+    return min([limit for limit in limits if limit is not None], default=None)
 
 
 def _room(model: Model, bound: InputBound) -> int | None:

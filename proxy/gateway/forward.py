@@ -4,8 +4,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -103,24 +102,23 @@ class Upstream(Protocol):
         ...
 
 
-@asynccontextmanager
-async def _patience(door: Door, patience_ms: int) -> AsyncIterator[None]:
-    """Give up on a status `patience_ms` after the caller has gone. Raises NoStatus."""
-    loop = asyncio.get_running_loop()
-    waiting = True
-    try:
-        async with asyncio.timeout(None) as deadline:
+class _Patience:
+    """Ends the waiting for a status `patience_ms` after the caller has gone."""
 
-            def start() -> None:
-                if waiting:
-                    deadline.reschedule(loop.time() + patience_ms / 1000)
+    def __init__(self, patience_ms: int) -> None:
+        self.deadline = asyncio.timeout(None)
+        self._patience_ms = patience_ms
+        self._is_over = False
 
-            door.when_gone(start)
-            yield
-    except TimeoutError:
-        raise NoStatus(timed_out=True) from None
-    finally:
-        waiting = False
+    def run_out(self) -> None:
+        """The caller has gone."""
+        if not self._is_over:
+            now_s = asyncio.get_running_loop().time()
+            self.deadline.reschedule(now_s + self._patience_ms / 1000)
+
+    def end(self) -> None:
+        """There is a status, or there will be none."""
+        self._is_over = True
 
 
 class Forwarder:
@@ -186,14 +184,22 @@ class Forwarder:
                 headers["Authorization"] = f"Bearer {caller.foreign_credential}"
         path = caller.path.removeprefix(API_PREFIX)
         target = f"{path}?{door.query}" if door.query else path
+        patience = _Patience(patience_ms)
         try:
-            async with _patience(door, patience_ms):
+            async with patience.deadline:
+                door.when_gone(patience.run_out)
                 return await line.send(door.method, target, headers, body)
+        except TimeoutError:
+            raise _timed_out() from None
         except NoStatus as failure:
             if failure.timed_out:
-                raise Refused(
-                    Reason.UPSTREAM_TIMEOUT, "The upstream did not answer in time."
-                ) from None
+                raise _timed_out() from None
             raise Refused(
                 Reason.UPSTREAM_UNREACHABLE, "The connection to the upstream was lost."
             ) from None
+        finally:
+            patience.end()
+
+
+def _timed_out() -> Refused:
+    return Refused(Reason.UPSTREAM_TIMEOUT, "The upstream did not answer in time.")

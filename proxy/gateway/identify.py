@@ -117,9 +117,7 @@ class Identifier:
         ours: Key | None = None
         foreign = None
         for secret in credentials:
-            key = self._keys.get(
-                hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
-            )
+            key = self._key_of(secret)
             if key is not None:
                 if ours is not None and ours is not key:
                     raise Refused(Reason.IDENTITY_MISMATCH, "Two of our keys came with one call.")
@@ -133,6 +131,11 @@ class Identifier:
                 Reason.IDENTITY_REQUIRED, "A budget key is required: send it as the bearer token."
             )
         return ours, foreign
+
+    def _key_of(self, secret: str) -> Key | None:
+        if not self._keys:
+            return None
+        return self._keys.get(hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest())
 
     def _merge(
         self, layers: tuple[tuple[str, str], ...], claims: tuple[tuple[str, str], ...]

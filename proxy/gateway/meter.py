@@ -5,8 +5,7 @@ JSON is decoded and nothing is tokenized per chunk.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
@@ -114,7 +113,7 @@ async def read_whole(answer: UpstreamAnswer, door: Door, disconnects: Disconnect
     pieces: list[bytes] = []
     size = 0
     broken = False
-    with _deadline_when_gone(answer, door, disconnects.drain_ms):
+    with _DeadlineWhenGone(answer, door, disconnects.drain_ms):
         try:
             while piece := await answer.read():
                 pieces.append(piece)
@@ -286,14 +285,23 @@ def _is_cut(headers: Mapping[str, str], plain: bytes) -> bool:
     return plain.lstrip()[:1] == b"{" and read_leniently(plain) is None
 
 
-@contextmanager
-def _deadline_when_gone(answer: UpstreamAnswer, door: Door, drain_ms: int) -> Iterator[None]:
-    """Once the caller has gone, give the answer `drain_ms` more."""
-    loop = asyncio.get_running_loop()
-    timers: list[asyncio.TimerHandle] = []
-    door.when_gone(lambda: timers.append(loop.call_later(drain_ms / 1000, answer.abort)))
-    try:
-        yield
-    finally:
-        for timer in timers:
-            timer.cancel()
+class _DeadlineWhenGone:
+    """Once the caller has gone, gives the answer `drain_ms` more."""
+
+    def __init__(self, answer: UpstreamAnswer, door: Door, drain_ms: int) -> None:
+        self._answer = answer
+        self._door = door
+        self._drain_ms = drain_ms
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        self._door.when_gone(self._start)
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _start(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(
+            self._drain_ms / 1000, self._answer.abort
+        )

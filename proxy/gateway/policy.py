@@ -43,6 +43,8 @@ class Policies:
 
     def watched(self, scopes: Sequence[Scope]) -> tuple[Scope, ...]:
         """The scopes of a call whose balances `wish` needs to know. Often none."""
+        if not self._ranked:
+            return ()
         return tuple(
             scope
             for scope in scopes

@@ -6,6 +6,7 @@ agents do with them: docs/errors.md.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from proxy.dialects.chat_error import error_body
@@ -17,6 +18,8 @@ from proxy.gateway.shape import Shaped
 from proxy.ledger.protocol import Grant
 
 RETRY_UNAVAILABLE_MS: Final = 1_000
+
+_REMAINING: Final = attrgetter("remaining")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +152,8 @@ def budget_headers(
         headers["X-Budget-Scope"] = tightest.scope
     if shaped.caps:
         headers["X-Budget-Caps"] = ",".join(shaped.caps)
-    if "model" in shaped.caps:
-        headers["X-Budget-Model"] = f"{shaped.model}; requested={requested_model}"
+        if "model" in shaped.caps:
+            headers["X-Budget-Model"] = f"{shaped.model}; requested={requested_model}"
     if shaped.max_tokens is not None:
         headers["X-Budget-Max-Tokens"] = str(shaped.max_tokens)
     return headers

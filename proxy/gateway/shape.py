@@ -30,34 +30,37 @@ def shape(
         Refused: TOOL_DENIED, when the call insists on a tool that policy takes away.
     """
     length = way.output_tokens_for(amounts)
-    dropped = frozenset(tool.name for tool in request.tools if not wish.caps.allows_tool(tool.name))
+    dropped = _dropped_tools(request, wish)
     asked = request.max_output_tokens
     swapped = way.model.name if way.model.name != request.model else None
     limit = length if way.writes_limit and (length != asked or swapped) else None
-    # The field that the caller used is one that its model's server knows.
-    kept = request.limit_field if swapped is None else None
-    field = kept or way.model.profile.limit_field
     asks_usage = request.stream and not request.asks_usage
-    body = apply(
-        request,
-        Changes(
+    body = request.body
+    if swapped or limit is not None or dropped or asks_usage:
+        # The field that the caller used is one that its model's server knows.
+        kept = request.limit_field if swapped is None else None
+        changes = Changes(
             model=swapped,
             max_output_tokens=limit,
-            limit_field=field,
+            limit_field=kept or way.model.profile.limit_field,
             drop_tools=dropped,
             include_usage=asks_usage,
-        ),
-    )
+        )
+        body = apply(request, changes)
     shortened = limit not in (None, asked) and (
         rung > 0 or wish.max_tokens is not None or asked is not None
     )
-    caps = tuple(
-        name
-        for name, changed in (
-            ("model", swapped is not None),
-            ("max_tokens", shortened),
-            ("tools", bool(dropped)),
-        )
-        if changed
-    )
-    return Shaped(body, way.model.name, length if shortened else None, caps, asks_usage)
+    caps = ["model"] if swapped is not None else []
+    if shortened:
+        caps.append("max_tokens")
+    if dropped:
+        caps.append("tools")
+    return Shaped(body, way.model.name, length if shortened else None, tuple(caps), asks_usage)
+
+
+def _dropped_tools(request: ChatRequest, wish: Wish) -> frozenset[str]:
+    """The tools that policy takes away."""
+    if not request.tools:
+        return frozenset()
+    allows = wish.caps.allows_tool
+    return frozenset(tool.name for tool in request.tools if not allows(tool.name))

@@ -4,11 +4,13 @@ Labels have a bounded set of values: models and tenants beyond the first hundred
 counted as `other`. Never a prompt, an answer or a credential.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.samples import Sample
 
 from proxy.domain.money import MICROCENTS_PER_USD, Unit
 from proxy.ledger.protocol import Balance
@@ -38,6 +40,32 @@ class BoundedLabels:
         return value
 
 
+class Spread(Histogram):
+    """A histogram that only counts where it stands, and is brought up to date when it is read.
+
+    The library's takes two locks and a search from bound to bound for each value, which was
+    a thirtieth of a call's work outside the ledger. One thread moves and reads our figures.
+    """
+
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._counts = [0] * len(self._upper_bounds)
+        self._total = 0.0
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        """Count `amount` in the first bucket whose bound is not below it."""
+        self._counts[bisect_left(self._upper_bounds, amount)] += 1
+        self._total += amount
+
+    def _child_samples(self) -> Iterable[Sample]:
+        self._sum.inc(self._total)
+        for bucket, count in zip(self._buckets, self._counts, strict=True):
+            bucket.inc(count)
+        self._counts = [0] * len(self._counts)
+        self._total = 0.0
+        return super()._child_samples()
+
+
 class Metrics:
     """One registry and its figures."""
 
@@ -62,19 +90,19 @@ class Metrics:
             "Dollars billed that no budget could fund.",
             registry=self.registry,
         )
-        self.added_latency = Histogram(
+        self.added_latency = Spread(
             "spendgate_added_latency_seconds",
             "Our own time in a call, without the upstream's.",
             buckets=_ADDED_SECONDS,
             registry=self.registry,
         )
-        self.first_byte = Histogram(
+        self.first_byte = Spread(
             "spendgate_time_to_first_byte_seconds",
             "From the request to the first byte of the answer.",
             buckets=_FIRST_BYTE_SECONDS,
             registry=self.registry,
         )
-        self.ledger = Histogram(
+        self.ledger = Spread(
             "spendgate_ledger_seconds",
             "Time of a ledger operation, waiting included.",
             ("operation",),
@@ -88,7 +116,7 @@ class Metrics:
             buckets=_QUEUE_SECONDS,
             registry=self.registry,
         )
-        self.estimate_ratio = Histogram(
+        self.estimate_ratio = Spread(
             "spendgate_estimate_ratio",
             "Actual cost over estimate.",
             buckets=_RATIOS,

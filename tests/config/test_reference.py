@@ -184,10 +184,12 @@ def test_the_schema_refuses_what_the_proxy_refuses(text: str, message: str) -> N
 
 def test_a_schema_default_is_one_that_the_schema_accepts() -> None:
     generated = json.loads(schema())
+    jsonschema.Draft202012Validator.check_schema(generated)
     for name, definition in generated["$defs"].items():
         for key, value in definition["properties"].items():
             if "default" in value:
-                jsonschema.validate(value["default"], {**value, "$defs": generated["$defs"]})
+                accepted = {**value, "$defs": generated["$defs"]}
+                jsonschema.Draft202012Validator(accepted).validate(value["default"])
             assert "title" not in value, f"{name}.{key}"
 
 

@@ -53,6 +53,11 @@ class Harness(Protocol):
         """The home as it is open now."""
         ...
 
+    @property
+    def leaps_ms(self) -> list[int]:
+        """What the home has told of leaps of its clock."""
+        ...
+
     def advance_ms(self, by_ms: int) -> None:
         """Move the clock that the home reads, wherever it has its time from.
 
@@ -92,6 +97,7 @@ class SqliteHarness:
     clock: ManualClock = field(default_factory=ManualClock)
     settle_uncertain: Literal["commit", "hold"] = "commit"
     connect: Connect = connect
+    leaps_ms: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._numbers = count(1)
@@ -112,6 +118,7 @@ class SqliteHarness:
             settle_uncertain=self.settle_uncertain,
             serves=serves,
             connect=self.connect,
+            on_leap=self.leaps_ms.append,
         )
 
     def new_id(self) -> str:

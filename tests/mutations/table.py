@@ -235,10 +235,10 @@ MUTATIONS: Final = (
         (f"{EVERY_AWAIT}::test_the_server_may_cancel_a_call_at_every_wait",),
     ),
     Mutation(
-        "answer before the transaction is committed",
-        "proxy/ledger/sqlite/group.py",
-        '            connection.execute("COMMIT")\n',
-        '            _answer(batch, outcomes)\n            connection.execute("COMMIT")\n',
+        "answer without knowing that the transaction was committed",
+        "proxy/ledger/sqlite/batch.py",
+        '    connection.execute("COMMIT")\n',
+        '    try:\n        connection.execute("COMMIT")\n    except sqlite3.Error:\n        pass\n',
         (f"{EVERY_AWAIT}::test_every_statement_of_the_ledger_may_fail",),
     ),
     Mutation(
@@ -247,5 +247,22 @@ MUTATIONS: Final = (
         "if transaction.accounts.templates() + len(new) > templates_max:",
         "if False:",
         (f"{LEDGER}/test_windows.py::test_templates_make_no_more_than_they_may",),
+    ),
+    Mutation(
+        "write on into a file that was moved away",
+        "proxy/ledger/sqlite/file/connection.py",
+        "if self._find() != self._identity:",
+        "if False:",
+        (
+            "tests/ledger/sqlite/test_failures.py::test_a_file_that_was_moved_away_is_waited_for",
+            "tests/e2e/test_ledger.py::test_while_the_file_is_away_no_call_leaves",
+        ),
+    ),
+    Mutation(
+        "let every user of the machine read the ledger",
+        "proxy/ledger/sqlite/file/connection.py",
+        "os.O_EXCL, 0o600",
+        "os.O_EXCL, 0o644",
+        ("tests/ledger/sqlite/test_sharing.py::test_a_new_ledger_is_for_its_owner_alone",),
     ),
 )

@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 
+import tiktoken
 from hypothesis import settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from pricing.catalogue import Catalogue
 from pricing.cost import Terms
 from pricing.profile import Profile, reviewed_profiles
 from pricing.published.quote import RATES, Quote, card_of, flat
-from pricing.tokens import Tokenizers
+from pricing.tokens import Tokenizers, vocabulary
 from pricing.usage import Usage
 
 
@@ -53,6 +54,18 @@ def loaded_tokenizers() -> Tokenizers:
     tokenizers = Tokenizers()
     tokenizers.load()
     return tokenizers
+
+
+@cache
+def published_encoding(name: str) -> tiktoken.Encoding:
+    """The oracle of every count: tiktoken, with the pattern that was published."""
+    content = vocabulary._checked_bytes(name)
+    return tiktoken.Encoding(
+        name,
+        pat_str=vocabulary.PUBLISHED[name].split,
+        mergeable_ranks=vocabulary._ranks(content),
+        special_tokens={},
+    )
 
 
 unhurried = settings(deadline=None)

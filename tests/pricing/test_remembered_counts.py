@@ -14,9 +14,9 @@ class CountingEncoder:
         self.factor = factor
         self.asked = 0
 
-    def encode_ordinary(self, text: str) -> list[int]:
+    def count(self, text: str) -> int:
         self.asked += 1
-        return [0] * (len(text) * self.factor)
+        return len(text) * self.factor
 
 
 def tokenizers(encoders: dict[str, CountingEncoder]) -> Tokenizers:

@@ -1,7 +1,6 @@
 """python -m tests.simulation SEED, or FIRST-LAST: live these plans and say which broke a rule."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -16,7 +15,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("seeds", type=_seeds, help="17, or 0-1999")
     seeds: range = parser.parse_args().seeds
-    logging.disable()  # the ledger warns of every clock that leaps, and clocks leap here
     broken = 0
     for found in reports(seeds):
         broken += 1

@@ -49,6 +49,9 @@ def budgets_group() -> None:
 def list_command(unit: "Unit | None", config_file: Path | None, as_json: bool) -> None:
     """Show every budget in its current window.
 
+    A budget whose line was taken out of the configuration is shown as not declared. It still
+    limits, as it did before: put its line back with another amount, or fund it.
+
     \b
     spendgate budgets list -c config.yaml
     spendgate budgets list --unit TOKENS -c config.yaml --json

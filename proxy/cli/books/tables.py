@@ -55,7 +55,7 @@ def _standing(balance: "Balance") -> list[str]:
     if balance.is_over_limit:
         said.append("over its limit")
     if not balance.declared:
-        said.append("not declared any more")
+        said.append("not declared any more, and still limits")
     if balance.window_end_ms is not None:
         said.append(f"resets {moment(balance.window_end_ms, balance.period)}")
     if balance.period.rolling_ms:

@@ -4,6 +4,7 @@ Hop-by-hop rules: RFC 9110 section 7.6.1; field-report 85.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from multidict import CIMultiDict
@@ -46,7 +47,7 @@ def upstream_headers(
 
     `connection` is the caller's Connection header: what it names is dropped as well.
     """
-    dropped = _NOT_UPSTREAM | _named_by(connection)
+    dropped = _with_named(_NOT_UPSTREAM, connection)
     kept: CIMultiDict[str] = CIMultiDict()
     for name, value in incoming:
         lower = name.lower()
@@ -62,14 +63,17 @@ def upstream_headers(
 
 def client_headers(answer: Mapping[str, str]) -> CIMultiDict[str]:
     """What of the upstream's headers the caller sees. Lengths are set by whoever writes."""
-    dropped = _NOT_TO_CLIENT | _named_by(answer.get("Connection", ""))
+    dropped = _with_named(_NOT_TO_CLIENT, answer.get("Connection", ""))
     return CIMultiDict(
-        (name, value)
-        for name, value in answer.items()
-        if (lower := name.lower()) not in dropped and not lower.startswith(OURS)
+        [
+            (name, value)
+            for name, value in answer.items()
+            if (lower := name.lower()) not in dropped and not lower.startswith(OURS)
+        ]
     )
 
 
+@lru_cache(maxsize=64)
 def readable_encodings(accept_encoding: str) -> str:
     """What the caller accepts and we can meter, `identity` when that is nothing."""
     offered = []
@@ -86,7 +90,8 @@ def _without_our_entries(baggage: str) -> str:
     )
 
 
-def _named_by(connection: str) -> frozenset[str]:
+def _with_named(dropped: frozenset[str], connection: str) -> frozenset[str]:
+    """These, and what a Connection header names beside them."""
     if not connection or connection.lower() in ("keep-alive", "close"):
-        return frozenset()
-    return frozenset(name.strip().lower() for name in connection.split(","))
+        return dropped
+    return dropped | {name.strip().lower() for name in connection.split(",")}

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http import HttpProcessingError, HttpVersion11
 
 from proxy.domain.errors import Reason, Refused
 from proxy.gateway.respond import Answer
@@ -57,7 +59,10 @@ class SocketDoor:
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if request.content.is_eof():  # it came with its head, as most do: nothing to wait for
-            return await self._read_body()
+            whole = request.content.read_nowait()
+            if len(whole) > self._limits.max_bytes:
+                raise self._too_large()
+            return whole
         try:
             async with asyncio.timeout(self._limits.timeout_ms / 1000):
                 return await self._read_body()
@@ -90,7 +95,8 @@ class SocketDoor:
             # Too late for another answer: what began must not look as if it had ended.
             self.break_off()
             return
-        self.response = _named(web.Response(status=status, headers=headers, body=body))
+        kind = WholeAnswer if _can_be_whole(self._request, status, body) else web.Response
+        self.response = _named(kind(status=status, headers=headers, body=body))
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         stream = _named(web.StreamResponse(status=status, headers=headers))
@@ -126,6 +132,47 @@ class SocketDoor:
         self.gone = True
         if self._react is not None:
             self._react()
+
+
+class WholeAnswer(web.StreamResponse):
+    """An answer in one piece on a connection that stays open afterwards.
+
+    The library's own finds out in many steps what is clear here: that it has a length, is
+    neither chunked nor compressed, and says nothing of the connection. The bytes are the same.
+    """
+
+    def __init__(self, *, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        super().__init__(status=status, headers=headers)
+        self._whole = body
+        self._writer: AbstractStreamWriter | None = None
+
+    @property
+    def keep_alive(self) -> bool:
+        return True
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+        self.headers["Content-Length"] = str(len(self._whole))
+        self.headers.setdefault("Content-Type", "application/octet-stream")
+        self.headers.setdefault("Date", rfc822_formatted_time())
+        self._writer = request.writer
+        await self._writer.write_headers(f"HTTP/1.1 {self.status} {self.reason}", self.headers)
+        return self._writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        assert self._writer is not None, "prepared first"
+        await self._writer.write_eof(self._whole)
+
+
+def _can_be_whole(request: web.BaseRequest, status: int, body: bytes) -> bool:
+    """Whether request and answer are of the usual kind, which leaves nothing to decide."""
+    return (
+        bool(body)
+        and status >= 200
+        and status not in (204, 304)
+        and request.method in ("POST", "GET")
+        and request.keep_alive
+        and request.version == HttpVersion11
+    )
 
 
 def _named(response: Response) -> Response:

@@ -46,8 +46,8 @@ class HttpUpstream:
         self._host = parts.hostname
         self._port = parts.port or (443 if is_tls else 80)
         self._tls = (tls or ssl.create_default_context()) if is_tls else None
-        self._prefix = parts.path.rstrip("/").encode()
-        self._authority = parts.netloc.rpartition("@")[2].encode()
+        self._prefix = parts.path.rstrip("/")
+        self._authority = parts.netloc.rpartition("@")[2]
         self._timeouts = timeouts
         self._idle: deque[tuple[float, Connection]] = deque()
         self._open: set[Connection] = set()
@@ -103,14 +103,11 @@ class HttpUpstream:
 
     def head(self, method: str, path: str, headers: CIMultiDict[str], body: bytes) -> bytes:
         """The head of a request to a path below the base URL."""
-        lines = [
-            b"%b %b%b HTTP/1.1" % (method.encode(), self._prefix, _as_sent(path)),
-            b"Host: " + self._authority,
-        ]
-        lines += [_as_sent(f"{name}: {value}") for name, value in headers.items()]
+        lines = [f"{method} {self._prefix}{path} HTTP/1.1", f"Host: {self._authority}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
         if body:
-            lines.append(b"Content-Length: %d" % len(body))
-        return b"\r\n".join((*lines, b"", b""))
+            lines.append(f"Content-Length: {len(body)}")
+        return _as_sent("\r\n".join((*lines, "", "")))
 
     def take_back(self, connection: Connection) -> None:
         """The request on this connection is over, however it ended."""
@@ -174,7 +171,7 @@ class HttpLine:
 
 
 def _as_sent(text: str) -> bytes:
-    """The bytes that a header or a path came as."""
+    """The bytes that headers and a path came as."""
     return text.encode("utf-8", "surrogateescape")
 
 

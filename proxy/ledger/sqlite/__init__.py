@@ -1,7 +1,8 @@
 """The ledger in one SQLite file.
 
 ledger        what callers hold; each operation is one line of it
-group         one transaction for all that is asked in one tick of the loop
+group         who is served next, and answers: one transaction at a time
+batch         one transaction: BEGIN, each operation whole or not, COMMIT
 transaction   what that transaction changes: rows at once, windows and journal at its end
 accounts      budgets in their windows, read once and written once in a transaction
 templates     lines of configuration that make budgets

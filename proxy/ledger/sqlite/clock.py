@@ -3,13 +3,10 @@
 Source: docs/semantics.md, "Budgets": now = max(last recorded, wall).
 """
 
-import logging
 import sqlite3
 from typing import Final, NamedTuple
 
 _LEAP_MS: Final = 3_600_000
-
-_log: Final = logging.getLogger(__name__)
 
 
 def read(connection: sqlite3.Connection, wall_ms: int) -> int:
@@ -32,15 +29,6 @@ def record(connection: sqlite3.Connection, wall_ms: int) -> Moment:
     connection.execute("UPDATE ledger SET clock_ms = ?", (wall_ms,))
     step_ms = wall_ms - recorded_ms if recorded_ms else 0
     return Moment(wall_ms, step_ms if step_ms > _LEAP_MS else 0)
-
-
-def report(moment: Moment) -> None:
-    """Say it when the clock has leaped."""
-    if moment.leap_ms:
-        _log.warning(
-            "the clock is %d s ahead of the ledger's last change: open holds keep one more lease",
-            moment.leap_ms // 1000,
-        )
 
 
 def _recorded_ms(connection: sqlite3.Connection) -> int:

@@ -55,13 +55,14 @@ class SqliteLedger:
         clock: Clock,
         new_id: Callable[[], str],
         uncertain_rule: UncertainRule,
+        on_leap: Callable[[int], None],
     ) -> None:
         self._file = file
         self._lock = lock
         self._clock = clock
         self._new_id = new_id
         self._uncertain_rule = uncertain_rule
-        self._group = Group(file, clock)
+        self._group = Group(file, clock, on_leap)
         self._pace = Pace()
 
     @classmethod
@@ -75,11 +76,14 @@ class SqliteLedger:
         uncertain_after_ms: int = 900_000,
         serves: bool = True,
         connect: Connect = connect,
+        on_leap: Callable[[int], None] = lambda leap_ms: None,
     ) -> "SqliteLedger":
         """The ledger in this file.
 
         `serves`: make the file where there is none, and keep a second server out of it.
         Commands open the same file without that, beside a server or alone.
+        `on_leap`: told by how many milliseconds the clock is ahead of the ledger's last
+        change, where that is more than an hour, and open holds have kept one more lease.
 
         Raises:
             LedgerUnavailable: another process serves from it, or it cannot be opened; the
@@ -93,7 +97,7 @@ class SqliteLedger:
                 lock.release()
             raise
         rule = UncertainRule(settle_uncertain, uncertain_after_ms)
-        return cls(file, lock, clock=clock, new_id=new_id, uncertain_rule=rule)
+        return cls(file, lock, clock=clock, new_id=new_id, uncertain_rule=rule, on_leap=on_leap)
 
     async def close(self) -> None:
         """Finish what was asked, then let go of the file. Closing twice is closing once."""

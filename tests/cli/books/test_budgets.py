@@ -44,6 +44,18 @@ def test_list_says_what_is_uncertain(config_file: Path) -> None:
     assert "active; uncertain $0.25" in run("budgets", "list", "-c", str(config_file)).stdout
 
 
+def test_list_says_that_a_budget_limits_though_nobody_declares_it(tmp_path: Path) -> None:
+    """Whoever takes a line out may believe that it took the limit with it."""
+    config_file = make_ledger(tmp_path)
+    hold(config_file, 1)
+    make_ledger(tmp_path, budgets='[{scope: "tenant:dev", allocated: $10.00}]')
+
+    _, tenant, agent = run("budgets", "list", "-c", str(config_file)).stdout.splitlines()
+
+    assert tenant.split()[7:] == ["active"]
+    assert agent.endswith("active; not declared any more, and still limits")
+
+
 def test_show_knows_the_budget_that_a_template_will_make(config_file: Path) -> None:
     (balance,) = answered("budgets", "show", "tenant:dev/agent:New", "-c", str(config_file))
 

@@ -1,6 +1,8 @@
 """Connections that fail on demand, and a look at what a crash would leave."""
 
+import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,6 +11,10 @@ from typing import Any
 from proxy.ledger.sqlite.file.connection import Connect, connect
 
 Hook = Callable[[str], None]
+Watch = Callable[[sqlite3.Connection, str], None]
+
+PATIENCE_S = 20
+"""For what another thread does: it is over in a moment, unless something is broken."""
 
 
 def ignore(statement: str) -> None:
@@ -18,14 +24,17 @@ def ignore(statement: str) -> None:
 class Faults:
     """What happens around each statement, on every connection opened through `connect`.
 
-    `before` and `after` are called with the text of the statement and may raise.
+    `before` and `after` are called with the text of the statement and may raise. What was
+    `asked` stands in `statements` once `before` let it through. `watch` sees the connection.
     """
 
     def __init__(self) -> None:
         self.before: Hook = ignore
         self.after: Hook = ignore
+        self.watch: Watch = lambda connection, statement: None
         self.pages_max: int | None = None
         self.is_read_only = False
+        self.asked: list[str] = []
         self.statements: list[str] = []
 
     @property
@@ -40,6 +49,7 @@ class Faults:
             """Calls the hooks."""
 
             def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+                faults.watch(self, sql)
                 return faults.around(sql, partial(super().execute, sql, parameters))
 
             def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
@@ -53,6 +63,7 @@ class Faults:
         return connection
 
     def around(self, sql: str, run: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
+        self.asked.append(sql)
         self.before(sql)
         self.statements.append(sql)
         cursor = run()
@@ -88,3 +99,34 @@ def fail_on(words: Sequence[str]) -> Hook:
             raise io_error()
 
     return hook
+
+
+def fail_only_on(statement: str) -> Hook:
+    """Fail at this very statement, each time."""
+
+    def hook(asked: str) -> None:
+        if asked == statement:
+            raise io_error()
+
+    return hook
+
+
+class Halt:
+    """A hook that holds a thread at a statement, until it may go on."""
+
+    def __init__(self, statement: str) -> None:
+        self._statement = statement
+        self._has_come, self._may_go_on = threading.Event(), threading.Event()
+
+    def __call__(self, statement: str) -> None:
+        if statement == self._statement:
+            self._has_come.set()
+            assert self._may_go_on.wait(PATIENCE_S)
+
+    async def has_come(self) -> None:
+        """Wait until the thread is held."""
+        assert await asyncio.to_thread(self._has_come.wait, PATIENCE_S)
+
+    def go_on(self) -> None:
+        """Hold nobody any more."""
+        self._may_go_on.set()

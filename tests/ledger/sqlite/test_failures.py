@@ -121,17 +121,42 @@ async def test_a_question_that_fails_says_so(sqlite: SqliteHarness, faults: Faul
     assert len(await sqlite.ledger.all_balances()) == 1
 
 
-async def test_a_file_that_is_gone_is_not_made_anew(sqlite: SqliteHarness, faults: Faults) -> None:
+async def test_a_file_that_is_gone_is_not_made_anew(sqlite: SqliteHarness) -> None:
     """An empty ledger would let everything through."""
     await declare(sqlite.ledger, line(DEV, 100))
     sqlite.path.unlink()
-    faults.before = fail_on(["COMMIT"])
-    with pytest.raises(LedgerUnavailable):
-        await hold(sqlite.ledger, 1)
-    faults.before = ignore
-    with pytest.raises(LedgerUnavailable, match="SQLITE_CANTOPEN"):
-        await hold(sqlite.ledger, 1)
+    for _ in range(2):
+        with pytest.raises(LedgerUnavailable, match=r"moved, removed or replaced: put it back"):
+            await hold(sqlite.ledger, 1)
     assert not sqlite.path.exists()
+
+
+async def test_a_file_that_was_moved_away_is_waited_for(sqlite: SqliteHarness) -> None:
+    """What is written to it in the meantime would be in no ledger that anybody opens."""
+    await declare(sqlite.ledger, line(DEV, 100))
+    await hold(sqlite.ledger, 1)
+    away = sqlite.path.rename(sqlite.path.with_name("away.db"))
+    with pytest.raises(LedgerUnavailable):
+        await hold(sqlite.ledger, 2)
+    away.rename(sqlite.path)
+    await hold(sqlite.ledger, 4)
+    assert (await sqlite.ledger.all_balances())[0].reserved == 1 + 4
+    assert (await sqlite.ledger.verify()).differences == ()
+
+
+async def test_a_file_in_the_place_of_another_is_not_touched(sqlite: SqliteHarness) -> None:
+    """The log of the one would spoil the other; the next start takes what is there."""
+    await declare(sqlite.ledger, line(DEV, 100))
+    backup = sqlite.path.with_name("backup.db")
+    connection = sqlite3.connect(sqlite.path)
+    connection.execute("VACUUM INTO ?", (str(backup),))
+    connection.close()
+    before = backup.read_bytes()
+    backup.replace(sqlite.path)
+    for attempt in (hold(sqlite.ledger, 1), sqlite.ledger.all_balances()):
+        with pytest.raises(LedgerUnavailable, match="or restart with the one that is there"):
+            await attempt
+    assert sqlite.path.read_bytes() == before
 
 
 async def test_a_broken_rule_is_stopped_by_the_tables(sqlite: SqliteHarness) -> None:

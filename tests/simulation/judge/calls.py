@@ -204,7 +204,9 @@ class Case:
             return
         if sighting.end == "whole" and door.is_broken_off:
             yield "the caller got a whole answer, and was cut off"
-        is_half = sighting.end == "cut" and not sighting.has_begun_to_end
+        # Of answers that nobody asked for, those that never began are missed by nobody.
+        adds_choices = self.run.call.behaviour.extra_choices > 0
+        is_half = sighting.end == "cut" and not sighting.has_begun_to_end and not adds_choices
         if is_half and not door.is_broken_off and not door.gone:
             yield "the caller got half an answer that looks whole"
 

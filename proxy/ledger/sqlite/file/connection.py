@@ -4,8 +4,9 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 from proxy.domain.errors import LedgerUnavailable
@@ -14,6 +15,9 @@ from proxy.ledger.sqlite.file.failures import unavailable
 
 Connect = Callable[[Path, bool], sqlite3.Connection]
 """Opens a file; the flag says whether it may be created."""
+
+Durability = Literal["process", "power"]
+"""What a commit survives: the end of the process, or that of the machine as well."""
 
 _CACHED_STATEMENTS: Final = 256
 """More than there are different statements, so that each is compiled once."""
@@ -25,7 +29,10 @@ _CACHE_KIB: Final = 8_192
 def connect(
     path: Path, create: bool, *, factory: type[sqlite3.Connection] = sqlite3.Connection
 ) -> sqlite3.Connection:
-    """A connection in autocommit mode that never waits for a lock."""
+    """A connection in autocommit mode that never waits for a lock.
+
+    One thread may open it and another use it, not both at once.
+    """
     if create:
         _create_private(path)
     return sqlite3.connect(
@@ -33,6 +40,7 @@ def connect(
         uri=True,
         isolation_level=None,
         timeout=0,
+        check_same_thread=False,
         cached_statements=_CACHED_STATEMENTS,
         factory=factory,
     )
@@ -49,13 +57,21 @@ def _create_private(path: Path) -> None:
 
 
 class LedgerFile:
-    """One file with our tables, and the connection to it that the loop uses.
+    """One file with our tables, and one connection to it. Each thread has its own of these.
 
-    A commit reaches the operating system, and a checkpoint the disk: the ledger survives
-    the end of the process, not a power cut.
+    With `process` a commit reaches the operating system, and a checkpoint the disk: a power
+    cut takes the last commits, each of them whole, and leaves the ledger as it stood before
+    them. With `power` a commit returns when it is on the disk.
     """
 
-    def __init__(self, path: Path, *, create: bool, connect: Connect = connect) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool,
+        durability: Durability = "process",
+        connect: Connect = connect,
+    ) -> None:
         """Open the file.
 
         Raises:
@@ -64,18 +80,35 @@ class LedgerFile:
         if not create and not path.exists():
             raise LedgerUnavailable(f"there is no ledger at {path}: `spendgate serve` makes it")
         self.path = path
-        self.connect = connect
+        self.durability = durability
+        self._connect = connect
         self._connection: sqlite3.Connection | None = self._open(create=create)
+        self._identity = self._find()
 
     def connection(self) -> sqlite3.Connection:
-        """The connection; a new one after a failure, and never to a new file.
+        """The connection; a new one after a failure, and never to another file.
+
+        Nobody would find again what is written to a file that was moved away or removed, and
+        its log would spoil the one in its place.
+        Source: https://www.sqlite.org/howtocorrupt.html, "Unlinking or renaming".
 
         Raises:
-            LedgerUnavailable: as when the file was first opened.
+            LedgerUnavailable: as when the file was first opened, or it is not there any more.
         """
+        if self._find() != self._identity:
+            raise LedgerUnavailable(
+                "the file of the ledger was moved, removed or replaced: put it back, "
+                "or restart with the one that is there"
+            )
         if self._connection is None:
             self._connection = self._open(create=False)
         return self._connection
+
+    def beside(self) -> "LedgerFile":
+        """The same file with a connection of its own, opened when it is asked for."""
+        other = copy(self)
+        other._connection = None
+        return other
 
     def drop(self) -> None:
         """Close the connection, and with it the transaction that it may be in."""
@@ -83,13 +116,21 @@ class LedgerFile:
             connection, self._connection = self._connection, None
             connection.close()
 
+    def _find(self) -> tuple[int, int] | None:
+        """Which file stands at the path, by device and number."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     def _open(self, *, create: bool) -> sqlite3.Connection:
         try:
-            connection = self.connect(self.path, create)
+            connection = self._connect(self.path, create)
         except sqlite3.Error as error:
             raise unavailable(error) from error
         try:
-            _set_up(connection)
+            _set_up(connection, self.durability)
             schema.prepare(connection)
         except sqlite3.Error as error:
             connection.close()
@@ -100,14 +141,18 @@ class LedgerFile:
         return connection
 
 
-def _set_up(connection: sqlite3.Connection) -> None:
+def _set_up(connection: sqlite3.Connection, durability: Durability) -> None:
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise LedgerUnavailable(
             f"the ledger cannot keep a write-ahead log there (journal mode {mode}): "
             "put its file on a local disk"
         )
-    connection.execute("PRAGMA synchronous = NORMAL")
+    if durability == "power":
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # or macOS only tells the disk to begin
+        connection.execute("PRAGMA checkpoint_fullfsync = ON")
+    else:
+        connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
-    connection.execute("PRAGMA journal_size_limit = 0")  # so that the log's size is its length
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
