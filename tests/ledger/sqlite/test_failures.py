@@ -10,7 +10,7 @@ from proxy.ledger.protocol import ReserveRequest
 from proxy.ledger.sqlite.file import failures
 from proxy.ledger.sqlite.file.connection import Connect, connect
 from proxy.ledger.sqlite.ledger import SqliteLedger
-from tests.ledger.builders import DEV, ask, declare, hold, line, spend
+from tests.ledger.builders import DEV, USD, ask, declare, hold, line, spend
 from tests.ledger.harness import ManualClock, SqliteHarness
 from tests.ledger.sqlite.faults import Faults, fail_on, ignore
 
@@ -180,7 +180,7 @@ async def test_a_caller_that_asks_nonsense_harms_nobody_else(sqlite: SqliteHarne
     request: ReserveRequest = ask(1, metadata={"key": object()})  # type: ignore[dict-item]
     with pytest.raises(TypeError):
         await sqlite.ledger.reserve(request)
-    assert (await good).amount == 1
+    assert (await good).amounts[USD] == 1
 
 
 async def test_a_closed_ledger_says_so(sqlite: SqliteHarness) -> None:

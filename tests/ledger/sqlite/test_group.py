@@ -10,7 +10,19 @@ from proxy.domain.errors import AmountOutOfRange, BudgetRefused, LedgerUnavailab
 from proxy.domain.money import INT64_MAX
 from proxy.domain.period import Period
 from proxy.ledger.protocol import Grant, ReserveRequest
-from tests.ledger.builders import BOT, CLI, DEV, USD, ask, balance_of, declare, hold, line, spend
+from tests.ledger.builders import (
+    BOT,
+    CLI,
+    DEV,
+    USD,
+    ask,
+    balance_of,
+    declare,
+    fund,
+    hold,
+    line,
+    spend,
+)
 from tests.ledger.harness import DAY_MS, SqliteHarness
 from tests.ledger.sqlite.faults import Faults, fail_on, ignore, io_error
 
@@ -57,7 +69,7 @@ async def test_a_very_long_tick_is_cut(sqlite: SqliteHarness, faults: Faults) ->
 async def test_a_refusal_undoes_nobody_elses_operation(sqlite: SqliteHarness) -> None:
     asked = (sqlite.ledger.reserve(ask(amount)) for amount in (400, 601, 600, 1))
     answers = await asyncio.gather(*asked, return_exceptions=True)
-    amounts = [answer.amount for answer in answers if isinstance(answer, Grant)]
+    amounts = [answer.amounts[USD] for answer in answers if isinstance(answer, Grant)]
     assert amounts == [400, 600]
     assert [type(answer) for answer in answers if not isinstance(answer, Grant)] == [
         BudgetRefused,
@@ -78,7 +90,7 @@ async def test_an_operation_that_fails_late_takes_back_the_window_it_opened(
     sqlite.advance_ms(DAY_MS)
     too_much = INT64_MAX - 10
     failed, granted = await asyncio.gather(
-        ledger.fund(BOT, USD, Period.DAY, too_much, "ops"),
+        fund(ledger, BOT, too_much, period=Period.DAY),
         ledger.reserve(ask(30)),
         return_exceptions=True,
     )
@@ -113,7 +125,7 @@ async def test_a_configuration_that_fails_takes_back_all_of_it(
     """Windows it opened, terms it set, templates it made: others of its tick see none of it."""
     ledger = sqlite.ledger
     await declare(ledger, line(DEV, 1000), line(BOT, 10, period=Period.DAY), line(CLI, 10))
-    await ledger.fund(CLI, USD, Period.LIFETIME, INT64_MAX - 10, "ops")
+    await fund(ledger, CLI, INT64_MAX - 10)
     await spend(ledger, 3)
     sqlite.advance_ms(later_ms)
     assert await fail_to_declare(sqlite) == []
@@ -130,7 +142,7 @@ async def test_a_configuration_that_fails_pays_nothing(sqlite: SqliteHarness) ->
     """What it would have raised and paid in two steps is taken back in both."""
     ledger = sqlite.ledger
     await declare(ledger, line(DEV, 1000), line(BOT, 10, period=Period.DAY), line(CLI, 10))
-    await ledger.fund(CLI, USD, Period.LIFETIME, INT64_MAX - 10, "ops")
+    await fund(ledger, CLI, INT64_MAX - 10)
     await spend(ledger, 14, held=10)
     before = await ledger.all_balances()
     (refused,) = await fail_to_declare(sqlite, ask(0))
@@ -160,7 +172,7 @@ async def test_no_answer_leaves_before_the_commit(sqlite: SqliteHarness, faults:
             answered_at_commit.append(asked.done())
 
     faults.after = look
-    assert (await asked).amount == 1
+    assert (await asked).amounts[USD] == 1
     assert answered_at_commit == [False]
 
 
@@ -173,7 +185,7 @@ async def test_a_failed_commit_fails_everyone_of_its_tick(
     assert len({id(answer) for answer in answers}) == 5, "each has a traceback of its own"
     faults.before = ignore
     assert (await balance_of(sqlite.ledger, DEV)).reserved == 0
-    assert (await sqlite.ledger.reserve(ask(1))).amount == 1
+    assert (await sqlite.ledger.reserve(ask(1))).amounts[USD] == 1
 
 
 async def test_nobody_waits_for_ever_when_the_program_itself_fails(
@@ -187,7 +199,7 @@ async def test_nobody_waits_for_ever_when_the_program_itself_fails(
     answers = await all_at_once(sqlite, 2)
     assert [type(answer) for answer in answers] == [RuntimeError] * 2
     faults.before = ignore
-    assert (await sqlite.ledger.reserve(ask(1))).amount == 1
+    assert (await sqlite.ledger.reserve(ask(1))).amounts[USD] == 1
 
 
 async def test_a_caller_that_is_gone_before_its_tick_holds_nothing(sqlite: SqliteHarness) -> None:
@@ -195,7 +207,7 @@ async def test_a_caller_that_is_gone_before_its_tick_holds_nothing(sqlite: Sqlit
     stays = asyncio.ensure_future(sqlite.ledger.reserve(ask(2)))
     await asyncio.sleep(0)
     gone.cancel()
-    assert (await stays).amount == 2
+    assert (await stays).amounts[USD] == 2
     assert gone.cancelled()
     assert (await balance_of(sqlite.ledger, DEV)).reserved == 2
 
@@ -229,8 +241,8 @@ async def test_a_locked_file_is_waited_for_while_the_loop_goes_on(
     assert not asked.done()
     late = asyncio.ensure_future(sqlite.ledger.reserve(ask(2)))
     other.execute("COMMIT")
-    assert (await asked).amount == 1
-    assert (await late).amount == 2
+    assert (await asked).amounts[USD] == 1
+    assert (await late).amounts[USD] == 2
 
 
 async def test_a_file_that_stays_locked_is_given_up(
@@ -248,7 +260,7 @@ async def test_a_file_that_stays_locked_is_given_up(
     assert "keeps the ledger locked" in str(answers[0])
     faults.before = ignore
     other.execute("ROLLBACK")
-    assert (await sqlite.ledger.reserve(ask(1))).amount == 1
+    assert (await sqlite.ledger.reserve(ask(1))).amounts[USD] == 1
 
 
 async def test_each_lock_is_waited_for_anew(
@@ -261,7 +273,7 @@ async def test_each_lock_is_waited_for_anew(
         await asyncio.sleep(0)
         sqlite.clock.monotonic_at_ns += 4_000_000_000
         other.execute("ROLLBACK")
-        assert (await asked).amount == 1
+        assert (await asked).amounts[USD] == 1
 
 
 async def test_questions_wait_for_no_lock(sqlite: SqliteHarness, other: sqlite3.Connection) -> None:
@@ -280,7 +292,7 @@ async def test_what_was_asked_before_the_close_is_answered(
     await asyncio.sleep(0)
     other.execute("ROLLBACK")
     await closed
-    assert (await asked).amount == 1
+    assert (await asked).amounts[USD] == 1
 
 
 async def test_a_disk_that_is_gone_when_the_file_is_opened_again_fails_the_tick(
@@ -292,4 +304,4 @@ async def test_a_disk_that_is_gone_when_the_file_is_opened_again_fails_the_tick(
     with pytest.raises(LedgerUnavailable, match=str(io_error().sqlite_errorname)):
         await sqlite.ledger.reserve(ask(1))
     faults.before = ignore
-    assert (await sqlite.ledger.reserve(ask(1))).amount == 1
+    assert (await sqlite.ledger.reserve(ask(1))).amounts[USD] == 1

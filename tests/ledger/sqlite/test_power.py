@@ -94,7 +94,7 @@ async def test_the_loop_and_its_questions_go_on_while_the_disk_is_waited_for(
     (balance,) = await ledger.balances([DEV], USD)
     assert balance.reserved == 0, "what is not committed is not seen"
     disk.go_on()
-    assert (await asked).amount == 1
+    assert (await asked).amounts[USD] == 1
     (balance,) = await ledger.balances([DEV], USD)
     assert balance.reserved == 1
 
@@ -146,7 +146,7 @@ async def test_who_leaves_while_others_wait_for_the_disk_holds_nothing(
     begun.cancel()
     gone.cancel()
     disk.go_on()
-    assert (await stays).amount == 300
+    assert (await stays).amounts[USD] == 300
     assert (await balance_of(ledger, DEV)).reserved == 301, "the lease of the first will end it"
 
 

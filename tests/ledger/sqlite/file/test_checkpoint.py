@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from proxy.ledger.sqlite.file.log import is_longer, log_path
-from tests.ledger.builders import DEV, ask, declare, line
+from tests.ledger.builders import DEV, USD, ask, declare, line
 from tests.ledger.harness import SqliteHarness
 from tests.ledger.sqlite.faults import PATIENCE_S, Faults, Halt, fail_only_on, ignore
 
@@ -177,10 +177,10 @@ async def test_while_it_starts_over_writers_wait_and_the_loop_does_not(
     for _ in range(50):
         await asyncio.sleep(0)
     assert not asked.done()
-    assert (await sqlite.ledger.balances([DEV], ask(1).unit))[0].reserved > 0, "questions go on"
+    assert (await sqlite.ledger.balances([DEV], USD))[0].reserved > 0, "questions go on"
     halt.go_on()
     async with asyncio.timeout(PATIENCE_S):
-        assert (await asked).amount == 1
+        assert (await asked).amounts[USD] == 1
 
 
 @at("statement", ["BEGIN", COPY, "ROLLBACK", COPY_REST, START_OVER])
@@ -251,4 +251,4 @@ async def test_the_end_waits_for_the_checkpoint(
 async def test_a_log_that_is_gone_is_no_log(sqlite: SqliteHarness) -> None:
     log_path(sqlite.path).unlink()
     await hold_often(sqlite, COMMITS_PER_LOOK)
-    assert (await sqlite.ledger.balances([DEV], ask(1).unit))[0].reserved == COMMITS_PER_LOOK
+    assert (await sqlite.ledger.balances([DEV], USD))[0].reserved == COMMITS_PER_LOOK
