@@ -7,7 +7,7 @@ import pytest
 
 from proxy.domain.errors import LedgerError, LedgerUnavailable
 from proxy.ledger.protocol import ReserveRequest
-from proxy.ledger.sqlite.file import failures
+from proxy.ledger.sqlite.file import failures, schema
 from proxy.ledger.sqlite.file.connection import Connect, connect
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.builders import DEV, USD, ask, declare, hold, line, spend
@@ -164,7 +164,9 @@ async def test_a_broken_rule_is_stopped_by_the_tables(sqlite: SqliteHarness) -> 
     reservation_id = await hold(sqlite.ledger, 10)
     with sqlite3.connect(sqlite.path, isolation_level=None) as tampered:
         tampered.execute("UPDATE reservations SET tenant = 'x', number = 9")
-        tampered.execute("INSERT INTO journal VALUES ('x', 1, 0, 'fund', NULL, '[]', '')")
+        tampered.execute(
+            "INSERT INTO journal VALUES ('x', 1, 0, 'fund', NULL, '', '', '', '', '[]')"
+        )
         tampered.execute(
             "CREATE TRIGGER late AFTER UPDATE ON reservations BEGIN "
             "UPDATE windows SET spent = -1; END"
@@ -225,7 +227,7 @@ def test_the_database_of_another_program_is_left_alone(tmp_path: Path, user_vers
 async def test_a_newer_ledger_is_refused(sqlite: SqliteHarness) -> None:
     await sqlite.close()
     newer = sqlite3.connect(sqlite.path)
-    newer.execute("PRAGMA user_version = 2")
+    newer.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
     newer.close()
     with pytest.raises(LedgerUnavailable, match="newer version of the program"):
         open_file(sqlite.path)

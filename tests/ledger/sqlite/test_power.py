@@ -129,7 +129,7 @@ async def test_no_statement_is_carried_out_on_the_loop(
 
     faults.before = look
     grant = await ledger.reserve(ask(1))
-    await ledger.commit(grant.reservation_id, actual=1, key="end", payload_hash="")
+    await ledger.commit(grant.reservation_id, actual={USD: 1}, key="end", payload_hash="")
     assert here == []
 
 

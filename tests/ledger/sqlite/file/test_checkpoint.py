@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.ledger.sqlite.file import schema
 from proxy.ledger.sqlite.file.log import is_longer, log_path
 from tests.ledger.builders import DEV, USD, ask, declare, line
 from tests.ledger.harness import SqliteHarness
@@ -23,7 +24,7 @@ KEPT_BYTES = 64 * MIB
 COMMITS_PER_LOOK = 16
 COPY = "PRAGMA wal_checkpoint(PASSIVE)"
 COPY_REST = "PRAGMA wal_checkpoint(RESTART)"
-START_OVER = "PRAGMA user_version = 1"
+START_OVER = f"PRAGMA user_version = {schema.VERSION}"
 
 
 @pytest.fixture(autouse=True)
