@@ -53,7 +53,7 @@ class Group:
 
     def __init__(self, file: LedgerFile, clock: Clock, on_leap: Callable[[int], None]) -> None:
         """The loop may read `file` at any time; in a thread we write beside it."""
-        self._thread = OneThread("ledger") if file.durability == "power" else None
+        self._thread = OneThread("ledger writer") if file.durability == "power" else None
         self._read = file
         self._written = file.beside() if self._thread else file
         self._clock = clock
@@ -102,8 +102,9 @@ class Group:
     def _run(self) -> None:
         self._timer = None
         if self._checkpointer.is_copied:
+            finishing = self._checkpointer.finish()
             self._is_running = True
-            self._checkpointer.finish().add_done_callback(lambda done: self._go_on())
+            finishing.add_done_callback(lambda done: self._go_on())
             return
         waiting = [asked for asked in self._waiting if not asked.future.done()]
         at_once = _ON_LOOP_MAX if self._thread is None else _IN_THREAD_MAX
@@ -116,8 +117,8 @@ class Group:
         if self._thread is None:
             self._end(asked, work())
         else:
-            self._is_running = True
             running = self._thread.start(work)
+            self._is_running = True
             running.add_done_callback(lambda done: self._end(asked, done.result()))
 
     def _go_on(self) -> None:
