@@ -25,25 +25,26 @@ class TaskSet:
     """
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
+        # In the order in which they came, and so they are cancelled: a set has another each time.
+        self._tasks: dict[asyncio.Task[Any], None] = {}
 
     def start(self, work: Coroutine[Any, Any, Result], *, name: str) -> asyncio.Task[Result]:
         """Run `work` until it ends, whatever becomes of the caller."""
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self.leave)
         return task
 
     def join(self) -> asyncio.Task[Any]:
         """Count the running task in, until it leaves."""
         task = asyncio.current_task()
         assert task is not None, "only a task can join"
-        self._tasks.add(task)
+        self._tasks[task] = None
         return task
 
     def leave(self, task: asyncio.Task[Any]) -> None:
         """The task has done what others may wait for."""
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -58,7 +59,7 @@ class TaskSet:
     async def drain(self, timeout_ms: int) -> None:
         """Wait for all, at most so long, then cancel what is left."""
         await self.wait(timeout_ms)
-        late = set(self._tasks)
+        late = list(self._tasks)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
