@@ -106,6 +106,10 @@ def subject_of(agent: str | None = "bot", run: str | None = None) -> Subject:
     return Subject(tenant="dev", agent=agent, dimensions={RUN: run} if run is not None else {})
 
 
+ELSEWHERE = line("tenant:dev/workspace:elsewhere", 1)
+"""A line that still names the tenant: whom no line names, a shared ledger leaves alone."""
+
+
 def ask(
     amount: Amount = 0,
     *,

@@ -184,9 +184,10 @@ class ModelHarness:
     """The model, judged by the tests of the contract like any home."""
 
     clock: ManualClock = field(default_factory=ManualClock)
+    leaps_ms: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ledger = ModelHome(self.clock)
+        self.ledger = ModelHome(self.clock, on_leap=self.leaps_ms.append)
 
     def advance_ms(self, by_ms: int) -> None:
         self.clock.at_ms += by_ms

@@ -1,6 +1,5 @@
 """The model as a home: what the contract's tests say in numbers holds of the oracle as well."""
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
@@ -38,13 +37,12 @@ from tests.ledger.model.windows import name_of
 
 _T = TypeVar("_T")
 
-_log = logging.getLogger(__name__)
-
 
 class ModelHome:
     """Every operation of the three protocols, in memory. It seals nothing."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, on_leap: Callable[[int], None]) -> None:
+        self._on_leap = on_leap
         self.model = Model(clock.now_ms)
         self._ids = count(1)
         self._pace = Pace()
@@ -52,7 +50,7 @@ class ModelHome:
     def _do(self, operation: Callable[[], _T]) -> _T:
         leap_ms = self.model.tick()
         if leap_ms:
-            _log.warning("the clock is %d s ahead", leap_ms // 1000)
+            self._on_leap(leap_ms)
         try:
             return self.model.atomic(operation)
         except BudgetRefused as refusal:

@@ -7,7 +7,19 @@ from proxy.domain.period import Period
 from proxy.domain.scope import ScopePattern
 from proxy.ledger.journal import Kind
 from proxy.ledger.protocol import BudgetLine, BudgetStatus, Declared
-from tests.ledger.builders import BOT, CLI, DEV, USD, ask, balance_of, declare, fund, line, spend
+from tests.ledger.builders import (
+    BOT,
+    CLI,
+    DEV,
+    ELSEWHERE,
+    USD,
+    ask,
+    balance_of,
+    declare,
+    fund,
+    line,
+    spend,
+)
 from tests.ledger.harness import DAY_MS, Harness, Home
 
 DAY, LIFETIME = Period.DAY, Period.LIFETIME
@@ -63,8 +75,8 @@ async def test_what_operators_set_survives_until_its_line_changes(ledger: Home) 
 async def test_a_line_that_is_gone_leaves_its_budget_undeclared(ledger: Home) -> None:
     await declare(ledger, line(DEV, 100), line("tenant:dev/agent:*", 30))
     await spend(ledger, 10)
-    await declare(ledger)
-    balances = await ledger.all_balances()
+    await declare(ledger, ELSEWHERE)
+    balances = await ledger.balances([DEV, BOT], USD)
     assert [(b.scope, b.declared, b.remaining) for b in balances] == [
         (DEV, False, 90),
         (BOT, False, 20),
@@ -73,7 +85,7 @@ async def test_a_line_that_is_gone_leaves_its_budget_undeclared(ledger: Home) ->
         await ledger.reserve(ask(21))
     assert [b.scope for b in (await ledger.reserve(ask(1, agent="cli"))).balances] == [DEV]
     await declare(ledger, line(DEV, 100), line("tenant:dev/agent:*", 30))
-    assert all(balance.declared for balance in await ledger.all_balances())
+    assert all(balance.declared for balance in await ledger.balances([DEV, BOT, CLI], USD))
     assert (await balance_of(ledger, DEV)).allocated == 100, "it was never taken away"
 
 

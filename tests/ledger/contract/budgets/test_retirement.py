@@ -11,6 +11,7 @@ from tests.ledger.builders import (
     BOT,
     CLI,
     DEV,
+    ELSEWHERE,
     TOKENS,
     USD,
     ask,
@@ -162,7 +163,7 @@ async def test_a_template_that_is_gone_retires_nothing(harness: Harness) -> None
     ledger = harness.ledger
     await declare(ledger, RUNS)
     await spend(ledger, 30, run="1")
-    await declare(ledger)
+    await declare(ledger, ELSEWHERE)
     harness.advance_ms(DAY_MS)
     assert await retired(ledger) == []
     await declare(ledger, line("tenant:dev/agent:*/run:*", 100, idle_ttl_ms=2 * DAY_MS))

@@ -12,6 +12,7 @@ from tests.ledger.builders import (
     BOT,
     CLI,
     DEV,
+    ELSEWHERE,
     TOKENS,
     USD,
     ask,
@@ -164,7 +165,7 @@ async def test_a_budget_follows_the_template_that_comes_to_govern_it(ledger: Hom
     assert (await balance_of(ledger, BOT)).remaining == 22
     await declare(ledger, wide)
     assert (await balance_of(ledger, BOT)).remaining == 2
-    await declare(ledger, line("tenant:other", 1))
+    await declare(ledger, ELSEWHERE)
     assert (await balance_of(ledger, BOT)).declared is False
 
 
