@@ -92,6 +92,7 @@ class Server:
             new_id=new_reservation_id,
             settle_uncertain=config.settle.uncertain,
             uncertain_after_ms=config.settle.uncertain_after_ms,
+            durability=config.ledger.durability,
             on_leap=lambda leap_ms: self._log.line("clock_leaped", ahead_ms=leap_ms),
         )
         await self._declare(config)

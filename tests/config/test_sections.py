@@ -50,7 +50,6 @@ def test_a_key_of_a_later_version_says_so(text: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("text", "path", "value"),
     [
-        ("ledger: {durability: power}", "ledger.durability", '"power"'),
         ("ledger: {when_unavailable: allow}", "ledger.when_unavailable", '"allow"'),
         ("ledger: {url: 'redis://localhost'}", "ledger.url", "redis://"),
         ("ledger: {url: 'rediss://localhost'}", "ledger.url", "rediss://"),

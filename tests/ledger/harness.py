@@ -8,13 +8,14 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, Protocol
 
 from proxy.ledger.protocol import Books, Housekeeping, Ledger
-from proxy.ledger.sqlite.file.connection import Connect, connect
+from proxy.ledger.sqlite.file.connection import Connect, Durability, connect
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.model.home import ModelHome
 
@@ -97,6 +98,7 @@ class SqliteHarness:
     clock: ManualClock = field(default_factory=ManualClock)
     settle_uncertain: Literal["commit", "hold"] = "commit"
     connect: Connect = connect
+    durability: Durability = "process"
     leaps_ms: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -117,6 +119,7 @@ class SqliteHarness:
             new_id=self.new_id,
             settle_uncertain=self.settle_uncertain,
             serves=serves,
+            durability=self.durability,
             connect=self.connect,
             on_leap=self.leaps_ms.append,
         )
@@ -169,10 +172,10 @@ def scratch() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def open_sqlite() -> AsyncIterator[Harness]:
+async def open_sqlite(durability: Durability = "process") -> AsyncIterator[Harness]:
     """A fresh SQLite home."""
     with scratch() as directory:
-        harness = SqliteHarness(directory)
+        harness = SqliteHarness(directory, durability=durability)
         try:
             yield harness
         finally:
@@ -208,6 +211,7 @@ async def open_model() -> AsyncIterator[Harness]:
 BACKENDS: dict[str, Backend] = {
     "model": Backend(open_model),
     "sqlite": Backend(open_sqlite),
+    "sqlite-power": Backend(partial(open_sqlite, "power")),
 }
 
 HOMES = [name for name in BACKENDS if name != "model"]

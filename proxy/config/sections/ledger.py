@@ -57,9 +57,10 @@ class LedgerConfig(Section):
     ] = "sqlite:///spendgate.db"
     """The ledger. One proxy at a time serves from one file."""
 
-    durability: Annotated[Literal["process"], later("power")] = "process"
-    """What a settled amount survives: `process` is a crash or kill -9 of the proxy. After a
-    power cut the last moments may be missing."""
+    durability: Literal["process", "power"] = "process"
+    """What a hold or a settled amount survives once it was answered. `process`: a crash or
+    kill -9 of the proxy; a power cut may take the last moments. `power`: a power cut too; each
+    answer waits until the disk has it."""
 
     reservation_ttl_ms: int = Field(default=60_000, ge=1_000, le=3_600_000)
     """How long a hold outlives a proxy that died. A proxy that lives extends its holds."""

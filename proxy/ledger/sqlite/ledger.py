@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from proxy.domain.clock import Clock
 from proxy.domain.errors import BudgetRefused, Reason
@@ -31,17 +31,16 @@ from proxy.ledger.protocol import (
 )
 from proxy.ledger.sqlite import clock as ledger_clock
 from proxy.ledger.sqlite import rows
-from proxy.ledger.sqlite.file.connection import Connect, LedgerFile, connect
+from proxy.ledger.sqlite.file.connection import Connect, Durability, LedgerFile, connect
 from proxy.ledger.sqlite.file.failures import unavailable
 from proxy.ledger.sqlite.file.lock import ServeLock
+from proxy.ledger.sqlite.file.reader import Reader
 from proxy.ledger.sqlite.group import Group
 from proxy.ledger.sqlite.operations import budgets, hold, read, settle, sweep, verify
 from proxy.ledger.sqlite.operations import event as events
 from proxy.ledger.sqlite.operations.declare import declare
 from proxy.ledger.sqlite.operations.settle import Ended, Word
 from proxy.ledger.sqlite.operations.sweep import UncertainRule
-
-_T = TypeVar("_T")
 
 
 class SqliteLedger:
@@ -63,6 +62,7 @@ class SqliteLedger:
         self._new_id = new_id
         self._uncertain_rule = uncertain_rule
         self._group = Group(file, clock, on_leap)
+        self._reader = Reader(file)
         self._pace = Pace()
 
     @classmethod
@@ -75,6 +75,7 @@ class SqliteLedger:
         settle_uncertain: Literal["commit", "hold"] = "commit",
         uncertain_after_ms: int = 900_000,
         serves: bool = True,
+        durability: Durability = "process",
         connect: Connect = connect,
         on_leap: Callable[[int], None] = lambda leap_ms: None,
     ) -> "SqliteLedger":
@@ -82,6 +83,7 @@ class SqliteLedger:
 
         `serves`: make the file where there is none, and keep a second server out of it.
         Commands open the same file without that, beside a server or alone.
+        `durability`: what an answered operation survives, the end of the process or a power cut.
         `on_leap`: told by how many milliseconds the clock is ahead of the ledger's last
         change, where that is more than an hour, and open holds have kept one more lease.
 
@@ -91,7 +93,7 @@ class SqliteLedger:
         """
         lock = ServeLock(path) if serves else None
         try:
-            file = LedgerFile(path, create=serves, connect=connect)
+            file = LedgerFile(path, create=serves, durability=durability, connect=connect)
         except BaseException:
             if lock is not None:
                 lock.release()
@@ -101,6 +103,7 @@ class SqliteLedger:
 
     async def close(self) -> None:
         """Finish what was asked, then let go of the file. Closing twice is closing once."""
+        await self._reader.close()
         await self._group.close()
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -174,7 +177,12 @@ class SqliteLedger:
         return await self._group.submit(lambda t: events.apply(t, event, self._new_id))
 
     async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
-        return self._ask(lambda c: read.balances(c, self._now_ms(c), scopes, unit))
+        # Here and not in the reader's thread: a call must not wait behind an operator's question.
+        try:
+            connection = self._file.connection()
+            return read.balances(connection, self._now_ms(connection), scopes, unit)
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
 
     # Housekeeping
 
@@ -199,7 +207,7 @@ class SqliteLedger:
     # Books
 
     async def all_balances(self) -> tuple[Balance, ...]:
-        return self._ask(lambda c: read.all_balances(c, self._now_ms(c)))
+        return await self._reader.ask(lambda c: read.all_balances(c, self._now_ms(c)))
 
     async def fund(
         self,
@@ -223,29 +231,25 @@ class SqliteLedger:
         )
 
     async def reservation(self, reservation_id: str) -> Reservation:
-        return self._ask(lambda c: rows.reservation(c, reservation_id))
+        return await self._reader.ask(lambda c: rows.reservation(c, reservation_id))
 
     async def reservations(
         self, *, states: frozenset[State], limit: int, scope: Scope | None = None
     ) -> tuple[Reservation, ...]:
-        return self._ask(lambda c: read.reservations(c, states, scope, limit))
+        return await self._reader.ask(lambda c: read.reservations(c, states, scope, limit))
 
     async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:
-        return self._ask(lambda c: tuple(read.entries(c, tenant, after_seq=after_seq, limit=limit)))
+        return await self._reader.ask(
+            lambda c: tuple(read.entries(c, tenant, after_seq=after_seq, limit=limit))
+        )
 
     async def tenants(self) -> tuple[str, ...]:
-        return self._ask(read.tenants)
+        return await self._reader.ask(read.tenants)
 
     async def verify(self) -> Audit:
-        return self._ask(verify.verify)
+        return await self._reader.ask(verify.verify)
 
     # What they share
-
-    def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
-        try:
-            return question(self._file.connection())
-        except sqlite3.Error as error:
-            raise unavailable(error) from error
 
     def _now_ms(self, connection: sqlite3.Connection) -> int:
         return ledger_clock.read(connection, self._clock.now_ms())

@@ -14,11 +14,11 @@ def faults() -> Faults:
     return Faults()
 
 
-@pytest.fixture
-async def sqlite(faults: Faults) -> AsyncIterator[SqliteHarness]:
+@pytest.fixture(params=["process", "power"])
+async def sqlite(request: pytest.FixtureRequest, faults: Faults) -> AsyncIterator[SqliteHarness]:
     """A fresh home on a file of its own."""
     with scratch() as directory:
-        harness = SqliteHarness(directory, connect=faults.connect)
+        harness = SqliteHarness(directory, connect=faults.connect, durability=request.param)
         try:
             yield harness
         finally:

@@ -209,8 +209,10 @@ from proxy.ledger.sqlite.ledger import SqliteLedger
 
 async def main():
     ids = iter(range(10**6))
-    path = Path(sys.argv[1])
-    ledger = SqliteLedger.open(path, clock=SystemClock(), new_id=lambda: f"rsv_{next(ids)}")
+    path, durability = Path(sys.argv[1]), sys.argv[2]
+    ledger = SqliteLedger.open(
+        path, clock=SystemClock(), new_id=lambda: f"rsv_{next(ids)}", durability=durability
+    )
     await declare(ledger, line(DEV, 10**12))
     async def call(number):
         for turn in range(10**6):
@@ -224,10 +226,11 @@ asyncio.run(main())
 """
 
 
-async def test_a_killed_process_loses_nothing_it_has_answered() -> None:
+@pytest.mark.parametrize("durability", ["process", "power"])
+async def test_a_killed_process_loses_nothing_it_has_answered(durability: str) -> None:
     with scratch() as directory:
         path = directory / "ledger.db"
-        answered = answers_of_a_killed_writer(path)
+        answered = answers_of_a_killed_writer(path, durability)
         ledger = SqliteLedger.open(path, clock=ManualClock(), new_id=lambda: "rsv_none")
         try:
             for reservation_id in answered:
@@ -245,10 +248,10 @@ async def test_a_killed_process_loses_nothing_it_has_answered() -> None:
     assert audit.uncertain <= 8 * 100
 
 
-def answers_of_a_killed_writer(path: Path) -> list[str]:
+def answers_of_a_killed_writer(path: Path, durability: str) -> list[str]:
     """What a process said it had settled before it was killed in the middle of its work."""
     with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, str(path), durability], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         answered = [process.stdout.readline() for _ in range(200)]

@@ -58,12 +58,13 @@ async def test_what_is_asked_in_one_tick_shares_a_transaction(
 
 
 async def test_a_very_long_tick_is_cut(sqlite: SqliteHarness, faults: Faults) -> None:
-    """The loop serves others in between."""
+    """The loop serves others in between; a thread may take more at once."""
     faults.statements.clear()
     async with asyncio.timeout(20):
         answers = await all_at_once(sqlite, 300)
     assert all(isinstance(answer, Grant) for answer in answers)
-    assert faults.statements.count("COMMIT") == 10
+    transactions = {"process": 10, "power": 3}[sqlite.durability]
+    assert faults.statements.count("COMMIT") == transactions
 
 
 async def test_a_refusal_undoes_nobody_elses_operation(sqlite: SqliteHarness) -> None:

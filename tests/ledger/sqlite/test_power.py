@@ -8,48 +8,31 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
-from itertools import count
-from pathlib import Path
 
 import pytest
 
 from proxy.domain.errors import LedgerUnavailable
 from proxy.ledger.protocol import Grant
-from proxy.ledger.sqlite.file.connection import LedgerFile
 from proxy.ledger.sqlite.ledger import SqliteLedger
-from proxy.ledger.sqlite.operations.sweep import UncertainRule
 from tests.ledger.builders import DEV, USD, ask, balance_of, declare, line
-from tests.ledger.harness import ManualClock, scratch
+from tests.ledger.harness import SqliteHarness, scratch
 from tests.ledger.sqlite.faults import PATIENCE_S, Faults, Halt, ignore
 
 FULL = 2
-
-
-def open_power(path: Path, faults: Faults) -> SqliteLedger:
-    """A ledger that answers when the disk has it."""
-    numbers = count(1)
-    return SqliteLedger(
-        LedgerFile(path, create=True, durability="power", connect=faults.connect),
-        None,
-        clock=ManualClock(),
-        new_id=lambda: f"rsv_{next(numbers)}",
-        uncertain_rule=UncertainRule("commit", 900_000),
-        on_leap=lambda leap_ms: None,
-    )
 
 
 @pytest.fixture
 async def ledger(faults: Faults) -> AsyncIterator[SqliteLedger]:
     """A fresh one, with a tenant that has 1000."""
     with scratch() as directory:
-        ledger = open_power(directory / "ledger.db", faults)
+        harness = SqliteHarness(directory, durability="power", connect=faults.connect)
         try:
-            await declare(ledger, line(DEV, 1000))
+            await declare(harness.ledger, line(DEV, 1000))
             faults.statements.clear()
-            yield ledger
+            yield harness.ledger
         finally:
             faults.before = faults.after = ignore
-            await ledger.close()
+            await harness.close()
 
 
 @pytest.fixture

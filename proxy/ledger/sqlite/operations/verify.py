@@ -63,12 +63,7 @@ class _Rows(NamedTuple):
 
 
 def verify(connection: sqlite3.Connection) -> Audit:
-    """Compare, in one snapshot of the file."""
-    with read.snapshot(connection):
-        return _audit(connection)
-
-
-def _audit(connection: sqlite3.Connection) -> Audit:
+    """Compare them. The connection reads one snapshot of the file."""
     windows = [_window(row) for row in connection.execute(_WINDOWS)]
     rows = _add_up_rows(connection)
     journal = _replay(connection)
