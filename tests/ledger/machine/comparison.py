@@ -9,7 +9,7 @@ from proxy.domain.reservation import State
 from proxy.ledger.journal import Amounts, Entry, Kind, WindowName, replay
 from proxy.ledger.protocol import Applied, Balance, Grant, Reservation, Swept
 from tests.ledger.harness import NOON_MS, Harness
-from tests.ledger.machine.operations import Fund, Held, OnHold, Operation
+from tests.ledger.machine.operations import Declare, Fund, Held, OnHold, Operation
 from tests.ledger.machine.steps import Ask, Kill, Look, Pass, Step
 from tests.ledger.model import Model
 from tests.ledger.model.values import Hold
@@ -64,6 +64,8 @@ class Comparison:
         """There is something to ask about, and one answer to it."""
         if isinstance(operation, OnHold):
             return bool(self.model.holds)
+        if isinstance(operation, Declare) and self._is_shared:
+            return bool(operation.lines)  # whom nobody names, a shared home leaves alone
         now_ms = max(self._wall_ms, self.model.now_ms)
         return not (isinstance(operation, Fund) and operation.may_be_forgotten(self.model, now_ms))
 

@@ -1,0 +1,93 @@
+"""What the ledger keeps in a store, and how it is called there.
+
+    spendgate:tenants                 a set: whose books there are
+    spendgate:{t:<tenant>}:budgets    a hash: budgets, windows, templates, counters, the clock
+    spendgate:{t:<tenant>}:r:<id>     a hash: one row, with its first answers
+    spendgate:{t:<tenant>}:k:<key>    which row a key made
+    spendgate:{t:<tenant>}:f:<key>    what a funding with this key answered, for two days
+    spendgate:{t:<tenant>}:active     sorted sets of rows: by the end of lease and grace,
+    spendgate:{t:<tenant>}:uncertain  by when they became so,
+    spendgate:{t:<tenant>}:arrears    and by the windows that owe for them
+    spendgate:{t:<tenant>}:scopes     sorted sets of scopes with a budget, and of budgets
+    spendgate:{t:<tenant>}:idle       that a template made, by when they may be retired
+    spendgate:{t:<tenant>}:journal    a stream, whose ids are `<seq>-0`
+
+All keys of a tenant have one hash tag, and so one slot of a cluster. Scripts are given the
+name of the first hash; the other names follow from it. A subject without a tenant has the
+tag `{t:}`. Nothing but what a funding answered has a TTL.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from proxy.domain.money import Unit
+from proxy.domain.period import Period
+from proxy.domain.scope import Scope, ScopePattern
+from proxy.ledger.protocol import BudgetLine
+
+TENANTS: Final = "spendgate:tenants"
+
+_UNIT_NUMBERS: Final = {unit: number for number, unit in enumerate(Unit)}
+_LONGEST_MS: Final = 10**15
+
+
+def budgets_key(tenant: str) -> str:
+    """The hash that a tenant's scripts are given."""
+    return f"spendgate:{{t:{tenant}}}:budgets"
+
+
+def tenant_of(scope: Scope | str) -> str:
+    """Whose books a scope's budgets are in; empty where it names no tenant."""
+    level, _, value = scope.partition("/")[0].partition(":")
+    return value if level == "tenant" else ""
+
+
+def scopes_of(path: Scope) -> tuple[Scope, ...]:
+    """The scopes of whoever has this scope path, outermost first."""
+    segments = path.split("/")
+    return tuple([Scope("/".join(segments[: end + 1])) for end in range(len(segments))])
+
+
+def order_of(unit: Unit, period: Period) -> str:
+    """Sorts the budgets of a scope, byte by byte: by unit, then the longest period first."""
+    length_ms, text = period.order
+    return f"{_UNIT_NUMBERS[unit]}{max(0, _LONGEST_MS + length_ms):015d}{text}"
+
+
+def line_record(line: BudgetLine, pattern: str) -> dict[str, Any]:
+    """A declared line, as scripts read it. A template's names the tenant it is for."""
+    return {
+        "pattern": pattern,
+        "unit": line.unit.value,
+        "period": str(line.period),
+        "order": order_of(line.unit, line.period),
+        "allocated": str(line.allocated),
+        "overdraft_limit": str(line.overdraft_limit),
+        "status": line.status.value,
+        "rollover_max": str(line.rollover_max),
+        **({"idle_ttl_ms": line.idle_ttl_ms} if line.idle_ttl_ms is not None else {}),
+    }
+
+
+def templates_by_level(lines: Iterable[BudgetLine]) -> dict[str, list[dict[str, Any]]]:
+    """Templates by the level that they end with, the most specific first."""
+    by_level: dict[str, list[dict[str, Any]]] = {}
+    for line in sorted(lines, key=_specificity, reverse=True):
+        level = line.pattern.text.rpartition("/")[2].partition(":")[0]
+        by_level.setdefault(level, []).append(line_record(line, line.pattern.text))
+    return by_level
+
+
+def _specificity(line: BudgetLine) -> tuple[int, int, str]:
+    return line.pattern.specificity
+
+
+def tenants_named(patterns: Sequence[ScopePattern]) -> set[str]:
+    """The tenants that these patterns name; a pattern of any tenant names none."""
+    return {tenant for pattern in patterns if (tenant := tenant_of(pattern.text)) != "*"}
+
+
+def is_for(pattern: ScopePattern, tenant: str) -> bool:
+    """Whether the pattern is about this tenant, or about any."""
+    named = tenant_of(pattern.text)
+    return named == tenant or (named == "*" and tenant != "")

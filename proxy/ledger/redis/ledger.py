@@ -1,0 +1,273 @@
+"""The shared home: every promise of the protocol, kept by one store for many proxies."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Literal
+
+from proxy.domain.errors import BudgetRefused, Reason
+from proxy.domain.money import Unit
+from proxy.domain.reservation import State
+from proxy.domain.scope import Scope, derive
+from proxy.ledger import rules
+from proxy.ledger.audit import Audit
+from proxy.ledger.journal import Entry
+from proxy.ledger.pace import Pace
+from proxy.ledger.protocol import (
+    Applied,
+    Balance,
+    BudgetLine,
+    BudgetName,
+    BudgetStatus,
+    Declared,
+    Event,
+    FundOperation,
+    Grant,
+    Lease,
+    Reservation,
+    ReserveRequest,
+    Settlement,
+    Swept,
+)
+from proxy.ledger.redis import answers, reading, requests, sweeping
+from proxy.ledger.redis.asking import Asker
+from proxy.ledger.redis.layout import order_of, scopes_of, tenant_of
+from proxy.ledger.redis.sweeping import UncertainRule
+from proxy.ledger.redis.tenants import Configuration, Tenants
+from proxy.ledger.redis.verify import verify
+
+
+class RedisLedger:
+    """A Ledger, its Housekeeping and its Books; `proxy/ledger/protocol.py` says what each does.
+
+    Operations that nobody awaits in between are applied in no promised order.
+    """
+
+    def __init__(
+        self,
+        asker: Asker,
+        *,
+        new_id: Callable[[], str],
+        settle_uncertain: Literal["commit", "hold"] = "commit",
+        uncertain_after_ms: int = 900_000,
+    ) -> None:
+        self._asker = asker
+        self._new_id = new_id
+        self._uncertain_rule = UncertainRule(settle_uncertain, uncertain_after_ms)
+        self._tenants = Tenants(asker)
+        self._pace = Pace()
+
+    async def close(self) -> None:
+        """Let what was asked finish, and ask no more."""
+        await self._asker.close()
+
+    # Ledger
+
+    async def reserve(self, request: ReserveRequest) -> Grant:
+        units = rules.check_request(request)
+        scopes = derive(request.subject)
+        if not scopes:
+            raise answers.no_budget("a subject without a tenant or a level below it")
+        tenant = request.subject.tenant or ""
+        await self._tenants.meet(tenant)
+        asked = {
+            **requests.beginning(request, self._new_id(), units),
+            **requests.lease(request),
+            "plan": requests.plan(request.plan),
+            "free": [unit.value for unit in request.free],
+        }
+        body = await self._paced(self._asker.ask("reserve", tenant, asked, what=scopes[-1]))
+        self._tenants.keep(body["id"], tenant)
+        return answers.grant(body, scopes_of(body["scope"]))
+
+    async def dispatch(self, reservation_id: str) -> None:
+        await self._ask_about(reservation_id, "dispatch", reservation_id)
+
+    async def grow(self, reservation_id: str, *, by: Mapping[Unit, int], key: str) -> Grant:
+        asked = {
+            "id": reservation_id,
+            "by": requests.amounts(by),
+            "key": key,
+            "payload": requests.payload(by),
+        }
+        body = await self._paced(self._ask_about(reservation_id, "grow", asked))
+        return answers.grant(body, scopes_of(body["scope"]))
+
+    async def extend(self, reservation_id: str, *, by_ms: int, key: str) -> Lease:
+        rules.check_extension(by_ms)
+        asked = {"id": reservation_id, "by_ms": by_ms, "key": key, "payload": str(by_ms)}
+        body = await self._ask_about(reservation_id, "extend", asked)
+        return Lease(body["expires_ms"], body["left_ms"])
+
+    async def commit(
+        self,
+        reservation_id: str,
+        *,
+        actual: Mapping[Unit, int],
+        key: str,
+        payload_hash: str,
+        estimated: bool = False,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Settlement:
+        asked = {
+            "id": reservation_id,
+            "actual": requests.amounts(actual),
+            "key": key,
+            "payload": payload_hash,
+            "estimated": estimated,
+            **({"metadata": answers.written_metadata(metadata)} if metadata else {}),
+        }
+        return self._ended(await self._ask_about(reservation_id, "commit", asked))
+
+    async def release(self, reservation_id: str, *, key: str, actor: str = "") -> Settlement:
+        asked = {"id": reservation_id, "key": key, "payload": "", "actor": actor}
+        return self._ended(await self._ask_about(reservation_id, "release", asked))
+
+    async def charge_late(
+        self,
+        reservation_id: str,
+        *,
+        actual: Mapping[Unit, int],
+        key: str,
+        payload_hash: str,
+        estimated: bool = False,
+    ) -> Settlement:
+        asked = {
+            "id": reservation_id,
+            "actual": requests.amounts(actual),
+            "key": key,
+            "payload": payload_hash,
+            "estimated": estimated,
+        }
+        return answers.settlement(await self._ask_about(reservation_id, "charge_late", asked))
+
+    async def apply(self, event: Event) -> Applied:
+        tenant = event.subject.tenant or ""
+        await self._tenants.meet(tenant)
+        asked = {
+            **requests.beginning(event, self._new_id(), tuple(event.actual)),
+            "actual": requests.amounts(event.actual),
+            "is_spent": event.is_spent,
+            "estimated": event.estimated,
+        }
+        body = await self._asker.ask("apply", tenant, asked, what=asked["scope"])
+        self._tenants.keep(body["id"], tenant)
+        return Applied(body["id"], answers.settlement(body["settlement"]))
+
+    async def mark_uncertain(self, reservation_id: str) -> None:
+        await self._ask_about(reservation_id, "mark_uncertain", reservation_id)
+
+    async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
+        found: list[Balance] = []
+        for tenant, group in groupby(scopes, tenant_of):
+            await self._tenants.meet(tenant)
+            asked = {"scopes": list(group), "unit": unit.value}
+            found += answers.balances(await self._asker.ask("balances", tenant, asked))
+        return tuple(found)
+
+    # Housekeeping
+
+    async def declare(
+        self, lines: Sequence[BudgetLine], *, templates_max: int, version: int = 1
+    ) -> Declared:
+        rules.lines_by_name(lines)
+        return await self._tenants.declare(Configuration(tuple(lines), templates_max, version))
+
+    async def recover(self) -> Swept:
+        """Nothing: other processes hold in the same books, and what a killed one held ends
+        with its leases."""
+        return Swept()
+
+    async def expire(self, *, limit: int) -> Swept:
+        return await sweeping.expire(
+            self._asker, await self._tenants.every(), self._uncertain_rule, limit=limit
+        )
+
+    # Books
+
+    async def all_balances(self) -> tuple[Balance, ...]:
+        return await reading.all_balances(self._asker, await self._tenants.every())
+
+    async def fund(
+        self,
+        name: BudgetName,
+        operation: FundOperation,
+        amount: int,
+        *,
+        actor: str,
+        spent: int = 0,
+        key: str | None = None,
+    ) -> Balance:
+        rules.check_amount(amount)
+        rules.check_amount(spent)
+        tenant = tenant_of(name.scope)
+        await self._tenants.meet(tenant)
+        asked = {
+            "scope": name.scope,
+            "unit": name.unit.value,
+            "order": order_of(name.unit, name.period),
+            "operation": operation.value,
+            "amount": str(amount),
+            "spent": str(spent),
+            "actor": actor,
+            # A key of its own where nobody gave one: a reply that is lost funds nothing twice.
+            "key": f"given {key}" if key is not None else f"made {self._new_id()}",
+            "payload": f"{operation} {amount} {spent}",
+        }
+        what = f"{name.scope} in {name.unit} for the period {name.period}"
+        return answers.balance(await self._asker.ask("fund", tenant, asked, what=what))
+
+    async def set_status(
+        self, scope: Scope, unit: Unit | None, status: BudgetStatus, *, actor: str
+    ) -> tuple[Balance, ...]:
+        tenant = tenant_of(scope)
+        await self._tenants.meet(tenant)
+        units = tuple(Unit) if unit is None else (unit,)
+        asked = {
+            "scope": scope,
+            "units": [each.value for each in units],
+            "status": status.value,
+            "actor": actor,
+        }
+        return answers.balances(await self._asker.ask("set_status", tenant, asked, what=scope))
+
+    async def reservation(self, reservation_id: str) -> Reservation:
+        tenant = await self._tenants.of_hold(reservation_id)
+        return await reading.reservation(self._asker, tenant, reservation_id)
+
+    async def reservations(
+        self, *, states: frozenset[State], limit: int, scope: Scope | None = None
+    ) -> tuple[Reservation, ...]:
+        tenants = await self._tenants.every() if scope is None else [tenant_of(scope)]
+        return await reading.reservations(
+            self._asker, tenants, states=states, limit=limit, scope=scope
+        )
+
+    async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:
+        return await reading.journal(self._asker, tenant, after_seq=after_seq, limit=limit)
+
+    async def tenants(self) -> tuple[str, ...]:
+        return tuple(await self._tenants.every())
+
+    async def verify(self) -> Audit:
+        return await verify(self._asker, await self._tenants.every())
+
+    # What they share
+
+    async def _ask_about(self, reservation_id: str, name: str, request: object) -> Any:
+        tenant = self._tenants.known(reservation_id)
+        if tenant is None:
+            tenant = await self._tenants.of_hold(reservation_id)
+        return await self._asker.ask(name, tenant, request, what=reservation_id)
+
+    async def _paced(self, asked: Awaitable[Any]) -> Any:
+        try:
+            return await asked
+        except BudgetRefused as refusal:
+            if refusal.reason is Reason.BUDGET_BUSY:
+                refusal.retry_after_ms = self._pace.retry_after_ms()
+            raise
+
+    def _ended(self, body: Any) -> Settlement:
+        if "open_ms" in body:
+            self._pace.settled_after(body["open_ms"])
+        return answers.settlement(body["settlement"])

@@ -1,0 +1,23 @@
+-- include: lib/amount.lua
+-- include: lib/clock.lua
+-- include: lib/books.lua
+-- include: lib/accounts.lua
+-- include: lib/admission.lua
+-- include: lib/allocation.lua
+-- include: lib/windows.lua
+-- include: lib/rolling.lua
+-- include: lib/templates.lua
+-- include: lib/budgets.lua
+-- include: lib/holds.lua
+-- include: lib/arrears.lua
+
+-- The budgets on some scopes as a reserve would find them. Writes nothing.
+local request = cmsgpack.unpack(ARGV[1])
+
+local function look()
+  local list = budgets.ensure((budgets.names(request.scopes, {[request.unit] = true})))
+  arrears.settle(list)
+  return accounts.balances(list)
+end
+
+return books.look(look)

@@ -1,0 +1,57 @@
+-- include: lib/amount.lua
+-- include: lib/clock.lua
+-- include: lib/books.lua
+-- include: lib/accounts.lua
+-- include: lib/admission.lua
+-- include: lib/allocation.lua
+-- include: lib/windows.lua
+-- include: lib/rolling.lua
+-- include: lib/templates.lua
+-- include: lib/budgets.lua
+-- include: lib/holds.lua
+-- include: lib/arrears.lua
+
+-- What an operator does to the current window of a budget, once for each key.
+local request = cmsgpack.unpack(ARGV[1])
+
+-- How long the first answer to a key is given again; the protocol wants a day.
+local REMEMBERED_MS = 172800000
+
+local function first_answer(key)
+  local found = redis.call('GET', key)
+  local first = found and cmsgpack.unpack(found)
+  if first and first.payload ~= request.payload then
+    books.refuse({code = 'MISMATCH'})
+  end
+  return first and first.answer
+end
+
+local function find_name()
+  for _, name in ipairs((budgets.names({request.scope}, {[request.unit] = true}))) do
+    if name.order == request.order then
+      return name
+    end
+  end
+  books.refuse({code = 'NO_BUDGET'})
+end
+
+local function fund()
+  local key = books.key('f:' .. request.scope .. ' ' .. request.order .. ' ' .. request.key)
+  local first = first_answer(key)
+  if first then
+    return first
+  end
+  local account = budgets.ensure({find_name()})[1]
+  arrears.settle({account})
+  local value, spent = amount.read(request.amount), amount.read(request.spent)
+  local change = allocation.fund(account, request.operation, value, spent)
+  budgets.check_templates()
+  accounts.enter('fund', {account}, {change}, {scope = request.scope}, request.actor)
+  arrears.repay({account})
+  local answer = accounts.balance(account)
+  local kept = cmsgpack.pack({payload = request.payload, answer = answer})
+  books.later('SET', key, kept, 'PX', REMEMBERED_MS)
+  return answer
+end
+
+return books.change(fund)

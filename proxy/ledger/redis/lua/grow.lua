@@ -1,0 +1,81 @@
+-- include: lib/amount.lua
+-- include: lib/clock.lua
+-- include: lib/books.lua
+-- include: lib/accounts.lua
+-- include: lib/admission.lua
+-- include: lib/allocation.lua
+-- include: lib/rolling.lua
+-- include: lib/holds.lua
+-- include: lib/arrears.lua
+
+-- Raise a hold in all its windows, or in none.
+local request = cmsgpack.unpack(ARGV[1])
+
+local function answer_again(hold, granted)
+  granted.id = hold.id
+  granted.scope = hold.scope
+  granted.left_ms = holds.left_ms(hold, granted.expires_ms)
+  return granted
+end
+
+local function more()
+  local rung = {}
+  for _, pair in ipairs(request.by) do
+    local by = amount.read(pair[2])
+    rung[pair[1]] = {minimum = by, want = by}
+  end
+  return rung
+end
+
+-- The budgets in the units that grow have to hold more.
+local function check_room(hold, list, rung)
+  local concerned = {}
+  for _, account in ipairs(list) do
+    if rung[account.unit] then
+      concerned[#concerned + 1] = account
+    end
+  end
+  admission.grant(concerned, {rung}, 100, {}, hold.amounts)
+end
+
+local function raise(hold, rung)
+  for unit, span in pairs(rung) do
+    hold.amounts[unit] = amount.plus(hold.amounts[unit], span.want)
+    if amount.less(amount.MAX, hold.amounts[unit]) then
+      books.refuse({code = 'OUT_OF_RANGE', scope = hold.scope})
+    end
+  end
+end
+
+local function grow()
+  local hold = holds.get(request.id)
+  local first = holds.replay(hold, 'grow', request.key, request.payload)
+  if first then
+    first.balances = accounts.restored(first.balances)
+    return answer_again(hold, first)
+  end
+  holds.check_lease(hold, 'grow', holds.lapses_ms(hold))
+  holds.check_units(hold, request.by, false)
+  local list = accounts.standing(hold.made.windows)
+  arrears.settle(list)
+  local rung = more()
+  check_room(hold, list, rung)
+  raise(hold, rung)
+  local changes = {}
+  for place, account in ipairs(list) do
+    local span = rung[account.unit]
+    changes[place] = {reserved = span and span.want or nil}
+  end
+  accounts.enter('grow', list, changes, hold)
+  local granted = {
+    rung = hold.made.rung,
+    amounts = holds.texts(hold.amounts),
+    expires_ms = hold.stands.expires_ms,
+    balances = accounts.kept(list),
+  }
+  holds.keep_reply(hold, 'grow', request.key, request.payload, granted)
+  granted.balances = accounts.balances(list)
+  return answer_again(hold, granted)
+end
+
+return books.change(grow)

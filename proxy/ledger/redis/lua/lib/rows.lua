@@ -1,0 +1,74 @@
+-- What a reserve and an event have in common: a key, budgets, and a new row.
+local rows = {}
+
+function rows.set_of(list)
+  local set = {}
+  for _, value in ipairs(list) do
+    set[value] = true
+  end
+  return set
+end
+
+-- The hold that this key made, if it made one.
+function rows.find_by_key(request)
+  local id = redis.call('GET', books.key('k:' .. request.key))
+  local hold = id and holds.find(id)
+  if hold and hold.made.payload_hash ~= request.payload_hash then
+    books.refuse({code = 'MISMATCH'})
+  end
+  return hold or nil
+end
+
+-- The names of the subject's budgets in the units of the request.
+function rows.names(request, is_needed)
+  local names, has_any = budgets.names(request.scopes, rows.set_of(request.units))
+  if is_needed and #names == 0 then
+    books.refuse({code = has_any and 'NO_UNIT' or 'NO_BUDGET'})
+  end
+  return names
+end
+
+-- Whether a budget that may not be made yet takes nothing new at all.
+function rows.is_stopped(name)
+  local terms = name.line or books.read({'b:' .. name.budget})[1]
+  return (terms.status or 'ACTIVE') ~= 'ACTIVE'
+end
+
+-- A row in the windows of these accounts, not written yet.
+function rows.new(request, list)
+  books.head.rows = books.head.rows + 1
+  local numbers = {}
+  for _, account in ipairs(list) do
+    numbers[#numbers + 1] = account.budget
+    numbers[#numbers + 1] = account.number
+  end
+  local uncovered = {}
+  for _, unit in ipairs(request.units) do
+    uncovered[unit] = amount.ZERO
+  end
+  books.later('SET', books.key('k:' .. request.key), request.id)
+  return {
+    id = request.id,
+    scope = request.scope,
+    trace_id = request.trace_id,
+    price_version = request.price_version,
+    uncovered = uncovered,
+    stands = {extensions = 0},
+    made = {
+      number = books.head.rows,
+      key = request.key,
+      payload_hash = request.payload_hash,
+      scope = request.scope,
+      trace_id = request.trace_id,
+      price_version = request.price_version,
+      overage = request.overage,
+      on_expiry = request.on_expiry,
+      created_ms = books.now_ms,
+      ttl_ms = request.ttl_ms or 0,
+      grace_ms = request.grace_ms or 0,
+      max_extensions = request.max_extensions,
+      windows = numbers,
+      rung = 0,
+    },
+  }
+end

@@ -1,0 +1,30 @@
+-- include: lib/amount.lua
+-- include: lib/clock.lua
+-- include: lib/books.lua
+-- include: lib/accounts.lua
+-- include: lib/admission.lua
+-- include: lib/allocation.lua
+-- include: lib/rolling.lua
+-- include: lib/holds.lua
+-- include: lib/arrears.lua
+-- include: lib/settlement.lua
+-- include: lib/ending.lua
+
+-- Give a whole hold back.
+local request = cmsgpack.unpack(ARGV[1])
+
+local function release()
+  local hold = holds.get(request.id)
+  local first = ending.replay(hold, 'RELEASED', request.key, request.payload)
+  if first then
+    return {settlement = first}
+  end
+  ending.check_open(hold, 'release')
+  if holds.is_uncertain(hold) and request.actor == '' then
+    books.refuse({code = 'ACTOR'})
+  end
+  local settled = ending.give_back(hold, 'release', request, request.actor)
+  return {settlement = settled, open_ms = books.now_ms - hold.made.created_ms}
+end
+
+return books.change(release)

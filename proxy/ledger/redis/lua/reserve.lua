@@ -1,0 +1,105 @@
+-- include: lib/amount.lua
+-- include: lib/clock.lua
+-- include: lib/books.lua
+-- include: lib/accounts.lua
+-- include: lib/admission.lua
+-- include: lib/allocation.lua
+-- include: lib/windows.lua
+-- include: lib/rolling.lua
+-- include: lib/templates.lua
+-- include: lib/budgets.lua
+-- include: lib/holds.lua
+-- include: lib/arrears.lua
+-- include: lib/rows.lua
+
+-- Hold the first rung that fits in every budgeted scope, or nothing.
+local request = cmsgpack.unpack(ARGV[1])
+
+local function grant_again(hold)
+  local granted = cmsgpack.unpack(redis.call('HGET', books.row_key(hold.id), 'granted'))
+  granted.balances = accounts.restored(granted.balances)
+  granted.left_ms = holds.left_ms(hold, granted.expires_ms)
+  granted.scope = hold.scope
+  return granted
+end
+
+local function first_answer()
+  local hold = rows.find_by_key(request)
+  if not hold then
+    return nil
+  end
+  if hold.made.is_event then
+    books.refuse({code = 'MISMATCH'})
+  end
+  return grant_again(hold)
+end
+
+local function read_plan()
+  local plan = {}
+  for number, spans in ipairs(request.plan) do
+    local rung = {}
+    for _, span in ipairs(spans) do
+      rung[span[1]] = {minimum = amount.read(span[2]), want = amount.read(span[3])}
+    end
+    plan[number] = rung
+  end
+  return plan
+end
+
+-- In a unit that is free a budget holds nothing; it is made and read only when it refuses.
+local function without_free(names, free)
+  local paid = {}
+  local is_stopped = false
+  for _, name in ipairs(names) do
+    if not free[name.unit] then
+      paid[#paid + 1] = name
+    elseif rows.is_stopped(name) then
+      is_stopped = true
+    end
+  end
+  return is_stopped and names or paid
+end
+
+local function hold_of(rung, amounts, list)
+  local hold = rows.new(request, list)
+  hold.made.rung = rung
+  hold.amounts = amounts
+  hold.stands.state = 'ACTIVE'
+  hold.stands.expires_ms = books.now_ms + request.ttl_ms
+  local changes = {}
+  for place, account in ipairs(list) do
+    changes[place] = {reserved = amounts[account.unit]}
+  end
+  accounts.enter('reserve', list, changes, hold)
+  holds.move_lease(hold, hold.stands.expires_ms)
+  return hold
+end
+
+local function reserve()
+  local first = first_answer()
+  if first then
+    return first
+  end
+  local free = rows.set_of(request.free)
+  local names = rows.names(request, #request.free == 0)
+  local list = budgets.ensure(without_free(names, free))
+  arrears.settle(list)
+  local rung, amounts = admission.grant(list, read_plan(), request.max_share_pct, free, {})
+  budgets.check_templates()
+  local hold = hold_of(rung, amounts, list)
+  local granted = {
+    id = hold.id,
+    rung = rung,
+    amounts = holds.texts(amounts),
+    expires_ms = hold.stands.expires_ms,
+    balances = accounts.kept(list),
+  }
+  holds.add(hold, request.call)
+  holds.set(hold, 'granted', cmsgpack.pack(granted))
+  granted.left_ms = request.ttl_ms
+  granted.scope = hold.scope
+  granted.balances = accounts.balances(list)
+  return granted
+end
+
+return books.change(reserve)

@@ -1,0 +1,57 @@
+-- include: lib/amount.lua
+-- include: lib/clock.lua
+-- include: lib/books.lua
+-- include: lib/accounts.lua
+-- include: lib/admission.lua
+-- include: lib/allocation.lua
+-- include: lib/windows.lua
+-- include: lib/rolling.lua
+-- include: lib/templates.lua
+-- include: lib/budgets.lua
+-- include: lib/holds.lua
+-- include: lib/arrears.lua
+
+-- Freeze, unfreeze or close the budgets of a scope. Those that templates would make are made.
+local request = cmsgpack.unpack(ARGV[1])
+
+local units = {}
+for _, unit in ipairs(request.units) do
+  units[unit] = true
+end
+
+local function make_absent(names)
+  local absent = {}
+  for _, name in ipairs(names) do
+    if not name.budget then
+      absent[#absent + 1] = name
+    end
+  end
+  budgets.ensure(absent)
+  budgets.check_templates()
+end
+
+local function set_status()
+  local names = budgets.names({request.scope}, units)
+  if #names == 0 then
+    books.refuse({code = 'NO_BUDGET'})
+  end
+  budgets.foresee(names)
+  make_absent(names)
+  for _, account in ipairs(budgets.latest(names)) do
+    account.terms.status = request.status
+    accounts.write_terms(account)
+    if budgets.is_watched(account.terms) then
+      budgets.look_at(account.budget, 0)
+    end
+  end
+  books.enter('set_status', {scope = request.scope}, {}, request.actor)
+end
+
+-- How they stand now, which is not written.
+local function view()
+  local list = budgets.ensure((budgets.names({request.scope}, units)))
+  arrears.settle(list)
+  return accounts.balances(list)
+end
+
+return books.change(set_status, view)
