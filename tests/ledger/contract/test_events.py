@@ -27,7 +27,6 @@ from tests.ledger.builders import (
     ask,
     balance_of,
     charge_late,
-    commit,
     declare,
     event,
     fund,
@@ -202,11 +201,12 @@ async def test_an_event_that_was_estimated_is_brought_up_to_its_actual(ledger: H
     estimated = await ledger.apply(event(30, estimated=True))
     late = await charge_late(ledger, estimated.reservation_id, 50)
     assert (late.charged, late.state) == (usd(50), State.COMMITTED)
-    known = await ledger.apply(event(30))
+    known = await ledger.apply(event(30, key="call 7"))
     with pytest.raises(ReservationFinalized):
         await charge_late(ledger, known.reservation_id, 50)
-    with pytest.raises(ReservationFinalized):
-        await commit(ledger, known.reservation_id, 50)
+    for key in ("settle", "call 7"):
+        with pytest.raises(ReservationFinalized):
+            await ledger.commit(known.reservation_id, actual=usd(30), key=key, payload_hash="body")
     assert (await balance_of(ledger, DEV)).spent == 80
 
 

@@ -403,14 +403,21 @@ async def test_a_restart_forgets_nothing(harness: Harness) -> None:
 
 
 async def test_a_crash_leaves_what_was_dispatched_uncertain_and_nothing_else(
-    harness: Harness,
+    harness: Harness, is_shared: bool
 ) -> None:
-    """hardcap and LiteLLM forgot the spend after kill -9; inferrail locked the budget for ever."""
+    """hardcap and LiteLLM forgot the spend after kill -9; inferrail locked the budget for ever.
+
+    Where others hold in the same books, leases end what a killed process held.
+    """
     stayed = await hold(harness.ledger, 100, dispatched=False)
     left = await hold(harness.ledger, 100, dispatched=True)
-    protocol = await harness.ledger.reserve(ask(100, on_expiry=OnExpiry.RELEASE))
+    protocol = await harness.ledger.reserve(ask(100, on_expiry=OnExpiry.RELEASE, ttl_ms=HOUR_MS))
     await harness.crash()
     swept = await harness.ledger.recover()
+    if is_shared:
+        assert swept == Swept()
+        harness.advance_ms(MINUTE_MS + 1)
+        swept = await harness.ledger.expire(limit=10)
     assert swept == Swept(released=(stayed,), uncertain=(left,))
     assert await state_of(harness.ledger, protocol.reservation_id) is State.ACTIVE
     assert (await harness.ledger.verify()).differences == ()

@@ -20,6 +20,7 @@ from tests.ledger.builders import (
     commit,
     declare,
     fund,
+    grow,
     hold,
     line,
     run_of,
@@ -201,6 +202,34 @@ async def test_a_sweep_retires_no_more_than_it_may_and_the_longest_idle_first(
     assert len(swept.released) == 1
     assert [name.scope for name in swept.retired] == [run_of(BOT, "c"), run_of(BOT, "a")]
     assert await retired(ledger, limit=3) == [run_of(BOT, "b")]
+
+
+async def test_those_go_first_whose_time_was_up_first(harness: Harness) -> None:
+    ledger = harness.ledger
+    await declare(
+        ledger,
+        line("tenant:dev/agent:*", 100, idle_ttl_ms=2 * HOUR_MS),
+        line("tenant:dev/run:*", 100, idle_ttl_ms=HOUR_MS),
+    )
+    await hold(ledger, 0)
+    harness.advance_ms(MINUTE_MS)
+    await hold(ledger, 0, agent=None, run="1")
+    harness.advance_ms(DAY_MS)
+    assert await retired(ledger, limit=1) == [run_of(DEV, "1")]
+    assert await retired(ledger, limit=1) == [BOT]
+
+
+async def test_a_hold_of_nothing_keeps_nothing_and_ends_as_any(harness: Harness) -> None:
+    ledger = harness.ledger
+    await declare(ledger, line(DEV, 500), RUNS)
+    grant = await ledger.reserve(ask(0, run="1", ttl_ms=DAY_MS))
+    harness.advance_ms(HOUR_MS + 1)
+    assert await retired(ledger) == [RUN]
+    grown = await grow(ledger, grant.reservation_id, 200)
+    assert [(b.scope, b.reserved) for b in grown.balances] == [(DEV, 200)]
+    settled = await commit(ledger, grant.reservation_id, 150)
+    assert [(b.scope, b.spent) for b in settled.balances] == [(DEV, 150)]
+    assert (await ledger.verify()).differences == ()
 
 
 async def test_a_cost_that_turns_up_after_it_went_is_charged_above_it(harness: Harness) -> None:
