@@ -112,14 +112,15 @@ def fail_only_on(statement: str) -> Hook:
 
 
 class Halt:
-    """A hook that holds a thread at a statement, until it may go on."""
+    """A hook that holds a thread beside the loop's at a statement, until it may go on."""
 
     def __init__(self, statement: str) -> None:
         self._statement = statement
         self._has_come, self._may_go_on = threading.Event(), threading.Event()
 
     def __call__(self, statement: str) -> None:
-        if statement == self._statement:
+        is_beside = threading.current_thread() is not threading.main_thread()
+        if is_beside and statement == self._statement:
             self._has_come.set()
             assert self._may_go_on.wait(PATIENCE_S)
 
