@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.domain.money import Unit
 from proxy.domain.period import Period
@@ -91,6 +91,9 @@ class WindowName(NamedTuple):
     start_ms: int
 
 
+NOTHING_STANDS: Final[Mapping[WindowName, Amounts]] = MappingProxyType({})
+
+
 class Posting(NamedTuple):
     """How one entry moves one window."""
 
@@ -128,17 +131,31 @@ class JournalGap(ValueError):
         self.found = found
 
 
-def replay(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Mapping[WindowName, Amounts]]]:
-    """Each entry of one tenant's whole journal, with every window as it stands after it.
+class UnreadableEntry(ValueError):
+    """What stands there is no entry."""
 
-    The mapping is one live view; copy it to keep it.
+    def __init__(self, tenant: str, seq: int) -> None:
+        super().__init__(f"journal of {tenant!r}: entry {seq} cannot be read")
+        self.seq = seq
+
+
+def replay(
+    entries: Iterable[Entry],
+    *,
+    after_seq: int = 0,
+    standing: Mapping[WindowName, Amounts] = NOTHING_STANDS,
+) -> Iterator[tuple[Entry, Mapping[WindowName, Amounts]]]:
+    """Each entry of one tenant's journal, with every window as it stands after it.
+
+    The whole of it, or what follows a checkpoint after which this was `standing`. The
+    mapping is one live view; copy it to keep it.
 
     Raises:
-        JournalGap: the entries are not 1, 2, 3 and so on.
+        JournalGap: the entries are not the next, the one after it and so on.
     """
-    windows: dict[WindowName, Amounts] = {}
+    windows = dict(standing)
     view = MappingProxyType(windows)
-    for expected, entry in enumerate(entries, start=1):
+    for expected, entry in enumerate(entries, start=after_seq + 1):
         if entry.seq != expected:
             raise JournalGap(entry.tenant, expected=expected, found=entry.seq)
         for window, change in entry.postings:

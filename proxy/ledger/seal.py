@@ -88,29 +88,22 @@ def close(previous: Seal | None, entries: Sequence[Entry], standing: Standing | 
     return msgspec.structs.replace(sealed, digest=_digest(sealed))
 
 
-def is_checkpoint_due(checkpoint: Seal | None, last_seq: int) -> bool:
-    """Whether a seal up to this entry is to be a checkpoint, after the last one.
+def is_checkpoint_due(*, entries: int, windows: int) -> bool:
+    """Whether a seal is to be a checkpoint: so many entries, and windows, since the last one.
 
     A checkpoint writes every window, so it has to wait for as many entries: then it costs
     each entry the same, however many windows there are.
-
-    Raises:
-        ValueError: the last one has no `standing` any more.
     """
-    return checkpoint is None or last_seq - checkpoint.last_seq >= len(_standing(checkpoint))
+    return entries >= windows
 
 
-def standing_after(checkpoint: Seal | None, entries: Iterable[Entry]) -> dict[WindowName, Amounts]:
-    """Every window as it stands after these entries, which follow the checkpoint.
-
-    Raises:
-        ValueError: the checkpoint has no `standing` any more.
-    """
-    standing = dict(_standing(checkpoint)) if checkpoint is not None else {}
+def standing_after(standing: Standing, entries: Iterable[Entry]) -> dict[WindowName, Amounts]:
+    """Every window as it stands after these entries."""
+    after = dict(standing)
     for entry in entries:
         for window, change in entry.postings:
-            standing[window] = standing.get(window, Amounts()).plus(change)
-    return standing
+            after[window] = after.get(window, Amounts()).plus(change)
+    return after
 
 
 def check_chain(seals: Iterable[Seal]) -> Iterator[Difference]:
@@ -166,12 +159,6 @@ def check_head(seals: Sequence[Seal], kept: Head) -> str | None:
     if broken is not None:
         return f"{where}: the chain from there on is broken, {broken.where}: {broken.what}"
     return None
-
-
-def _standing(checkpoint: Seal) -> Standing:
-    if checkpoint.standing is None:
-        raise ValueError(f"what stood at {_where(checkpoint)} is not kept any more")
-    return checkpoint.standing
 
 
 def _where(seal: Seal) -> str:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,7 @@ from proxy.ledger.protocol import (
     Settlement,
     Swept,
 )
+from proxy.ledger.seal import Seal
 from proxy.ledger.sqlite import clock as ledger_clock
 from proxy.ledger.sqlite import rows
 from proxy.ledger.sqlite.file.connection import Connect, Durability, LedgerFile, connect
@@ -36,8 +38,9 @@ from proxy.ledger.sqlite.file.failures import unavailable
 from proxy.ledger.sqlite.file.lock import ServeLock
 from proxy.ledger.sqlite.file.reader import Reader
 from proxy.ledger.sqlite.group import Group
-from proxy.ledger.sqlite.operations import budgets, hold, read, settle, sweep, verify
+from proxy.ledger.sqlite.operations import budgets, hold, prune, read, settle, sweep, verify
 from proxy.ledger.sqlite.operations import event as events
+from proxy.ledger.sqlite.operations import seal as seals
 from proxy.ledger.sqlite.operations.declare import declare
 from proxy.ledger.sqlite.operations.settle import Ended, Word
 from proxy.ledger.sqlite.operations.sweep import UncertainRule
@@ -204,6 +207,18 @@ class SqliteLedger:
             lambda t: sweep.expire(t, self._uncertain_rule, limit=limit)
         )
 
+    async def seal(self, *, before_ms: int, limit: int) -> int:
+        due = await self._reader.ask(lambda c: seals.due(c, before_ms=before_ms, limit=limit))
+        for closed in due:
+            await self._group.submit(partial(seals.keep, closed=closed))
+        return len(due)
+
+    async def prune(self, *, before_ms: int, limit: int) -> int:
+        batch = await self._reader.ask(
+            lambda c: prune.find(c, before_ms=before_ms, now_ms=self._now_ms(c), limit=limit)
+        )
+        return await self._group.submit(batch.let_go) if batch is not None else 0
+
     # Books
 
     async def all_balances(self) -> tuple[Balance, ...]:
@@ -245,6 +260,9 @@ class SqliteLedger:
 
     async def tenants(self) -> tuple[str, ...]:
         return await self._reader.ask(read.tenants)
+
+    async def seals(self, tenant: str) -> tuple[Seal, ...]:
+        return await self._reader.ask(lambda c: tuple(seals.seals_and_windows(c, tenant)))
 
     async def verify(self) -> Audit:
         return await self._reader.ask(verify.verify)

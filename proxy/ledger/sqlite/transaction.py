@@ -127,7 +127,7 @@ class Transaction:
             self._undo.append(partial(put_back, account, account.balance, account.is_touched))
             account.balance, account.is_touched = balance, True
             if not is_of_a_hold:
-                self._carry(account.window_id, change)
+                self.carry(account.window_id, change.spent + change.debt)
             if account.is_rolling:
                 self._count_in_buckets(account, kind, change)
             postings.append((account.window_id, *change))
@@ -148,7 +148,7 @@ class Transaction:
             balance = rules.post(before.balance, begins.closing)
             self._undo.append(partial(put_back, before, before.balance, before.is_touched))
             before.balance, before.is_touched = balance, True
-            self._carry(before.window_id, begins.closing)
+            self.carry(before.window_id, begins.closing.spent + begins.closing.debt)
             postings.insert(0, (before.window_id, *begins.closing))
         self._undo.append(self.accounts.opened(account, budget_id=budget_id, window_id=window_id))
         self._entries.append((about, Kind.OPEN, _encode(postings).decode(), ""))
@@ -192,9 +192,8 @@ class Transaction:
             ),
         )
 
-    def _carry(self, window_id: int, change: Amounts) -> None:
-        """Note what of spent and debt no hold of this window accounts for."""
-        moved = change.spent + change.debt
+    def carry(self, window_id: int, moved: int) -> None:
+        """Note what of spent and debt no row of a hold accounts for."""
         if moved and not self._is_looking:
             (carried,) = self.read(_SELECT_CARRIED, (window_id,)).fetchone()
             self.execute(_CARRY, (str(int(carried) + moved), window_id))

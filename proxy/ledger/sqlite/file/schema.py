@@ -64,6 +64,7 @@ CREATE INDEX budgets_of_templates ON budgets (template)
     WHERE template IS NOT NULL AND retired_at_ms IS NULL;
 CREATE INDEX budgets_idle ON budgets (idle_at_ms, scope, unit, period)
     WHERE idle_at_ms IS NOT NULL;
+CREATE INDEX budgets_retired ON budgets (retired_at_ms) WHERE retired_at_ms IS NOT NULL;
 
 -- carried: the part of spent and debt that is not of its own holds: what it took over, less
 -- what it handed on, was forgiven or no longer counts. Decimal, for it may leave int64.
@@ -84,6 +85,7 @@ CREATE TABLE windows (
     is_over_limit INTEGER NOT NULL CHECK (is_over_limit IN (0, 1)),
     UNIQUE (budget_id, start_ms)
 ) STRICT;
+CREATE INDEX windows_by_end ON windows (end_ms) WHERE end_ms IS NOT NULL;
 
 -- What was spent in a rolling window, by the time of day: number is the time divided by the
 -- length of a bucket. They add up to what the window has spent.
@@ -158,8 +160,10 @@ CREATE TABLE fundings (
     key     TEXT NOT NULL,
     payload TEXT NOT NULL,
     answer  TEXT NOT NULL,
+    at_ms   INTEGER NOT NULL,
     PRIMARY KEY (scope, unit, period, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX fundings_by_age ON fundings (at_ms);
 
 -- Settled holds that a window still owes for, oldest first.
 CREATE TABLE arrears (
@@ -183,6 +187,32 @@ CREATE TABLE journal (
     postings       TEXT NOT NULL,
     PRIMARY KEY (tenant, seq)
 ) STRICT, WITHOUT ROWID;
+
+-- Closed runs of a journal, as `proxy/ledger/seal.py` makes them.
+CREATE TABLE seals (
+    tenant          TEXT NOT NULL,
+    last_seq        INTEGER NOT NULL,
+    first_seq       INTEGER NOT NULL,
+    at_ms           INTEGER NOT NULL,
+    previous        TEXT NOT NULL,
+    entries_sha256  TEXT NOT NULL,
+    standing_sha256 TEXT NOT NULL,
+    digest          TEXT NOT NULL,
+    PRIMARY KEY (tenant, last_seq)
+) STRICT, WITHOUT ROWID;
+
+-- What the windows of a journal held at two of its checkpoints: the latest, and the one
+-- after which its entries begin because those before it went.
+-- windows: as `proxy/ledger/lines.py` writes them; count: how many.
+CREATE TABLE standings (
+    tenant  TEXT NOT NULL,
+    place   TEXT NOT NULL CHECK (place IN ('latest', 'pruned')),
+    seq     INTEGER NOT NULL,
+    at_ms   INTEGER NOT NULL,
+    count   INTEGER NOT NULL,
+    windows TEXT NOT NULL,
+    PRIMARY KEY (tenant, place)
+) STRICT;
 """
 
 

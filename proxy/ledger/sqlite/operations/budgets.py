@@ -16,7 +16,7 @@ from proxy.ledger.sqlite.transaction import Transaction, about_budgets
 _FIND_FUNDING: Final = (
     "SELECT payload, answer FROM fundings WHERE scope = ? AND unit = ? AND period = ? AND key = ?"
 )
-_KEEP_FUNDING: Final = "INSERT INTO fundings VALUES (?, ?, ?, ?, ?, ?)"
+_KEEP_FUNDING: Final = "INSERT INTO fundings VALUES (?, ?, ?, ?, ?, ?, ?)"
 # Who stopped a budget by hand wants it to stay, and who lets it go on may have it go.
 _SET_STATUS: Final = (
     "UPDATE budgets SET status = ?, idle_at_ms = iif(idle_at_ms IS NULL, NULL, 0) WHERE id = ?"
@@ -51,7 +51,9 @@ def fund(
     arrears.repay(transaction, [account])
     if key is not None:
         answer = answers.encode((), [account], [account.balance])
-        transaction.execute(_KEEP_FUNDING, (*_columns(name), key, payload, answer))
+        transaction.execute(
+            _KEEP_FUNDING, (*_columns(name), key, payload, answer, transaction.now_ms)
+        )
     return account.balance
 
 

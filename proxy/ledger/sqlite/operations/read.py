@@ -11,7 +11,7 @@ from proxy.domain.money import Unit
 from proxy.domain.period import parse_period
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
-from proxy.ledger.journal import Amounts, Entry, Kind, Posting, WindowName
+from proxy.ledger.journal import Amounts, Entry, Kind, Posting, UnreadableEntry, WindowName
 from proxy.ledger.protocol import Balance, Reservation
 from proxy.ledger.sqlite import rows
 from proxy.ledger.sqlite.operations import arrears
@@ -41,6 +41,9 @@ _decode_postings: Final = msgspec.json.Decoder(list[list[int]]).decode
 @contextmanager
 def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
     """Several questions, and one answer that fits together."""
+    if connection.in_transaction:
+        yield
+        return
     connection.execute("BEGIN")
     try:
         yield
@@ -84,24 +87,32 @@ def tenants(connection: sqlite3.Connection) -> tuple[str, ...]:
 def entries(
     connection: sqlite3.Connection, tenant: str, *, after_seq: int, limit: int
 ) -> Iterator[Entry]:
-    """A tenant's journal, in its order. A negative limit is none."""
+    """A tenant's journal, in its order. A negative limit is none.
+
+    Raises:
+        UnreadableEntry: somebody has changed the file.
+    """
     names: dict[int, WindowName] = {}
     for row in connection.execute(_ENTRIES, (tenant, after_seq, limit)):
-        postings = _decode_postings(row[9])
-        for window_id, *_ in postings:
-            if window_id not in names:
-                names[window_id] = _window_name(connection, window_id)
-        yield _entry(row, tuple(Posting(names[p[0]], Amounts(*p[1:])) for p in postings))
+        try:
+            postings = _decode_postings(row[9])
+            for window_id, *_ in postings:
+                if window_id not in names:
+                    names[window_id] = _window_name(connection, window_id)
+            entry = _entry(row, [Posting(names[p[0]], Amounts(*p[1:])) for p in postings])
+        except (TypeError, ValueError) as error:
+            raise UnreadableEntry(tenant, row[1]) from error
+        yield entry
 
 
-def _entry(row: Sequence[Any], postings: tuple[Posting, ...]) -> Entry:
+def _entry(row: Sequence[Any], postings: Iterable[Posting]) -> Entry:
     return Entry(
         tenant=row[0],
         seq=row[1],
         at_ms=row[2],
         kind=Kind(row[3]),
         reservation_id=row[4],
-        postings=postings,
+        postings=tuple(postings),
         scope=Scope(row[5]),
         actor=row[6],
         trace_id=row[7],

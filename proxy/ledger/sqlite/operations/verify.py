@@ -6,7 +6,7 @@ hand shows as a difference.
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -16,10 +16,21 @@ from proxy.domain.money import Unit
 from proxy.domain.period import Step, iso, parse_period
 from proxy.domain.reservation import OPEN, State
 from proxy.domain.scope import Scope
-from proxy.ledger.audit import Audit, Difference
-from proxy.ledger.journal import Amounts, JournalGap, WindowName, replay
+from proxy.ledger.audit import Audit, Difference, Head
+from proxy.ledger.journal import (
+    NOTHING_STANDS,
+    Amounts,
+    Entry,
+    JournalGap,
+    WindowName,
+    replay,
+)
+from proxy.ledger.lines import Standing
+from proxy.ledger.seal import Seal, check_chain, check_entries, check_standing
 from proxy.ledger.sqlite.holds import read_amounts
 from proxy.ledger.sqlite.operations import read
+from proxy.ledger.sqlite.operations import seal as seals
+from proxy.ledger.sqlite.operations.seal import PRUNED
 
 _WINDOWS: Final = """
 SELECT w.id, b.scope, b.unit, b.period, w.start_ms, w.allocated, w.reserved, w.spent, w.debt,
@@ -66,23 +77,24 @@ def verify(connection: sqlite3.Connection) -> Audit:
     """Compare them. The connection reads one snapshot of the file."""
     windows = [_window(row) for row in connection.execute(_WINDOWS)]
     rows = _add_up_rows(connection)
-    journal = _replay(connection)
-    differences = list(journal.gaps)
+    journals = _replay(connection)
+    differences = list(journals.differences)
     recorded: dict[WindowName, Amounts] = {}
     for window in windows:
         differences.extend(_against_rows(window, rows.by_window.get(window.number, _Held())))
         before = recorded.get(window.name, Amounts())
         recorded[window.name] = before.plus(window.amounts)
     for name, amounts in recorded.items():
-        differences.extend(_against_journal(name, amounts, journal.standing.get(name, Amounts())))
+        differences.extend(_against_journal(name, amounts, journals.standing.get(name, Amounts())))
     usd = Unit.USD_MICROCENTS
     return Audit(
         reservations=rows.reservations,
-        entries=journal.entries,
+        entries=journals.entries,
         charged=rows.total.charged[usd],
         uncovered=rows.total.uncovered[usd],
         uncertain=rows.total.uncertain[usd],
         differences=tuple(differences),
+        heads=tuple(journals.heads),
     )
 
 
@@ -144,23 +156,67 @@ def _compared(
             yield Difference(where, f"{what}, by the {source}", recorded, recomputed)
 
 
-class _Replayed(NamedTuple):
-    """Every tenant's journal, added up."""
+@dataclass(slots=True)
+class _Journals:
+    """Every tenant's journal, added up and compared with its seals."""
 
-    entries: int
-    standing: Mapping[WindowName, Amounts]
-    gaps: Sequence[Difference]
+    entries: int = 0
+    standing: dict[WindowName, Amounts] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    heads: list[Head] = field(default_factory=list)
 
 
-def _replay(connection: sqlite3.Connection) -> _Replayed:
-    count = 0
-    standing: dict[WindowName, Amounts] = {}
-    gaps = []
+def _replay(connection: sqlite3.Connection) -> _Journals:
+    journals = _Journals()
     for tenant in read.tenants(connection):
+        where = f"journal of {tenant}"
         try:
-            for entry, after in replay(read.entries(connection, tenant, after_seq=0, limit=-1)):
-                count += 1
-                standing.update((window, after[window]) for window, _ in entry.postings)
+            _add_up(connection, tenant, journals)
         except JournalGap as gap:
-            gaps.append(Difference(f"journal of {tenant}", "seq", gap.found, gap.expected))
-    return _Replayed(count, standing, gaps)
+            journals.differences.append(Difference(where, "seq", gap.found, gap.expected))
+        except ValueError as unreadable:
+            journals.differences.append(Difference(where, str(unreadable), "", ""))
+    return journals
+
+
+def _add_up(connection: sqlite3.Connection, tenant: str, journals: _Journals) -> None:
+    """Replay what is left of a journal, from the checkpoint up to which it went."""
+    sealed = list(seals.seals_and_windows(connection, tenant))
+    journals.differences.extend(check_chain(sealed))
+    journals.heads.extend(seal.head for seal in sealed[-1:])
+    pruned = seals.read_checkpoint(connection, tenant, PRUNED)
+    after_seq = pruned.seq if pruned is not None else 0
+    standing = pruned.standing if pruned is not None else NOTHING_STANDS
+    journals.standing.update(standing)
+    entries = read.entries(connection, tenant, after_seq=after_seq, limit=-1)
+    check = _SealCheck(seal for seal in sealed if seal.first_seq > after_seq)
+    for entry, after in replay(entries, after_seq=after_seq, standing=standing):
+        journals.entries += 1
+        journals.standing.update((window, after[window]) for window, _ in entry.postings)
+        journals.differences.extend(check.take(entry, after))
+    journals.differences.extend(check.left())
+
+
+class _SealCheck:
+    """Compares entries with the seals over them, as they come by."""
+
+    def __init__(self, sealed: Iterable[Seal]) -> None:
+        self._sealed = iter(sealed)
+        self._seal = next(self._sealed, None)
+        self._run: list[Entry] = []
+
+    def take(self, entry: Entry, standing: Standing) -> Iterator[Difference]:
+        """The next entry, and what windows hold after it."""
+        if self._seal is None:
+            return
+        self._run.append(entry)
+        if entry.seq == self._seal.last_seq:
+            yield from check_entries(self._seal, self._run)
+            yield from check_standing(self._seal, standing)
+            self._seal = next(self._sealed, None)
+            self._run.clear()
+
+    def left(self) -> Iterator[Difference]:
+        """Seals whose entries are not there."""
+        if self._seal is not None:
+            yield from check_entries(self._seal, self._run)
