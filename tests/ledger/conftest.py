@@ -19,3 +19,10 @@ async def harness(request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
 def ledger(harness: Harness) -> Home:
     """A fresh home, for tests that neither restart nor crash it."""
     return harness.ledger
+
+
+@pytest.fixture
+def is_shared(request: pytest.FixtureRequest) -> bool:
+    """Whether other processes hold in the ledger of the harness as well."""
+    backend: str = request.node.callspec.params["harness"]
+    return BACKENDS[backend].is_shared

@@ -1,5 +1,12 @@
 """The shared home: one store for many proxies, Redis or Valkey.
 
+ledger      every operation of the contract, and what it asks of the others:
+              tenants    whose books there are, and which follow the configuration
+              asking     one question to one tenant's books; requests and answers, its words
+              sweeping, reading, verify    many questions
+layout      what the store keeps, and how it is called there
+lua/        what decides: a script an operation, on the parts in lib/
+
 store       runs a script on the keys of one tenant, or says why it cannot
 call        one operation on its way: its request, and when it is tried again
 script      the Lua of an operation, put together from its files

@@ -4,7 +4,7 @@ A script takes the time from the store and knows no time zones. When an operatio
 window of the calendar it answers WRONG_WINDOW; it is told, and asked again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
@@ -60,11 +60,22 @@ def assemble_all(read: Read | None = None) -> Mapping[str, Script]:
 
 
 class Asker:
-    """Puts questions to a store."""
+    """Puts questions to a store.
 
-    def __init__(self, store: Store, scripts: Mapping[str, Script]) -> None:
+    `on_leap`: told by how many milliseconds the store's clock is ahead of a tenant's last
+    change, where that is more than an hour, and open holds have kept one more lease.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        scripts: Mapping[str, Script],
+        *,
+        on_leap: Callable[[int], None] = lambda leap_ms: None,
+    ) -> None:
         self._store = store
         self._scripts = scripts
+        self._on_leap = on_leap
 
     async def ask(self, name: str, tenant: str, request: object, *, what: str = "") -> Any:
         """What this script answers to this request. `what` it is about, for its refusals.
@@ -77,7 +88,10 @@ class Asker:
         windows = b""
         needs: dict[tuple[str, int], None] = {}
         for _ in range(_TRIES_MAX):
-            code, body = await self._store.run(self._scripts[name], keys, [packed, windows])
+            script = self._scripts[name]
+            code, body, leap_ms = await self._store.run(script, keys, [packed, windows])
+            if leap_ms:
+                self._on_leap(leap_ms)
             answer = _decode(body)
             if code == b"OK":
                 return answer

@@ -103,10 +103,8 @@ async def _read_windows(asker: Asker, tenant: str) -> dict[int, _Window]:
 
 
 def _window(record: Any, seq: int) -> _Window:
-    amounts = Amounts(
-        *[int(record.get(name, 0)) for name in Amounts._fields[:-1]],
-        over_limit=int(record.get("is_over_limit", False)),
-    )
+    figures = (int(record.get(name, 0)) for name in Amounts._fields[:-1])
+    amounts = Amounts._make((*figures, int(record.get("is_over_limit", False))))
     start = iso(record["start_ms"])
     is_rolling = record["period"].startswith("rolling:")
     in_buckets = sum(map(int, record.get("buckets", [])[1::2]))

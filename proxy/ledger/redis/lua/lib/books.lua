@@ -57,15 +57,16 @@ local function read_head()
   }
 end
 
--- The time now: it never runs back, and a leap forward is remembered, so that whoever holds has
--- one more lease. Source: docs/semantics.md, "Budgets".
+-- The time now, which never runs back; the answer says how far it has leaped, or 0. A leap is
+-- remembered, so that whoever holds has one more lease. Source: docs/semantics.md, "Budgets".
 local function set_clock(wall_ms)
   local head = read_head()
   local recorded_ms = head.clock_ms
   books.head = head
   books.now_ms = math.max(recorded_ms, wall_ms)
   head.clock_ms = books.now_ms
-  return recorded_ms > 0 and books.now_ms - recorded_ms > LEAP_MS
+  local step_ms = recorded_ms > 0 and books.now_ms - recorded_ms or 0
+  return step_ms > LEAP_MS and step_ms or 0
 end
 
 -- The records of these fields, in their order; false for one that is not there.
@@ -160,12 +161,12 @@ end
 function books.on_leap() end
 
 -- What a leap of the clock does stands by itself, whatever becomes of the operation.
-local function leap(wall_ms)
+local function leap()
   books.head.leap_ms = books.now_ms
   books.on_leap()
   write_all()
   books.entries, books.records, books.commands = {}, {}, {}
-  set_clock(wall_ms)
+  set_clock(books.now_ms)
 end
 
 local function decided(operation)
@@ -182,9 +183,9 @@ end
 -- What the operation answers, once all that it changes is written; or what `view` answers after
 -- that, of which nothing is written.
 function books.change(operation, view)
-  local wall_ms = clock.wall_ms()
-  if set_clock(wall_ms) then
-    leap(wall_ms)
+  local leap_ms = set_clock(clock.wall_ms())
+  if leap_ms > 0 then
+    leap()
   end
   local code, answer = decided(operation)
   if code == 'OK' then
@@ -193,12 +194,12 @@ function books.change(operation, view)
   elseif code ~= 'WRONG_WINDOW' then
     write_clock()
   end
-  return {code, cmsgpack.pack(answer)}
+  return {code, cmsgpack.pack(answer), leap_ms}
 end
 
 -- What the operation answers; nothing is written.
 function books.look(operation)
   set_clock(clock.wall_ms())
   local code, answer = decided(operation)
-  return {code, cmsgpack.pack(answer)}
+  return {code, cmsgpack.pack(answer), 0}
 end
