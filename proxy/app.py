@@ -171,7 +171,7 @@ def _rates(config: Config, upstream: UpstreamConfig) -> Rates:
         auto_tier=upstream.service_tier,
         unbounded_microcents=None if unbounded == "deny" else unbounded,
         max_microcents_per_call=config.limits.max_usd_per_call,
-        hold_ms=config.ledger.reservation_ttl_ms,
+        hold_ms=config.queue.max_wait_ms + config.ledger.reservation_ttl_ms,
     )
 
 

@@ -1,7 +1,7 @@
 """Holds end exactly once, also while the ledger is away."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -23,8 +23,9 @@ from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Queue
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.settle import Charged, GivenBack, LeftUncertain, Sentence, Settler
-from proxy.ledger.protocol import Settlement
+from proxy.ledger.protocol import Balance, Settlement
 from tests.e2e.stack import ListLog
+from tests.ledger.rules.balances import balance
 
 USD, TOKENS = Unit.USD_MICROCENTS, Unit.TOKENS
 ACTUAL = {USD: 700, TOKENS: 20}
@@ -37,7 +38,7 @@ def settlement(uncovered: int = 0, uncovered_tokens: int = 0) -> Settlement:
         charged=ACTUAL,
         released={USD: 300, TOKENS: 5},
         uncovered={USD: uncovered, TOKENS: uncovered_tokens},
-        balances=(),
+        balances=(balance(),),
     )
 
 
@@ -79,11 +80,23 @@ class Recorded:
         self._answer("mark_uncertain", "")
 
 
+class Listening(Queue):
+    """A queue that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rooms: list[tuple[Balance, ...]] = []
+
+    def made_room(self, balances: Iterable[Balance]) -> None:
+        self.rooms.append(tuple(balances))
+
+
 @dataclass
 class Room:
     ledger: Recorded
     log: ListLog = field(default_factory=ListLog)
     tasks: TaskSet = field(default_factory=TaskSet)
+    queue: Listening = field(default_factory=Listening)
 
     def __post_init__(self) -> None:
         self.leases = Leases(self.ledger, self.log, ttl_ms=60_000)  # type: ignore[arg-type]
@@ -92,7 +105,7 @@ class Room:
             self.ledger,  # type: ignore[arg-type]
             self.leases,
             Denials(SystemClock()),
-            Queue(),
+            self.queue,
             self.tasks,
             self.log,
         )
@@ -143,6 +156,22 @@ async def test_while_the_ledger_is_away_the_same_key_is_tried_until_it_lands(roo
     assert room.ledger.calls == [("commit", "r/settle")] * 4
     assert len(room.leases) == 0
     assert [line["event"] for line in room.log.lines] == ["settlement_waits", "settlement_landed"]
+
+
+@pytest.mark.parametrize("sentence", [CHARGED, GivenBack()])
+async def test_those_who_wait_for_room_hear_of_it_when_it_is_there(
+    room: Room, sentence: Sentence
+) -> None:
+    room.ledger.failures = [LedgerUnavailable()]
+    await room.settler.settle("r", sentence)
+    assert room.queue.rooms == []
+    await room.tasks.wait(5_000)
+    assert room.queue.rooms == [(balance(),)]
+
+
+async def test_a_hold_that_becomes_uncertain_makes_no_room(room: Room) -> None:
+    await room.settler.settle("r", LeftUncertain())
+    assert room.queue.rooms == []
 
 
 @pytest.mark.parametrize("error", [ReservationFinalized("RELEASED"), ReservationExpired()])

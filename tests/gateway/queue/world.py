@@ -261,12 +261,14 @@ class World:
 
     def _judge_turn(self, run: Run) -> None:
         """Nobody asks for what somebody waits for who came earlier."""
-        for other in self.runs[: self.runs.index(run)]:
-            if not other.stands:
-                continue
-            shared = set(run.call.budgets)
-            is_untried = not other.tries_ms and set(other.call.budgets) <= shared
-            if other.refused_by in shared or is_untried:
+        asked = set(run.call.budgets)
+        standing = [other for other in self.runs[: self.runs.index(run)] if other.stands]
+        for number, other in enumerate(standing):
+            needed = set(other.call.budgets)
+            # It may have gone on to another line, behind somebody before it.
+            lines = {before.refused_by for before in standing[:number]} & (needed - asked)
+            is_untried = not other.tries_ms and needed <= asked
+            if (other.refused_by in asked and not lines) or is_untried:
                 self._broke(run, f"overtakes call {self.runs.index(other)}")
 
     def _judge_soon(self) -> None:
@@ -284,9 +286,15 @@ class World:
         for run in standing:
             if run.is_asking or self._has_somebody_before(run) or self._hears_soon(run.call):
                 continue
-            refusal = self._refusal(run.call)
-            if refusal is None or refusal.reason is not Reason.BUDGET_BUSY:
+            if self._refusal(run.call) is None or not self._will_have_room(run):
                 self._broke(run, "waits for nothing")
+
+    def _will_have_room(self, run: Run) -> bool:
+        """Whether the budget for which it waits could hold it one day."""
+        budget = run.refused_by
+        if budget is None:
+            return True
+        return self._left[budget] + self._held[budget] >= _need(run.call, budget)
 
     def _has_somebody_before(self, run: Run) -> bool:
         earlier = self.runs[: self.runs.index(run)]
@@ -309,7 +317,7 @@ class World:
         under_way_ms = call.asks_ms + call.hears_ms
         if run.ended_ms > deadline_ms + under_way_ms:
             self._broke(run, "waited for too long")
-        if run.tries_ms[1:] and run.tries_ms[-1] >= deadline_ms:
+        if run.tries_ms[1:] and run.tries_ms[-1] > deadline_ms:
             self._broke(run, "tried again when its time was up")
         if run.gone_ms is not None and run.ended_ms > run.gone_ms + under_way_ms:
             self._broke(run, "waited on without its caller")
