@@ -10,6 +10,7 @@ from proxy.ledger.protocol import Balance, FundOperation
 from tests.ledger.builders import (
     BOT,
     DEV,
+    TOKENS,
     USD,
     ask,
     balance_of,
@@ -222,6 +223,21 @@ async def test_a_roll_pays_in_all_budgets_of_a_call_or_in_none(harness: Harness)
     assert (await ledger.reservation(reservation_id)).uncovered == usd(0)
     assert figures(await balance_of(ledger, DEV)) == (130, 0, 0, 0, False)
     assert figures(await balance_of(ledger, BOT)) == (30, 0, 0, 70, False)
+    assert (await ledger.verify()).differences == ()
+
+
+async def test_room_in_one_unit_rolls_no_window_of_another(harness: Harness) -> None:
+    """What a hold owes in a unit waits for somebody who asks for that unit."""
+    ledger = harness.ledger
+    await declare(ledger, line(DEV, 100), line(DEV, 500, period=ROLLING, unit=TOKENS))
+    reservation_id = await hold(ledger, {USD: 100, TOKENS: 500})
+    await commit(ledger, reservation_id, {USD: 120, TOKENS: 540})
+    harness.advance_ms(HOUR_MS + MINUTE_MS)
+    await fund(ledger, DEV, 20)
+    assert (await ledger.reservation(reservation_id)).uncovered == {USD: 0, TOKENS: 40}
+    assert Kind.ROLL not in await kinds(ledger)
+    await hold(ledger, {TOKENS: 1})
+    assert (await ledger.reservation(reservation_id)).uncovered == {USD: 0, TOKENS: 0}
     assert (await ledger.verify()).differences == ()
 
 
