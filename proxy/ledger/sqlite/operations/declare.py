@@ -76,7 +76,6 @@ def _write_templates(transaction: Transaction, ranked: Sequence[BudgetLine]) -> 
     for row in templates.rows(ranked):
         transaction.execute(templates.INSERT, row)
     transaction.accounts.look_again()
-    transaction.undoable(transaction.accounts.look_again)
 
 
 def _follow(
