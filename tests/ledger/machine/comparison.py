@@ -6,11 +6,13 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from proxy.domain.errors import BudgetRefused, LedgerError, Refused, ReservationFinalized
 from proxy.domain.reservation import State
+from proxy.ledger.audit import Head
 from proxy.ledger.journal import Amounts, Entry, Kind, WindowName, replay
 from proxy.ledger.protocol import Applied, Balance, Grant, Reservation, Swept
+from proxy.ledger.seal import check_head
 from tests.ledger.harness import NOON_MS, Harness
 from tests.ledger.machine.operations import Declare, Fund, Held, OnHold, Operation
-from tests.ledger.machine.steps import Ask, Kill, Look, Pass, Step
+from tests.ledger.machine.steps import Ask, Kill, Look, Pass, Step, Tidy
 from tests.ledger.model import Model
 from tests.ledger.model.values import Hold
 from tests.ledger.model.windows import name_of
@@ -26,6 +28,8 @@ class Comparison:
         self._harness = harness
         self._is_shared = is_shared
         self._wall_ms = NOON_MS
+        self._history: list[Entry] = []
+        self._heads: dict[int, Head] = {}
         self.model = Model(lambda: self._wall_ms)
 
     async def take(self, step: Step) -> None:
@@ -42,6 +46,8 @@ class Comparison:
             case Pass():
                 self._harness.advance_ms(step.by_ms)
                 self._wall_ms += step.by_ms
+            case Tidy():
+                await self._tidy(step)
             case Kill():
                 await self._kill()
         await self._compare_books()
@@ -49,7 +55,7 @@ class Comparison:
     async def _ask(self, operations: Sequence[Operation]) -> None:
         holds = [Held(h.reservation_id, frozenset(h.amounts)) for h in self.model.holds.values()]
         operations = [operation for operation in operations if self._can_ask(operation)]
-        before = len(await self._entries())
+        before = len(await self._all_entries())
         asked = (operation.of_home(self._harness.ledger, holds) for operation in operations)
         answers = await asyncio.gather(*asked, return_exceptions=True)
         if operations:
@@ -57,7 +63,7 @@ class Comparison:
         for operation, answer in zip(operations, answers, strict=True):
             self._compare(operation, answer, holds)
         if all(isinstance(answer, Exception) for answer in answers):
-            written = [e for e in (await self._entries())[before:] if e.actor != "clock"]
+            written = [e for e in (await self._all_entries())[before:] if e.actor != "clock"]
             assert written == [], "a refusal changes nothing"
 
     def _can_ask(self, operation: Operation) -> bool:
@@ -91,8 +97,35 @@ class Comparison:
             self.model.tick()
             assert swept == self.model.atomic(self.model.recover)
 
-    async def _entries(self) -> Sequence[Entry]:
-        return await self._harness.ledger.journal("dev", after_seq=0, limit=100_000)
+    async def _tidy(self, tidy: Tidy) -> None:
+        """Nothing that can still matter goes, and every head that was seen still holds."""
+        ledger = self._harness.ledger
+        before_ms = self._wall_ms - tidy.age_ms
+        went = await ledger.seal(before_ms=self._wall_ms, limit=1_000)
+        while count := await ledger.prune(before_ms=before_ms, limit=tidy.limit):
+            assert count <= tidy.limit
+            went += count
+        if went:
+            self.model.tick()
+        rows = await ledger.reservations(states=frozenset(State), limit=100_000)
+        for gone in self.model.holds.keys() - {row.reservation_id for row in rows}:
+            hold = self.model.holds.pop(gone)
+            assert hold.finalized_at_ms is not None
+            assert hold.finalized_at_ms < before_ms
+            assert not any(hold.uncovered.values())
+        seals = await ledger.seals("dev")
+        self._heads.update((seal.last_seq, seal.head) for seal in seals)
+        for head in self._heads.values():
+            if seals and head.seq >= seals[0].last_seq:
+                assert check_head(seals, head) is None
+
+    async def _all_entries(self) -> Sequence[Entry]:
+        """Those that went as well."""
+        left = await self._harness.ledger.journal("dev", after_seq=0, limit=100_000)
+        known = len(self._history)
+        self._history.extend(entry for entry in left if entry.seq > known)
+        assert self._history[len(self._history) - len(left) :] == list(left)
+        return self._history
 
     async def _compare_books(self) -> None:
         ledger = self._harness.ledger
@@ -103,7 +136,7 @@ class Comparison:
             _hold(hold) for hold in self.model.holds.values()
         ]
         assert (await ledger.verify()).differences == ()
-        _compare_journal(await self._entries(), self.model)
+        _compare_journal(await self._all_entries(), self.model)
 
 
 def _said(ask: Callable[[], object]) -> object:
@@ -153,19 +186,22 @@ def _figures(amounts: object) -> str:
 def _compare_journal(entries: Sequence[Entry], model: Model) -> None:
     """Gapless, never back in time, each hold ended once, no figure below zero, as the model's."""
     standing: dict[WindowName, Amounts] = {}
+    forgotten: dict[WindowName, Amounts] = {}
     ends: Counter[str | None] = Counter()
     at_ms = 0
     for entry, windows in replay(entries):
         assert entry.at_ms >= at_ms
         at_ms = entry.at_ms
         ends[entry.reservation_id] += entry.kind in ENDS
-        for window, _ in entry.postings:
+        for window, change in entry.postings:
             amounts = standing[window] = windows[window]
+            if entry.kind is Kind.FORGET:
+                forgotten[window] = forgotten.get(window, Amounts()).plus(change)
             assert 0 <= amounts.uncertain <= amounts.reserved
             assert min(amounts.spent, amounts.debt, amounts.uncovered) >= 0
             assert amounts.over_limit in (0, 1)
     assert max(ends.values(), default=0) <= 1
-    expected: dict[WindowName, Amounts] = {}
+    expected = dict(forgotten)
     for stored in model.windows.values():
         name = name_of(stored.balance)
         expected[name] = expected.get(name, Amounts()).plus(_amounts(stored.balance))
@@ -195,4 +231,5 @@ def _told(entries: Iterable[Entry]) -> Counter[Hashable]:
             frozenset(posting for posting in entry.postings if any(posting.change)),
         )
         for entry in entries
+        if entry.kind is not Kind.FORGET
     )

@@ -45,7 +45,7 @@ from tests.ledger.machine.operations import (
     SetStatus,
     Sweep,
 )
-from tests.ledger.machine.steps import Ask, Kill, Look, Pass, Step
+from tests.ledger.machine.steps import Ask, Kill, Look, Pass, Step, Tidy
 from tests.ledger.model import Model
 from tests.ledger.model.values import Hold
 
@@ -100,12 +100,14 @@ class Draw:
 
     def _step(self) -> Step:
         what = self._random.randrange(100)
-        if what < 66:
+        if what < 64:
             return Ask(tuple(self._operation() for _ in range(self._random.randint(1, 4))))
-        if what < 92:
+        if what < 90:
             return Pass(self._time())
-        if what < 97:
+        if what < 93:
             return Look(tuple(self._random.sample(SCOPES, 3)), self._unit())
+        if what < 97:
+            return Tidy(self._one((0, 0, MINUTE_MS, DAY_MS)), self._one((1, 5, 1_000)))
         return Kill()
 
     def _unit(self) -> Unit:

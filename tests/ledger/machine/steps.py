@@ -30,8 +30,16 @@ class Pass:
 
 
 @dataclass(frozen=True)
+class Tidy:
+    """The journal is sealed, and what is older than `age_ms` goes, at most `limit` at a time."""
+
+    age_ms: int
+    limit: int
+
+
+@dataclass(frozen=True)
 class Kill:
     """The process is killed, and another one takes over."""
 
 
-Step = Ask | Look | Pass | Kill
+Step = Ask | Look | Pass | Tidy | Kill

@@ -40,6 +40,7 @@ CREATE TABLE templates (
 -- status is in force; declared_* is what configuration said last.
 -- template: the pattern that governs it, where no line of its own does.
 -- idle_at_ms: when to look whether nobody uses it any more, or before: it may be in use.
+-- used_at_ms: the last posting to one of its windows that are forgotten.
 CREATE TABLE budgets (
     id                 INTEGER PRIMARY KEY,
     tenant             TEXT NOT NULL,
@@ -56,6 +57,7 @@ CREATE TABLE budgets (
     template           TEXT,
     window_id          INTEGER NOT NULL,
     idle_at_ms         INTEGER,
+    used_at_ms         INTEGER NOT NULL DEFAULT 0,
     retired_at_ms      INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX budgets_by_name ON budgets (scope, unit, period)
@@ -68,7 +70,7 @@ CREATE INDEX budgets_retired ON budgets (retired_at_ms) WHERE retired_at_ms IS N
 
 -- carried: the part of spent and debt that is not of its own holds: what it took over, less
 -- what it handed on, was forgiven or no longer counts. Decimal, for it may leave int64.
--- used_at_ms: of the last posting.
+-- used_at_ms: of the last posting. is_forgotten: that one took it out of the journal.
 CREATE TABLE windows (
     id            INTEGER PRIMARY KEY,
     budget_id     INTEGER NOT NULL REFERENCES budgets (id),
@@ -83,6 +85,7 @@ CREATE TABLE windows (
     uncertain     INTEGER NOT NULL CHECK (uncertain BETWEEN 0 AND reserved),
     uncovered     INTEGER NOT NULL CHECK (uncovered >= 0),
     is_over_limit INTEGER NOT NULL CHECK (is_over_limit IN (0, 1)),
+    is_forgotten  INTEGER NOT NULL DEFAULT 0,
     UNIQUE (budget_id, start_ms)
 ) STRICT;
 CREATE INDEX windows_by_end ON windows (end_ms) WHERE end_ms IS NOT NULL;

@@ -59,28 +59,31 @@ _FIRST_SEQ: Final = "SELECT min(seq) FROM journal WHERE tenant = ?"
 _DROP_ENTRIES: Final = "DELETE FROM journal WHERE tenant = ? AND seq <= ?"
 _DROP_SEALS: Final = "DELETE FROM seals WHERE tenant = ? AND last_seq < ?"
 
-# Of windows whose time is over, those that are settled, and that the journal still knows.
-_FORGOTTEN: Final = """
+# Of windows whose time is over, those that are settled.
+_OVER: Final = """
 SELECT w.id FROM windows w JOIN budgets b ON b.id = w.budget_id
 WHERE w.end_ms < ?1 AND w.used_at_ms < ?1 AND b.window_id <> w.id
-    AND (w.allocated <> 0 OR w.spent <> 0 OR w.is_over_limit <> 0)
-    AND w.reserved = 0 AND w.debt = 0 AND w.uncovered = 0
+    AND NOT w.is_forgotten AND w.reserved = 0 AND w.debt = 0 AND w.uncovered = 0
     AND w.id NOT IN (SELECT value FROM json_each(?2))
 ORDER BY w.end_ms LIMIT ?3
 """
-# Windows in which nothing stands: they are over, or their budget has retired.
-_EMPTY: Final = """
+# Windows that nothing knows any more: they are forgotten, or their budget has retired.
+_UNKNOWN: Final = """
 SELECT w.id FROM windows w JOIN budgets b ON b.id = w.budget_id
-WHERE {over}
-    AND w.allocated = 0 AND w.spent = 0 AND w.is_over_limit = 0
-    AND w.reserved = 0 AND w.debt = 0 AND w.uncovered = 0
+WHERE {gone} AND w.reserved = 0 AND w.debt = 0 AND w.uncovered = 0
     AND w.id NOT IN (SELECT value FROM json_each(?2))
     AND w.used_at_ms < (SELECT at_ms FROM standings WHERE tenant = b.tenant AND place = 'pruned')
     AND w.used_at_ms < coalesce((SELECT min(at_ms) FROM fundings), ?1)
 LIMIT ?3
 """
-_EMPTY_OVER: Final = _EMPTY.format(over="w.end_ms < ?1 AND b.window_id <> w.id")
-_EMPTY_RETIRED: Final = _EMPTY.format(over="b.retired_at_ms < ?1")
+_FORGOTTEN_BEFORE: Final = _UNKNOWN.format(gone="w.end_ms < ?1 AND w.is_forgotten")
+_RETIRED_BEFORE: Final = _UNKNOWN.format(gone="b.retired_at_ms < ?1 AND b.window_id = w.id")
+_FORGET: Final = (
+    "UPDATE budgets SET used_at_ms = max(used_at_ms,"
+    " (SELECT used_at_ms FROM windows WHERE id = ?1))"
+    " WHERE id = (SELECT budget_id FROM windows WHERE id = ?1)"
+)
+_IS_FORGOTTEN: Final = "UPDATE windows SET is_forgotten = 1 WHERE id = ?"
 _DROP_BUDGET: Final = (
     "DELETE FROM budgets WHERE retired_at_ms IS NOT NULL"
     " AND id = (SELECT budget_id FROM windows WHERE id = ?1)"
@@ -247,7 +250,7 @@ def _stand_at(
 
 
 @dataclass(frozen=True)
-class _Forgotten:
+class _Over:
     window_ids: Sequence[int]
 
     def let_go(self, transaction: Transaction) -> int:
@@ -260,6 +263,8 @@ class _Forgotten:
             )
             about = about_budgets(balance.scope)
             change = standing.negated()
+            transaction.execute(_FORGET, (account.window_id,))
+            transaction.execute(_IS_FORGOTTEN, (account.window_id,))
             transaction.post(Kind.FORGET, [(account, change)], about=about, actor=RETENTION)
         return len(self.window_ids)
 
@@ -284,9 +289,9 @@ def _find_windows(
         return None
     named = msgspec.json.encode(_named_by(windows for (windows,) in kept)).decode()
     batches: tuple[tuple[str, Callable[[Sequence[int]], Batch]], ...] = (
-        (_FORGOTTEN, _Forgotten),
-        (_EMPTY_OVER, _Windows),
-        (_EMPTY_RETIRED, _Windows),
+        (_OVER, _Over),
+        (_FORGOTTEN_BEFORE, _Windows),
+        (_RETIRED_BEFORE, _Windows),
     )
     for statement, batch in batches:
         found = [w for (w,) in connection.execute(statement, (before_ms, named, limit))]

@@ -14,8 +14,9 @@ _DUE: Final = (
     " FROM budgets WHERE idle_at_ms < ? ORDER BY idle_at_ms, scope, unit, period LIMIT 1"
 )
 _USE: Final = (
-    "SELECT max(used_at_ms), max(reserved > 0 OR debt > 0 OR uncovered > 0) FROM windows"
-    " WHERE budget_id = ?"
+    "SELECT max((SELECT used_at_ms FROM budgets WHERE id = ?1),"
+    " max(iif(is_forgotten, 0, used_at_ms))), max(reserved > 0 OR debt > 0 OR uncovered > 0)"
+    " FROM windows WHERE budget_id = ?1"
 )
 _LOOK_AGAIN: Final = "UPDATE budgets SET idle_at_ms = ? WHERE id = ?"
 _RETIRE: Final = "UPDATE budgets SET retired_at_ms = ?, idle_at_ms = NULL WHERE id = ?"
