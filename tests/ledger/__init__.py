@@ -1,6 +1,7 @@
 """Tests of the ledger.
 
-contract/   what every home does, and the machine that compares a home with the model
+contract/   what every home does: holds there, the budgets of people in budgets/
+machine/    lives that a seed draws, in which a home is compared with the model
 rules/      the pure arithmetic, in literal numbers
 sqlite/     what only the SQLite home can suffer: kills, disks, locks, other processes
 model/      a ledger in dictionaries, the oracle

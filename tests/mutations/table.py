@@ -246,7 +246,7 @@ MUTATIONS: Final = (
         "proxy/ledger/sqlite/operations/hold.py",
         "if transaction.accounts.templates() + len(new) > templates_max:",
         "if False:",
-        (f"{LEDGER}/test_windows.py::test_templates_make_no_more_than_they_may",),
+        (f"{LEDGER}/budgets/test_templates.py::test_templates_make_no_more_than_they_may",),
     ),
     Mutation(
         "write on into a file that was moved away",

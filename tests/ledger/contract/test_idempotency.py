@@ -108,6 +108,7 @@ async def test_a_free_reserve_is_answered_again(ledger: Home) -> None:
 
 
 async def test_a_commit_is_answered_again_as_it_was(ledger: Home) -> None:
+    """LiteLLM #30460, otari #742: what timed out after it had landed was counted again."""
     reservation_id = await hold(ledger, 100)
     first = await commit(ledger, reservation_id, 60)
     await spend(ledger, 50)

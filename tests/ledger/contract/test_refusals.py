@@ -132,6 +132,16 @@ async def test_the_first_failing_scope_names_the_refusal(
     assert await ledger.journal("dev", after_seq=0, limit=1000) == entries
 
 
+async def test_a_budget_of_nothing_denies_whatever_costs_something(ledger: Home) -> None:
+    """LiteLLM #27381: a limiter that was there, and never asked."""
+    await declare(ledger, line(DEV, 0), line(BOT, 100))
+    for _ in range(3):
+        with pytest.raises(BudgetRefused) as refusal:
+            await ledger.reserve(ask(1))
+        assert refusal.value.shortage.scope == DEV
+    assert (await ledger.reserve(ask(0))).amounts == usd(0)
+
+
 async def test_a_refusal_changes_no_scope(ledger: Home) -> None:
     """The tenant could pay and the agent could not: the tenant keeps its money."""
     await declare(ledger, line(DEV, 500), line(BOT, 99))

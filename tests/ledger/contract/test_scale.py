@@ -146,6 +146,7 @@ async def exactly_as_many_as_fit(harness: Harness, fit: int) -> None:
     assert (audit.reservations, audit.differences) == (fit, ())
 
 
+@pytest.mark.parametrize("harness", HOMES, indirect=True)
 async def test_very_many_holds_are_open_at_once(harness: Harness) -> None:
     await exactly_as_many_as_fit(harness, 2_000)
 

@@ -182,7 +182,7 @@ async def test_several_windows_bind_one_scope(harness: Harness) -> None:
 
 
 async def test_a_day_ends_at_midnight_where_its_people_are(harness: Harness) -> None:
-    """LiteLLM #10288: on the day of 23 hours, too."""
+    """LiteLLM #10288, #9098: on the day of 23 hours, too."""
     ledger = harness.ledger
     await declare(ledger, line(DEV, 100, period=BERLIN_DAY))
     harness.advance_ms(after_noon_ms("2027-03-27T22:59:59Z"))
@@ -236,7 +236,7 @@ async def test_one_scope_has_a_day_of_its_own_in_each_zone(harness: Harness) -> 
 async def test_a_budget_comes_back_when_its_calendar_turns(
     harness: Harness, step: Step, end: str
 ) -> None:
-    """LiteLLM #5651, #7129: resets that never happened."""
+    """LiteLLM #5651, #7129, #8364, #24675: resets that never happened."""
     ledger = harness.ledger
     await declare(ledger, line(DEV, 100, period=Period(step)))
     await spend(ledger, 100)

@@ -15,10 +15,14 @@ from tests.ledger.builders import (
     USD,
     ask,
     balance_of,
+    commit,
     declare,
     fund,
+    grow,
+    hold,
     line,
     spend,
+    usd,
 )
 from tests.ledger.harness import DAY_MS, Harness, Home
 
@@ -57,6 +61,21 @@ async def test_nothing_is_admitted_below_zero(ledger: Home) -> None:
     with pytest.raises(BudgetRefused) as refusal:
         await ledger.reserve(ask(0))
     assert refusal.value.shortage.remaining == -10
+
+
+async def test_taking_from_a_budget_in_use_ends_no_call(ledger: Home) -> None:
+    """Foundry-security-spec #45: what a reload means for the calls that are running."""
+    await declare(ledger, line(DEV, 100))
+    first, second = await hold(ledger, 50), await hold(ledger, 30)
+    await declare(ledger, line(DEV, 40))
+    assert (await balance_of(ledger, DEV)).remaining == -40
+    with pytest.raises(BudgetRefused):
+        await grow(ledger, first, 1)
+    settled = await commit(ledger, first, 50)
+    assert (settled.charged, settled.uncovered) == (usd(50), usd(0))
+    assert (await commit(ledger, second, 35)).uncovered == usd(5), "only what it had held"
+    with pytest.raises(BudgetRefused):
+        await ledger.reserve(ask(0))
 
 
 async def test_what_operators_set_survives_until_its_line_changes(ledger: Home) -> None:

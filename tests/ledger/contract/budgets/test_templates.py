@@ -190,7 +190,7 @@ async def test_templates_of_other_periods_and_units_make_budgets_beside_each_oth
 
 
 async def test_each_run_has_a_budget_of_its_own(ledger: Home) -> None:
-    """Vigil #593: a ceiling per run, without a key for each."""
+    """Vigil #593, Portkey #1169: a ceiling per run, without a key for each."""
     await declare(ledger, line(DEV, 100), line("tenant:dev/agent:*/run:*", 30))
     grant = await ledger.reserve(ask(20, run="1"))
     assert [(b.scope, b.remaining) for b in grant.balances] == [
