@@ -99,10 +99,12 @@ class Backend:
 
     `is_shared`: other processes hold in the same ledger, so `recover` ends nobody's holds
     and what a killed process held ends with its leases.
+    `tidies`: it seals its journal and lets old rows and entries go.
     """
 
     open: Open
     is_shared: bool = False
+    tidies: bool = False
 
 
 @dataclass
@@ -352,8 +354,8 @@ async def open_redis(name: str) -> AsyncIterator[Harness]:
 
 BACKENDS: dict[str, Backend] = {
     "model": Backend(open_model),
-    "sqlite": Backend(open_sqlite),
-    "sqlite-power": Backend(partial(open_sqlite, "power")),
+    "sqlite": Backend(open_sqlite, tidies=True),
+    "sqlite-power": Backend(partial(open_sqlite, "power"), tidies=True),
     "valkey": Backend(partial(open_redis, "valkey"), is_shared=True),
     "valkey-cluster": Backend(partial(open_redis, "valkey-cluster"), is_shared=True),
     "redis": Backend(partial(open_redis, "redis"), is_shared=True),

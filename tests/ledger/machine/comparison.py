@@ -10,7 +10,7 @@ from proxy.ledger.audit import Head
 from proxy.ledger.journal import Amounts, Entry, Kind, WindowName, replay
 from proxy.ledger.protocol import Applied, Balance, Grant, Reservation, Swept
 from proxy.ledger.seal import check_head
-from tests.ledger.harness import NOON_MS, Harness
+from tests.ledger.harness import NOON_MS, Backend, Harness
 from tests.ledger.machine.operations import Declare, Fund, Held, OnHold, Operation
 from tests.ledger.machine.steps import Ask, Kill, Look, Pass, Step, Tidy
 from tests.ledger.model import Model
@@ -24,9 +24,9 @@ ENDS = {Kind.COMMIT, Kind.RELEASE, Kind.EXPIRE}
 class Comparison:
     """One home beside the model."""
 
-    def __init__(self, harness: Harness, *, is_shared: bool) -> None:
+    def __init__(self, harness: Harness, backend: Backend) -> None:
         self._harness = harness
-        self._is_shared = is_shared
+        self._backend = backend
         self._wall_ms = NOON_MS
         self._history: list[Entry] = []
         self._heads: dict[int, Head] = {}
@@ -46,7 +46,7 @@ class Comparison:
             case Pass():
                 self._harness.advance_ms(step.by_ms)
                 self._wall_ms += step.by_ms
-            case Tidy():
+            case Tidy() if self._backend.tidies:
                 await self._tidy(step)
             case Kill():
                 await self._kill()
@@ -70,7 +70,7 @@ class Comparison:
         """There is something to ask about, and one answer to it."""
         if isinstance(operation, OnHold):
             return bool(self.model.holds)
-        if isinstance(operation, Declare) and self._is_shared:
+        if isinstance(operation, Declare) and self._backend.is_shared:
             return bool(operation.lines)  # whom nobody names, a shared home leaves alone
         now_ms = max(self._wall_ms, self.model.now_ms)
         return not (isinstance(operation, Fund) and operation.may_be_forgotten(self.model, now_ms))
@@ -91,7 +91,7 @@ class Comparison:
     async def _kill(self) -> None:
         await self._harness.crash()
         swept = await self._harness.ledger.recover()
-        if self._is_shared:
+        if self._backend.is_shared:
             assert swept == Swept()
         else:
             self.model.tick()

@@ -40,7 +40,7 @@ async def _draw_and_take(backend: str, seed: int) -> Broken | None:
     home = BACKENDS[backend]
     taken: list[Step] = []
     async with home.open() as harness:
-        comparison = Comparison(harness, is_shared=home.is_shared)
+        comparison = Comparison(harness, home)
         for step in Draw(seed).steps(comparison.model, STEPS):
             taken.append(step)
             try:
@@ -54,7 +54,7 @@ async def _take(broken: Broken, steps: Sequence[Step]) -> Broken | None:
     """The same on a fresh home, with other steps."""
     home = BACKENDS[broken.backend]
     async with home.open() as harness:
-        comparison = Comparison(harness, is_shared=home.is_shared)
+        comparison = Comparison(harness, home)
         for number, step in enumerate(steps, start=1):
             try:
                 await comparison.take(step)
