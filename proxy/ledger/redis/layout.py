@@ -54,19 +54,24 @@ def order_of(unit: Unit, period: Period) -> str:
     return f"{_UNIT_NUMBERS[unit]}{max(0, _LONGEST_MS + length_ms):015d}{text}"
 
 
-def line_record(line: BudgetLine, pattern: str) -> dict[str, Any]:
-    """A declared line, as scripts read it. A template's names the tenant it is for."""
-    return {
-        "pattern": pattern,
+def line_record(line: BudgetLine) -> dict[str, Any]:
+    """A declared line, as scripts read it: what is zero, or nothing, is left out."""
+    record: dict[str, Any] = {
+        "pattern": line.pattern.text,
         "unit": line.unit.value,
         "period": str(line.period),
         "order": order_of(line.unit, line.period),
-        "allocated": str(line.allocated),
-        "overdraft_limit": str(line.overdraft_limit),
         "status": line.status.value,
-        "rollover_max": str(line.rollover_max),
-        **({"idle_ttl_ms": line.idle_ttl_ms} if line.idle_ttl_ms is not None else {}),
     }
+    amounts = {
+        "allocated": line.allocated,
+        "overdraft_limit": line.overdraft_limit,
+        "rollover_max": line.rollover_max,
+    }
+    record.update({name: str(amount) for name, amount in amounts.items() if amount})
+    if line.idle_ttl_ms is not None:
+        record["idle_ttl_ms"] = line.idle_ttl_ms
+    return record
 
 
 def templates_by_level(lines: Iterable[BudgetLine]) -> dict[str, list[dict[str, Any]]]:
@@ -74,7 +79,7 @@ def templates_by_level(lines: Iterable[BudgetLine]) -> dict[str, list[dict[str, 
     by_level: dict[str, list[dict[str, Any]]] = {}
     for line in sorted(lines, key=_specificity, reverse=True):
         level = line.pattern.text.rpartition("/")[2].partition(":")[0]
-        by_level.setdefault(level, []).append(line_record(line, line.pattern.text))
+        by_level.setdefault(level, []).append(line_record(line))
     return by_level
 
 

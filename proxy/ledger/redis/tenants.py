@@ -40,7 +40,7 @@ class Configuration:
     def request(self, tenant: str) -> dict[str, Any]:
         """What is declared to one tenant."""
         own = [line for line in self.lines if is_for(line.pattern, tenant)]
-        exact = [line_record(line, line.pattern.text) for line in own if not _is_template(line)]
+        exact = [line_record(line) for line in own if not _is_template(line)]
         templates = templates_by_level(filter(_is_template, own))
         content = _encode([exact, templates, self.templates_max])
         return {

@@ -1,15 +1,19 @@
+-- include: lib/lazily.lua
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
 -- include: lib/accounts.lua
+-- include: lib/balances.lua
 -- include: lib/admission.lua
 -- include: lib/allocation.lua
--- include: lib/rolling.lua
--- include: lib/holds.lua
--- include: lib/arrears.lua
 -- include: lib/windows.lua
+-- include: lib/rolling.lua
 -- include: lib/templates.lua
 -- include: lib/budgets.lua
+-- include: lib/making.lua
+-- include: lib/holds.lua
+-- include: lib/arrears.lua
+-- include: lib/room.lua
 -- include: lib/settlement.lua
 -- include: lib/ending.lua
 -- include: lib/rows.lua
@@ -77,7 +81,7 @@ local function apply()
     return first
   end
   local list = budgets.ensure(rows.names(request, not request.is_spent))
-  arrears.settle(list)
+  room.settle(list)
   if not request.is_spent then
     check_stopped(list)
   end
@@ -89,8 +93,8 @@ local function apply()
   accounts.enter('event', list, changes, hold)
   local answer = ending.answer(hold, nil, list)
   holds.set(hold, 'settled', cmsgpack.pack({answer = ending.kept(answer, list)}))
-  arrears.owe(hold)
-  arrears.repay(list)
+  room.owe(hold)
+  room.repay(list)
   return {id = hold.id, settlement = answer}
 end
 

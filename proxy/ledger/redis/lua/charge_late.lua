@@ -1,12 +1,14 @@
+-- include: lib/lazily.lua
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
 -- include: lib/accounts.lua
--- include: lib/admission.lua
+-- include: lib/balances.lua
 -- include: lib/allocation.lua
 -- include: lib/rolling.lua
 -- include: lib/holds.lua
 -- include: lib/arrears.lua
+-- include: lib/room.lua
 -- include: lib/settlement.lua
 -- include: lib/ending.lua
 
@@ -64,13 +66,13 @@ local function charge_late()
   end
   check(hold)
   local list = accounts.standing(hold.made.windows)
-  arrears.settle(list)
+  room.settle(list)
   charge_missing(hold, list)
   local answer = ending.answer(hold, nil, list)
   local kept = ending.kept(answer, list)
   holds.keep_reply(hold, 'charge_late', request.key, request.payload, kept)
-  arrears.owe(hold)
-  arrears.repay(list)
+  room.owe(hold)
+  room.repay(list)
   return answer
 end
 

@@ -1,15 +1,17 @@
+-- include: lib/lazily.lua
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
 -- include: lib/accounts.lua
--- include: lib/admission.lua
 -- include: lib/allocation.lua
 -- include: lib/windows.lua
 -- include: lib/rolling.lua
 -- include: lib/templates.lua
 -- include: lib/budgets.lua
+-- include: lib/making.lua
 -- include: lib/holds.lua
 -- include: lib/arrears.lua
+-- include: lib/room.lua
 
 -- Make the books follow the configuration; only what changed there moves anything here.
 -- lines: the budgets of one scope each. templates: by the level they end with, the most
@@ -49,7 +51,7 @@ local function governing(name, lines)
   if own then
     return own, nil
   end
-  local candidates = request.templates[templates.level(name.scope)] or {}
+  local candidates = request.templates[budgets.level(name.scope)] or {}
   for _, line in ipairs(templates.governing(candidates, name.scope)) do
     if line.order == name.order then
       return line, line.pattern
@@ -88,7 +90,7 @@ end
 local function redeclare(name, line, template)
   local account = budgets.ensure({name})[1]
   local terms = account.terms
-  arrears.settle({account})
+  room.settle({account})
   local by = amount.minus(amount.read(line.allocated), amount.read(terms.allocated))
   local change = allocation.adjust(account, by, amount.read(line.overdraft_limit))
   accounts.enter('declare', {account}, {change}, {scope = name.scope}, 'config')
@@ -104,7 +106,7 @@ local function redeclare(name, line, template)
   set_template(terms, template)
   accounts.write_terms(account)
   budgets.watch(name.budget, terms)
-  arrears.repay({account})
+  room.repay({account})
 end
 
 local function follow(lines)
@@ -122,7 +124,7 @@ local function follow(lines)
   end
   for _, line in ipairs(request.lines) do
     if not known[kind_of(line.pattern, line.order)] then
-      budgets.make(line)
+      budgets.make_own(line)
     end
   end
   windows.check()

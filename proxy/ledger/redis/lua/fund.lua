@@ -1,15 +1,19 @@
+-- include: lib/lazily.lua
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
 -- include: lib/accounts.lua
+-- include: lib/balances.lua
 -- include: lib/admission.lua
 -- include: lib/allocation.lua
 -- include: lib/windows.lua
 -- include: lib/rolling.lua
 -- include: lib/templates.lua
 -- include: lib/budgets.lua
+-- include: lib/making.lua
 -- include: lib/holds.lua
 -- include: lib/arrears.lua
+-- include: lib/room.lua
 
 -- What an operator does to the current window of a budget, once for each key.
 local request = cmsgpack.unpack(ARGV[1])
@@ -42,13 +46,13 @@ local function fund()
     return first
   end
   local account = budgets.ensure({find_name()})[1]
-  arrears.settle({account})
+  room.settle({account})
   local value, spent = amount.read(request.amount), amount.read(request.spent)
   local change = allocation.fund(account, request.operation, value, spent)
   budgets.check_templates()
   accounts.enter('fund', {account}, {change}, {scope = request.scope}, request.actor)
-  arrears.repay({account})
-  local answer = accounts.balance(account)
+  room.repay({account})
+  local answer = balances.of(account)
   local kept = cmsgpack.pack({payload = request.payload, answer = answer})
   books.later('SET', key, kept, 'PX', REMEMBERED_MS)
   return answer

@@ -1,12 +1,15 @@
+-- include: lib/lazily.lua
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
 -- include: lib/accounts.lua
+-- include: lib/balances.lua
 -- include: lib/admission.lua
 -- include: lib/allocation.lua
 -- include: lib/rolling.lua
 -- include: lib/holds.lua
 -- include: lib/arrears.lua
+-- include: lib/room.lua
 
 -- Raise a hold in all its windows, or in none.
 local request = cmsgpack.unpack(ARGV[1])
@@ -51,30 +54,29 @@ local function grow()
   local hold = holds.get(request.id)
   local first = holds.replay(hold, 'grow', request.key, request.payload)
   if first then
-    first.balances = accounts.restored(first.balances)
+    first.balances = balances.restored(first.balances)
     return answer_again(hold, first)
   end
   holds.check_lease(hold, 'grow', holds.lapses_ms(hold))
   holds.check_units(hold, request.by, false)
   local list = accounts.standing(hold.made.windows)
-  arrears.settle(list)
+  room.settle(list)
   local rung = more()
   check_room(hold, list, rung)
   raise(hold, rung)
   local changes = {}
-  for place, account in ipairs(list) do
-    local span = rung[account.unit]
-    changes[place] = {reserved = span and span.want or nil}
+  for unit in pairs(hold.amounts) do
+    changes[unit] = {reserved = rung[unit] and rung[unit].want or nil}
   end
-  accounts.enter('grow', list, changes, hold)
+  accounts.enter_by_unit('grow', list, changes, hold)
   local granted = {
     rung = hold.made.rung,
     amounts = holds.texts(hold.amounts),
     expires_ms = hold.stands.expires_ms,
-    balances = accounts.kept(list),
+    balances = balances.kept(list),
   }
   holds.keep_reply(hold, 'grow', request.key, request.payload, granted)
-  granted.balances = accounts.balances(list)
+  granted.balances = balances.list(list)
   return answer_again(hold, granted)
 end
 

@@ -1,12 +1,14 @@
+-- include: lib/lazily.lua
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
 -- include: lib/accounts.lua
--- include: lib/admission.lua
+-- include: lib/balances.lua
 -- include: lib/allocation.lua
 -- include: lib/rolling.lua
 -- include: lib/holds.lua
 -- include: lib/arrears.lua
+-- include: lib/room.lua
 -- include: lib/settlement.lua
 -- include: lib/ending.lua
 

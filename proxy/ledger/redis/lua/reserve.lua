@@ -1,15 +1,19 @@
+-- include: lib/lazily.lua
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
 -- include: lib/accounts.lua
+-- include: lib/balances.lua
 -- include: lib/admission.lua
 -- include: lib/allocation.lua
 -- include: lib/windows.lua
 -- include: lib/rolling.lua
 -- include: lib/templates.lua
 -- include: lib/budgets.lua
+-- include: lib/making.lua
 -- include: lib/holds.lua
 -- include: lib/arrears.lua
+-- include: lib/room.lua
 -- include: lib/rows.lua
 
 -- Hold the first rung that fits in every budgeted scope, or nothing.
@@ -17,7 +21,7 @@ local request = cmsgpack.unpack(ARGV[1])
 
 local function grant_again(hold)
   local granted = cmsgpack.unpack(redis.call('HGET', books.row_key(hold.id), 'granted'))
-  granted.balances = accounts.restored(granted.balances)
+  granted.balances = balances.restored(granted.balances)
   granted.left_ms = holds.left_ms(hold, granted.expires_ms)
   granted.scope = hold.scope
   return granted
@@ -67,10 +71,10 @@ local function hold_of(rung, amounts, list)
   hold.stands.state = 'ACTIVE'
   hold.stands.expires_ms = books.now_ms + request.ttl_ms
   local changes = {}
-  for place, account in ipairs(list) do
-    changes[place] = {reserved = amounts[account.unit]}
+  for unit, held in pairs(amounts) do
+    changes[unit] = {reserved = held}
   end
-  accounts.enter('reserve', list, changes, hold)
+  accounts.enter_by_unit('reserve', list, changes, hold)
   holds.move_lease(hold, hold.stands.expires_ms)
   return hold
 end
@@ -83,7 +87,7 @@ local function reserve()
   local free = rows.set_of(request.free)
   local names = rows.names(request, #request.free == 0)
   local list = budgets.ensure(without_free(names, free))
-  arrears.settle(list)
+  room.settle(list)
   local rung, amounts = admission.grant(list, read_plan(), request.max_share_pct, free, {})
   budgets.check_templates()
   local hold = hold_of(rung, amounts, list)
@@ -92,13 +96,13 @@ local function reserve()
     rung = rung,
     amounts = holds.texts(amounts),
     expires_ms = hold.stands.expires_ms,
-    balances = accounts.kept(list),
+    balances = balances.kept(list),
   }
   holds.add(hold, request.call)
   holds.set(hold, 'granted', cmsgpack.pack(granted))
   granted.left_ms = request.ttl_ms
   granted.scope = hold.scope
-  granted.balances = accounts.balances(list)
+  granted.balances = balances.list(list)
   return granted
 end
 

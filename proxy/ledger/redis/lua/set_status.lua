@@ -1,15 +1,18 @@
+-- include: lib/lazily.lua
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
 -- include: lib/accounts.lua
--- include: lib/admission.lua
+-- include: lib/balances.lua
 -- include: lib/allocation.lua
 -- include: lib/windows.lua
 -- include: lib/rolling.lua
 -- include: lib/templates.lua
 -- include: lib/budgets.lua
+-- include: lib/making.lua
 -- include: lib/holds.lua
 -- include: lib/arrears.lua
+-- include: lib/room.lua
 
 -- Freeze, unfreeze or close the budgets of a scope. Those that templates would make are made.
 local request = cmsgpack.unpack(ARGV[1])
@@ -50,8 +53,8 @@ end
 -- How they stand now, which is not written.
 local function view()
   local list = budgets.ensure((budgets.names({request.scope}, units)))
-  arrears.settle(list)
-  return accounts.balances(list)
+  room.settle(list)
+  return balances.list(list)
 end
 
 return books.change(set_status, view)

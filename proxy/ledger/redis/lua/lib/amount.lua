@@ -9,31 +9,28 @@ local amount = {
   MIN = {-9223372037, 145224192},
 }
 
-function amount.read(text)
-  if not text then
-    return amount.ZERO
-  end
-  local digits = text
-  local is_negative = string.byte(text) == 45
-  if is_negative then
-    digits = string.sub(text, 2)
-  end
-  local high, low
-  if #digits <= 9 then
-    high, low = 0, tonumber(digits)
-  else
-    high, low = tonumber(string.sub(digits, 1, -10)), tonumber(string.sub(digits, -9))
-  end
-  if is_negative then
-    return amount.of(-high, -low)
-  end
-  return {high, low}
-end
-
 -- The amount of these limbs, whose low one may be negative or too large.
 function amount.of(high, low)
   local carry = math.floor(low / LIMB)
   return {high + carry, low - carry * LIMB}
+end
+
+local function read_limbs(digits)
+  if #digits <= 9 then
+    return 0, tonumber(digits)
+  end
+  return tonumber(string.sub(digits, 1, -10)), tonumber(string.sub(digits, -9))
+end
+
+function amount.read(text)
+  if not text then
+    return amount.ZERO
+  end
+  if string.byte(text) == 45 then
+    local high, low = read_limbs(string.sub(text, 2))
+    return amount.of(-high, -low)
+  end
+  return {read_limbs(text)}
 end
 
 function amount.text(value)
@@ -61,15 +58,23 @@ function amount.kept(value)
 end
 
 function amount.plus(one, other)
-  return amount.of(one[1] + other[1], one[2] + other[2])
+  local high, low = one[1] + other[1], one[2] + other[2]
+  if low >= LIMB then
+    high, low = high + 1, low - LIMB
+  end
+  return {high, low}
 end
 
 function amount.minus(one, other)
-  return amount.of(one[1] - other[1], one[2] - other[2])
+  local high, low = one[1] - other[1], one[2] - other[2]
+  if low < 0 then
+    high, low = high - 1, low + LIMB
+  end
+  return {high, low}
 end
 
 function amount.negative(value)
-  return amount.of(-value[1], -value[2])
+  return amount.minus(amount.ZERO, value)
 end
 
 function amount.less(one, other)
@@ -94,6 +99,11 @@ end
 
 function amount.is_negative(value)
   return value[1] < 0
+end
+
+-- Whether it fits into int64.
+function amount.is_within(value)
+  return not amount.less(amount.MAX, value) and not amount.less(value, amount.MIN)
 end
 
 -- value * per_cent / 100, rounded down; per_cent is 1 to 100.
