@@ -122,8 +122,8 @@ def draw_plan(seed: int) -> Plan:
         )
     return Plan(
         seed=seed,
-        config=config,
         expiry_pause_ms=random.choice((1_000, 2_500)),
+        config={**config, "queue": _queue(random)},
         hostile=hostile,
         calls=calls,
         happenings=happenings,
@@ -217,6 +217,14 @@ def _tokens(random: Random, allocations: Sequence[int]) -> dict[str, object]:
         "allocated": random.choice(allocations),
         "overdraft_limit": random.choice((0, 0, 400)),
         "rollover": random.choice((0, 0, 200)),
+    }
+
+
+def _queue(random: Random) -> Document:
+    """In most runs a busy budget sends away at once."""
+    return {
+        "max_wait_ms": random.choice((0, 0, 0, 40, 900, 20_000)),
+        "max_length": random.choice((1, 2, 100)),
     }
 
 

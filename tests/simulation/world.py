@@ -258,6 +258,8 @@ class World:
         process = self._process
         if process.upstream.open_lines():
             self.broken.append("a connection to the upstream is neither given back nor closed")
+        if len(process.queue):
+            self.broken.append("somebody stands in line when all calls are over")
         if is_over and len(process.leases):
             self.broken.append("a lease is kept for a hold that has ended")
 

@@ -216,7 +216,9 @@ class Case:
         if door is None or door.status != BUDGET_REFUSED or self.run.sighting.sent:
             return
         budget = msgspec.json.decode(b"".join(door.heard))["error"]["budget"]
-        lacks = ("budget_exceeded", "budget_busy")
+        lacks = {"budget_exceeded"}
+        if not self.world.config.queue.max_wait_ms:  # else it may lack a place in line
+            lacks.add("budget_busy")
         if budget["reason"] in lacks and budget["required"] <= budget["remaining"]:
             yield f"it was refused for {budget}"
 
