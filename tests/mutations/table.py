@@ -41,8 +41,9 @@ MUTATIONS: Final = (
     Mutation(
         "skip the innermost scope",
         "proxy/ledger/sqlite/operations/hold.py",
-        "transaction.accounts.current(scopes, request.unit)",
-        "transaction.accounts.current(scopes[:-1] or scopes, request.unit)",
+        "accounts = budgets_of(transaction, budget_scopes(request.subject), units)",
+        "scopes = budget_scopes(request.subject)\n"
+        "    accounts = budgets_of(transaction, scopes[:-1] or scopes, units)",
         (
             f"{LEDGER}/test_refusals.py::test_the_first_failing_scope_names_the_refusal",
             f"{EVERY_AWAIT}::test_an_undisturbed_call_is_charged_its_bill",
@@ -82,8 +83,8 @@ MUTATIONS: Final = (
     Mutation(
         "refuse what fits to the last microcent",
         "proxy/ledger/rules/admission.py",
-        "if balance.remaining < required:",
-        "if balance.remaining <= required:",
+        "    if remaining < required:",
+        "    if remaining <= required:",
         ("tests/ledger/rules/test_admission.py::test_the_first_rung_that_fits_is_held",),
     ),
     Mutation(
@@ -103,8 +104,8 @@ MUTATIONS: Final = (
     Mutation(
         "sweep an uncertain hold",
         "proxy/ledger/sqlite/operations/sweep.py",
-        "charge(transaction, hold, hold.amount, Word(None, estimated=True), actor=SETTLER)",
-        "give_back(transaction, hold, Kind.RELEASE, actor=SETTLER)",
+        "charge(transaction, one.hold, one.hold.amounts, estimate, actor=SETTLER)",
+        "give_back(transaction, one.hold, Kind.RELEASE, actor=SETTLER)",
         (
             f"{LEDGER}/test_life.py::test_what_stays_uncertain_is_charged_in_full_as_an_estimate",
             f"{EVERY_AWAIT}::test_the_process_may_die_at_every_wait",
@@ -113,8 +114,8 @@ MUTATIONS: Final = (
     Mutation(
         "grant a rung that does not fit",
         "proxy/ledger/rules/admission.py",
-        "<= tightest",
-        "<= tightest + 1",
+        "amounts[unit] <= remaining for",
+        "amounts[unit] <= remaining + 1 for",
         ("tests/ledger/rules/test_admission.py::test_the_first_rung_that_fits_is_held",),
     ),
     Mutation(
@@ -153,8 +154,8 @@ MUTATIONS: Final = (
     Mutation(
         "forget what no budget could fund",
         "proxy/ledger/rules/settlement.py",
-        "uncovered = excess - funded",
-        "uncovered = 0",
+        "return excess - funded, changes",
+        "return 0, changes",
         ("tests/ledger/rules/test_settlement.py::test_overage", SIMULATION),
     ),
     Mutation(
@@ -202,8 +203,8 @@ MUTATIONS: Final = (
     Mutation(
         "call a late estimate a bill",
         "proxy/ledger/sqlite/operations/settle.py",
-        "int(estimated or paid > actual)",
-        "int(paid > actual)",
+        "is_estimate = estimated or any(",
+        "is_estimate = any(",
         (f"{ONE_THING}::test_a_hold_that_an_operator_gave_back_is_charged_all_the_same",),
     ),
     Mutation(
@@ -243,10 +244,37 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "make as many budgets from templates as calls ask for",
-        "proxy/ledger/sqlite/operations/hold.py",
-        "if transaction.accounts.templates() + len(new) > templates_max:",
+        "proxy/ledger/sqlite/accounts.py",
+        "if made + len(new) > templates_max:",
         "if False:",
         (f"{LEDGER}/budgets/test_templates.py::test_templates_make_no_more_than_they_may",),
+    ),
+    Mutation(
+        "drop a savepoint: a refusal keeps what its operation had begun",
+        "proxy/ledger/sqlite/transaction.py",
+        '            self._connection.execute("ROLLBACK TO operation")\n',
+        "",
+        (
+            "tests/ledger/sqlite/test_transaction.py"
+            "::test_an_operation_that_fails_takes_back_what_it_changed_and_nothing_else",
+            f"{LEDGER}/budgets/test_declared.py::test_a_configuration_that_fails_changes_nothing",
+        ),
+    ),
+    Mutation(
+        "keep what was spent in a rolling window for ever",
+        "proxy/ledger/sqlite/operations/arrears.py",
+        "        if left:\n",
+        "        if False:\n",
+        (
+            f"{LEDGER}/budgets/test_rolling.py::test_debt_that_only_time_pays_does_not_block_for_ever",
+        ),
+    ),
+    Mutation(
+        "look at the budgets of the wish in one unit only",
+        "proxy/ledger/sqlite/accounts.py",
+        "            if account.balance.unit in units:\n",
+        "            if account.balance.unit is units[0]:\n",
+        (f"{LEDGER}/test_units.py",),
     ),
     Mutation(
         "write on into a file that was moved away",
