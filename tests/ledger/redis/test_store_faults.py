@@ -1,6 +1,7 @@
 """What befalls an operation on its way, one fault a test, and what its caller is told."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable
 
 import pytest
@@ -162,6 +163,27 @@ async def test_what_is_no_store_is_told_of(open_store: OpenStore, port_says: byt
         told = await refused(open_store(f"redis://127.0.0.1:{port}").run(COUNT, KEYS, []))
     assert ("is this a Redis" in told.why) is bool(port_says)
     assert not told.may_have_applied
+
+
+async def test_a_greeting_that_fails_in_its_middle_leaves_nothing_unheard(
+    open_store: OpenStore,
+) -> None:
+    """A future that fails unheard would be a line in the log of every try."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"-WRONGPASS for the first of three commands\r\n")
+        await reader.read()
+        writer.close()
+
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, told: unheard.append(told))
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as stranger:
+        port = stranger.sockets[0].getsockname()[1]
+        told = await refused(open_store(f"redis://:x@127.0.0.1:{port}/1").run(COUNT, KEYS, []))
+        assert isinstance(told, StoreRefused)
+        gc.collect()
+    assert unheard == []
 
 
 async def test_a_reply_that_does_not_come_is_given_up_at_the_deadline(
