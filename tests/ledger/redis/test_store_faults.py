@@ -89,6 +89,19 @@ async def test_what_never_left_was_not_applied(
     assert server.command("EXISTS", KEYS[0]) == 0
 
 
+async def test_what_had_not_left_a_cut_connection_was_not_applied(
+    relay: Relay, store: RedisStore
+) -> None:
+    link = store._topology.find(KEYS[0])
+    assert link is not None
+    assert link.connection is not None
+    running = asyncio.ensure_future(refused(store.run(COUNT, KEYS, [])))
+    await asyncio.sleep(0)
+    relay.refuses = True
+    link.connection.end("before the tick was over")
+    assert not (await running).may_have_applied
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -110,6 +123,20 @@ async def test_a_server_that_cannot_work_now_is_asked_once_more_a_little_later(
     assert 50 <= pause <= 100
     timers.advance(pause)
     assert await running == [1]
+    assert relay.connections == 1
+
+
+async def test_a_closing_store_lets_second_tries_finish(
+    relay: Relay, store: RedisStore, timers: ManualTimers
+) -> None:
+    relay.spoil(LOADING)
+    running = asyncio.ensure_future(store.run(COUNT, KEYS, []))
+    pause_ms = await timers.next_pause()
+    closing = asyncio.ensure_future(store.close())
+    await asyncio.sleep(0)
+    timers.advance(pause_ms)
+    assert await running == [1]
+    await closing
     assert relay.connections == 1
 
 
