@@ -24,8 +24,8 @@ from proxy.ledger.redis.wire.timing import LoopTimers
 from tests.servers.binaries import FINDERS
 from tests.servers.process import Server, running
 
-ROUND_S: Final = 1.0
-ROUNDS: Final = 5
+ROUND_S: Final = 0.25
+ROUNDS: Final = 25
 CALLERS: Final = (1, 64, 512)
 DEADLINE_MS: Final = 10_000
 

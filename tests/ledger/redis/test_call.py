@@ -62,7 +62,7 @@ def test_only_the_next_attempt_asks_for_a_key_on_the_move() -> None:
     tried.learn(Fault("moving", Remedy.FOLLOW_ONCE))
     assert [command[0] for command in parts(tried.request({ECHO.sha1}))] == [b"ASKING", b"EVALSHA"]
     assert tried.replies == 2
-    tried.learn(Fault("moved", Remedy.FOLLOW))
+    tried.learn(Fault("apart", Remedy.WAIT))
     assert [command[0] for command in parts(tried.request({ECHO.sha1}))] == [b"EVALSHA"]
     assert tried.replies == 1
 

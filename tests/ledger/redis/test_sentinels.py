@@ -92,11 +92,21 @@ async def test_a_sentinel_that_lags_behind_is_not_believed(
     await store.close()
 
 
+async def test_a_user_who_may_not_ask_for_the_role_takes_the_sentinel_at_its_word(
+    watched_valkey: Watched, open_store: OpenStore
+) -> None:
+    rights = ("on", ">right", "~*", "+@all", "-role")
+    watched_valkey.master.command("ACL", "SETUSER", "agent", *rights)
+    store = open_store(watched_valkey.url.replace("//", "//agent:right@"))
+    assert await store.run(ECHO, KEYS, []) == [1]
+    await store.close()
+
+
 async def test_the_password_is_said_to_a_sentinel_only_if_it_wants_one(
     watched_valkey: Watched, open_store: OpenStore
 ) -> None:
     watched_valkey.master.command("CONFIG", "SET", "requirepass", "s@cret")
-    url = watched_valkey.url.replace("//", "//:s%40cret@")
+    url = watched_valkey.url.replace("//", "//:s%40cret@").replace("/0", "/2")
     store = open_store(url)
     assert await store.run(ECHO, KEYS, []) == [1]
     await store.close()

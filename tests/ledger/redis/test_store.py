@@ -1,14 +1,18 @@
 """Operations against real servers of each kind, with nothing in the way."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
 
 from proxy.domain.errors import LedgerUnavailable
+from proxy.ledger.redis.wire.address import Endpoint, parse
+from proxy.ledger.redis.wire.dial import Dialer
 from proxy.ledger.redis.wire.faults import StoreError
-from tests.ledger.redis.conftest import OpenStore
+from tests.ledger.redis.conftest import DEADLINE_MS, OpenStore
 from tests.ledger.redis.scripts import ADD_ONCE, COUNT, ECHO, KEYS, script
+from tests.ledger.redis.timers import ManualTimers
 from tests.servers.binaries import require
 from tests.servers.certificates import Certificates
 from tests.servers.process import Server, free_port, running
@@ -37,6 +41,19 @@ async def test_an_operation_works_over_the_loopback_too(
     any_server: Server, open_store: OpenStore
 ) -> None:
     assert await open_store(any_server.url).run(ECHO, KEYS, ["x"]) == [1, b"x"]
+
+
+async def test_an_idle_connection_notices_a_peer_that_went_without_a_word(
+    server: Server, timers: ManualTimers
+) -> None:
+    dialer = Dialer(parse(server.url), timers=timers, reply_ms=DEADLINE_MS)
+    endpoint = Endpoint("127.0.0.1", server.port)
+    connection = await dialer.open_server(endpoint, lambda connection: None)
+    plug = connection._transport.get_extra_info("socket")
+    assert plug.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert plug.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+    connection.retire()
+    await connection.closed
 
 
 async def test_an_operation_works_over_tls(

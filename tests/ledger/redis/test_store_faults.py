@@ -1,6 +1,7 @@
 """What befalls an operation on its way, one fault a test, and what its caller is told."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable
 
 import pytest
@@ -88,6 +89,19 @@ async def test_what_never_left_was_not_applied(
     assert server.command("EXISTS", KEYS[0]) == 0
 
 
+async def test_what_had_not_left_a_cut_connection_was_not_applied(
+    relay: Relay, store: RedisStore
+) -> None:
+    link = store._topology.find(KEYS[0])
+    assert link is not None
+    assert link.connection is not None
+    running = asyncio.ensure_future(refused(store.run(COUNT, KEYS, [])))
+    await asyncio.sleep(0)
+    relay.refuses = True
+    link.connection.end("before the tick was over")
+    assert not (await running).may_have_applied
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -109,6 +123,20 @@ async def test_a_server_that_cannot_work_now_is_asked_once_more_a_little_later(
     assert 50 <= pause <= 100
     timers.advance(pause)
     assert await running == [1]
+    assert relay.connections == 1
+
+
+async def test_a_closing_store_lets_second_tries_finish(
+    relay: Relay, store: RedisStore, timers: ManualTimers
+) -> None:
+    relay.spoil(LOADING)
+    running = asyncio.ensure_future(store.run(COUNT, KEYS, []))
+    pause_ms = await timers.next_pause()
+    closing = asyncio.ensure_future(store.close())
+    await asyncio.sleep(0)
+    timers.advance(pause_ms)
+    assert await running == [1]
+    await closing
     assert relay.connections == 1
 
 
@@ -162,6 +190,27 @@ async def test_what_is_no_store_is_told_of(open_store: OpenStore, port_says: byt
         told = await refused(open_store(f"redis://127.0.0.1:{port}").run(COUNT, KEYS, []))
     assert ("is this a Redis" in told.why) is bool(port_says)
     assert not told.may_have_applied
+
+
+async def test_a_greeting_that_fails_in_its_middle_leaves_nothing_unheard(
+    open_store: OpenStore,
+) -> None:
+    """A future that fails unheard would be a line in the log of every try."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"-WRONGPASS for the first of three commands\r\n")
+        await reader.read()
+        writer.close()
+
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, told: unheard.append(told))
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as stranger:
+        port = stranger.sockets[0].getsockname()[1]
+        told = await refused(open_store(f"redis://:x@127.0.0.1:{port}/1").run(COUNT, KEYS, []))
+        assert isinstance(told, StoreRefused)
+        gc.collect()
+    assert unheard == []
 
 
 async def test_a_reply_that_does_not_come_is_given_up_at_the_deadline(

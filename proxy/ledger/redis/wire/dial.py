@@ -90,8 +90,13 @@ class Dialer:
         if database:
             commands.append(("SELECT", str(database)))
         commands.append(("PING",))
-        for future in [connection.ask(pack(*command)) for command in commands]:
-            await answer(future)
+        futures = [connection.ask(pack(*command)) for command in commands]
+        try:
+            for future in futures:
+                await answer(future)
+        finally:
+            for future in futures:
+                future.cancel()  # after a failure nobody waits for the others
 
     async def _ask_sentinel(self, sentinel: Endpoint) -> Endpoint:
         """Where the master is. The password is said only to a sentinel that wants one."""
