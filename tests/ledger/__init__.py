@@ -1,6 +1,6 @@
 """Tests of the ledger.
 
-contract/   what every home does: holds there, the budgets of people in budgets/
+contract/   what every home does; units and events in holds/, the budgets of people in budgets/
 machine/    lives that a seed draws, in which a home is compared with the model
 rules/      the pure arithmetic, in literal numbers
 sqlite/     what only the SQLite home can suffer: kills, disks, locks, other processes

@@ -1,0 +1,1 @@
+"""Holds in several units, and what is charged without one."""
