@@ -274,7 +274,7 @@ MUTATIONS: Final = (
         "proxy/ledger/sqlite/accounts.py",
         "            if account.balance.unit in units:\n",
         "            if account.balance.unit is units[0]:\n",
-        (f"{LEDGER}/test_units.py",),
+        (f"{LEDGER}/holds/test_units.py",),
     ),
     Mutation(
         "write on into a file that was moved away",
