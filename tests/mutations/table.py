@@ -274,10 +274,7 @@ MUTATIONS: Final = (
         "proxy/ledger/sqlite/accounts.py",
         "            if account.balance.unit in units:\n",
         "            if account.balance.unit is units[0]:\n",
-        (
-            f"{LEDGER}/holds/test_units.py"
-            "::test_a_hold_is_in_every_budget_of_each_of_its_units",
-        ),
+        (f"{LEDGER}/holds/test_units.py::test_a_hold_is_in_every_budget_of_each_of_its_units",),
     ),
     Mutation(
         "write on into a file that was moved away",
