@@ -293,4 +293,40 @@ MUTATIONS: Final = (
         "os.O_EXCL, 0o644",
         ("tests/ledger/sqlite/test_sharing.py::test_a_new_ledger_is_for_its_owner_alone",),
     ),
+    Mutation(
+        "let a call ask before those who wait for the same budget",
+        "proxy/gateway/runtime/queue.py",
+        "if line is not None and line.places[0].number < place.number:",
+        "if False:",
+        (
+            "tests/gateway/queue/test_rules.py::test_a_smaller_call_does_not_overtake",
+            "tests/gateway/queue/test_property.py::test_any_calls_wait_in_order_and_not_for_nothing",
+        ),
+    ),
+    Mutation(
+        "miss the room that is made while a refusal is on its way",
+        "proxy/gateway/runtime/queue.py",
+        "            if not budgets.isdisjoint(place.budgets):\n",
+        "            if False:\n",
+        (
+            "tests/gateway/queue/test_rules.py::test_room_that_is_made_while_the_answer_is_on_its_way_is_not_missed",
+        ),
+    ),
+    Mutation(
+        "keep the place of a call that has gone",
+        "proxy/gateway/runtime/queue.py",
+        "            self._step_out(place)\n            if place.stands_since",
+        "            if place.stands_since",
+        (
+            "tests/gateway/queue/test_rules.py::test_who_leaves_makes_way",
+            "tests/simulation/test_waiting.py::test_a_caller_may_leave_the_line_at_every_moment",
+        ),
+    ),
+    Mutation(
+        "tell nobody in line that a hold has ended",
+        "proxy/gateway/settle.py",
+        "        self._queue.made_room(settlement.balances)\n",
+        "",
+        ("tests/gateway/test_settle.py::test_those_who_wait_for_room_hear_of_it_when_it_is_there",),
+    ),
 )
