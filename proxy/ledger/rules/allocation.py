@@ -36,13 +36,14 @@ def open_window(
     well.
 
     `skipped`: how many windows passed in between that nobody opened. Their allocations
-    pay debt too, else a debt above one allocation would block until someone funds it, and
-    what they have left rolls over like that of any window nobody used.
+    pay debt too, as far as int64 holds what the window before then says, else a debt above
+    one allocation would block until someone funds it; and what they have left rolls over
+    like that of any window nobody used.
     """
     debt = before.debt if before is not None else 0
     left = before.remaining if before is not None else 0
     per_window = max(allocation, 0)
-    paid_between = min(debt, per_window * skipped)
+    paid_between = min(debt, per_window * skipped, _room_for_payments(before))
     most = min(rollover_max, INT64_MAX - per_window)
     moved = min(max(left, 0), most)
     rolled = min(moved + per_window * skipped - paid_between, most)
@@ -52,6 +53,11 @@ def open_window(
         closing=Amounts(allocated=paid_between - moved, spent=paid_between, debt=-debt),
         opening=Amounts(allocated=allocation + rolled, spent=paid, debt=owed - paid),
     )
+
+
+def _room_for_payments(before: Balance | None) -> int:
+    """How much more the window before may say that it was given and has spent."""
+    return INT64_MAX - max(before.allocated, before.spent) if before is not None else 0
 
 
 def roll(balance: Balance, left: int) -> Amounts:
