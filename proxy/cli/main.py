@@ -10,6 +10,7 @@ from proxy.cli.demo.command import demo_command
 from proxy.cli.docs import docs_command
 from proxy.cli.estimate.command import estimate_command
 from proxy.cli.health import health_command
+from proxy.cli.journal.command import journal_group
 from proxy.cli.price import price_command
 from proxy.cli.serve import serve_command
 from proxy.cli.simulate import simulate_command
@@ -38,6 +39,7 @@ for command in (
     estimate_command,
     budgets_group,
     reservations_group,
+    journal_group,
     verify_command,
     demo_command,
     simulate_command,

@@ -1,5 +1,6 @@
 """What `verify` answers."""
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +21,23 @@ class Head(NamedTuple):
     tenant: str
     seq: int
     digest: str
+
+    def __str__(self) -> str:
+        """`TENANT:SEQ:DIGEST`, as people keep it."""
+        return f"{self.tenant}:{self.seq}:{self.digest}"
+
+
+def read_head(text: str) -> Head:
+    """A head as it was kept.
+
+    Raises:
+        ValueError: it is none.
+    """
+    tenant, _, rest = text.partition(":")
+    seq, _, digest = rest.partition(":")
+    if not re.fullmatch(r"[1-9][0-9]{0,18}:[0-9a-f]{64}", rest):
+        raise ValueError(f"{text!r} is not TENANT:ENTRY:DIGEST")
+    return Head(tenant, int(seq), digest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def test_a_sound_ledger_says_what_it_holds(config_file: Path) -> None:
     summary, verdict = result.stdout.splitlines()
     assert summary.startswith("2 reservations, ")
     assert summary.endswith("charged $0.01, uncovered $0.00, uncertain $0.02")
-    assert verdict == "no differences: rows, journal and balances agree"
+    assert verdict == "no differences: rows, journal, seals and balances agree"
 
 
 def test_each_difference_is_a_line_and_the_answer_is_no(altered: Path) -> None:
