@@ -8,10 +8,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from pricing.catalogue import Catalogue, provider_of
 from pricing.tokens import Tokenizers
-from proxy.config.convert import policies, price_overrides
+from proxy.config.convert import ledger_place, policies, price_overrides
 from proxy.config.model import Config
 from proxy.config.sections.network import UpstreamConfig
 from proxy.domain.clock import Clock, SystemClock
@@ -27,6 +28,10 @@ from proxy.gateway.forward import (
 )
 from proxy.gateway.identify import Guard, Identifier, Key
 from proxy.gateway.meter import Disconnects, Meter
+from proxy.gateway.outbox.landing import Landing
+from proxy.gateway.outbox.outage import Outage
+from proxy.gateway.outbox.outbox import Outbox
+from proxy.gateway.outbox.shelf import Shelf
 from proxy.gateway.pipeline import Pipeline, Steps
 from proxy.gateway.policy import Policies
 from proxy.gateway.reserve import HoldRules, Reserver
@@ -55,7 +60,7 @@ class Foundation:
     clock: Clock
     new_id: Callable[[], str]
     queue: Queue
-    settlements: TaskSet
+    outbox: Outbox
     """Settlements that wait for the ledger."""
 
 
@@ -101,7 +106,9 @@ class Gateway:
         )
         self.estimator = estimator_of(config, catalogue, counter)
         denials = Denials(base.clock)
-        self.settler = Settler(base.ledger, leases, denials, base.queue, base.settlements, base.log)
+        self.settler = Settler(
+            Landing(base.ledger), base.outbox, leases, denials, base.queue, base.log
+        )
         self.pipeline = Pipeline(
             Steps(
                 policies=Policies(policies(config)),
@@ -147,6 +154,16 @@ class Gateway:
 def estimator_of(config: Config, catalogue: Catalogue, counter: Counter) -> Estimator:
     """What plans the calls of a configuration."""
     return Estimator(catalogue, counter, _degrade(config), _rates(config, config.upstreams[0]))
+
+
+def open_outbox(
+    config: Config, ledger: Ledger, outage: Outage, *, tasks: TaskSet, log: Log
+) -> Outbox:
+    """Where settlements wait while the ledger is away; `tasks` are those that land them."""
+    shelf = Shelf(Path(config.ledger.journal_dir), ledger=ledger_place(config), owner=new_id())
+    return Outbox(
+        shelf, Landing(ledger).land, outage, tasks, log, max_bytes=config.ledger.journal_max_bytes
+    )
 
 
 def open_upstream(config: Config) -> HttpUpstream:

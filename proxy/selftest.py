@@ -11,11 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from pricing.tokens import Tokenizers
-from proxy.app import Foundation, Gateway, new_id, new_reservation_id
+from proxy.app import Foundation, Gateway, new_id, new_reservation_id, open_outbox
 from proxy.config.convert import budget_lines
 from proxy.config.load import parse
 from proxy.domain.clock import Clock
 from proxy.gateway.forward import Line, NotSent
+from proxy.gateway.outbox.outage import Outage
 from proxy.gateway.runtime.admin import Check
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Queue
@@ -57,7 +58,7 @@ async def _ask(file: Path, clock: Clock) -> Check:
             clock=clock,
             new_id=new_id,
             queue=Queue(),
-            settlements=TaskSet(),
+            outbox=open_outbox(config, ledger, Outage(log), tasks=TaskSet(), log=log),
         )
         gateway = Gateway(config, foundation, Leases(ledger, log, ttl_ms=1_000), _no_checks)
         door = _Door()

@@ -14,13 +14,22 @@ from aiohttp import web
 
 from pricing.tokens import Tokenizers
 from pricing.tokens.vocabulary import VocabularyDamaged
-from proxy.app import Foundation, Gateway, new_id, new_reservation_id, open_upstream
+from proxy.app import (
+    Foundation,
+    Gateway,
+    new_id,
+    new_reservation_id,
+    open_outbox,
+    open_upstream,
+)
 from proxy.config.convert import budget_lines, ledger_file
 from proxy.config.model import Config
 from proxy.config.sections.values import Address
 from proxy.domain.clock import Clock
 from proxy.domain.errors import LedgerError
 from proxy.domain.reservation import State
+from proxy.gateway.outbox.outage import Outage
+from proxy.gateway.outbox.outbox import Outbox
 from proxy.gateway.respond import Answer
 from proxy.gateway.runtime.admin import Check, health_answer, metrics_answer
 from proxy.gateway.runtime.door import Door
@@ -40,6 +49,9 @@ EXPIRY_BATCH: Final = 200
 
 _EXPIRY_PAUSE_S: Final = 1.0
 """Also how often readiness learns whether the ledger can be written."""
+
+_ADOPTION_PAUSE_S: Final = 10.0
+"""How often to look for settlements that a proxy beside this one left when it died."""
 
 _UNCERTAIN_COUNTED_MAX: Final = 10_000
 
@@ -64,6 +76,7 @@ class Server:
         self._calls = TaskSet()
         self._queue = Queue()
         self._settlements = TaskSet()
+        self._outage = Outage(log)
         self._timers = TaskSet()
         self._runners: list[web.ServerRunner] = []
         self._self_tested = Check(SELF_TEST, ok=False)
@@ -71,6 +84,7 @@ class Server:
         self._ledger_check = Check("ledger", ok=False)
         self._stopping = False
         self._ledger: SqliteLedger
+        self._outbox: Outbox
         self._upstream: HttpUpstream
         self._leases: Leases
         self._gateway: Gateway
@@ -97,6 +111,11 @@ class Server:
         )
         await self._declare(config)
         self._ledger_check = Check("ledger", ok=True)
+        self._outbox = open_outbox(
+            config, self._ledger, self._outage, tasks=self._settlements, log=self._log
+        )
+        # Before what was dispatched becomes uncertain: of some it is known how they ended.
+        await self._outbox.start()
         swept = await self._ledger.recover()
         if swept.released or swept.uncertain:
             self._log.line(
@@ -122,7 +141,7 @@ class Server:
             clock=self._clock,
             new_id=new_id,
             queue=self._queue,
-            settlements=self._settlements,
+            outbox=self._outbox,
         )
         return Gateway(config, foundation, self._leases, self.checks)
 
@@ -167,6 +186,7 @@ class Server:
         for runner in self._runners:
             await runner.cleanup()
         await self._upstream.close()
+        self._outbox.close()
         await self._ledger.close()
         self._log.line("stopped")
 
@@ -222,7 +242,7 @@ class Server:
     async def _show_ledger(self) -> None:
         """Bring the figures that live in the ledger up to date; stale ones if it is away."""
         self._metrics.open_holds.set(len(self._leases))
-        self._metrics.settlements_pending.set(len(self._settlements))
+        self._metrics.settlements_pending.set(len(self._outbox))
         self._metrics.queue_length.set(len(self._queue))
         try:
             balances = await self._ledger.all_balances()
@@ -240,6 +260,9 @@ class Server:
             self._every(self._leases.beat_ms / 1000, self._leases.beat), name="extend leases"
         )
         self._timers.start(self._every(_EXPIRY_PAUSE_S, self._expire), name="end leases")
+        self._timers.start(
+            self._every(_ADOPTION_PAUSE_S, self._outbox.adopt_and_land), name="adopt settlements"
+        )
 
     async def _every(self, pause_s: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -263,11 +286,12 @@ class Server:
         try:
             swept = await self._ledger.expire(limit=EXPIRY_BATCH)
         except LedgerError as error:
-            if self._ledger_check.ok:
-                self._log.line("expiry_waits", why=str(error))
+            self._outage.began(str(error))
             self._ledger_check = Check("ledger", ok=False, why=str(error))
             return
         self._ledger_check = Check("ledger", ok=True)
+        if not self._outbox:
+            self._outage.ended()
         for reservation_id in swept.uncertain:
             self._log.line("became_uncertain", reservation_id=reservation_id)
         for reservation_id in swept.committed:

@@ -17,6 +17,11 @@ def ledger_file(config: Config) -> Path:
     return Path(config.ledger.url.removeprefix(SQLITE))
 
 
+def ledger_place(config: Config) -> str:
+    """Where the ledger is: the same for all who serve from it."""
+    return str(ledger_file(config).resolve())
+
+
 def budget_lines(config: Config) -> tuple[BudgetLine, ...]:
     """The declared budgets, as they stand in the file."""
     return tuple(

@@ -16,9 +16,18 @@ from pricing.usage import Usage
 from proxy.dialects.chat_answer import Answer
 from proxy.domain.clock import Clock
 from proxy.domain.money import Unit, usd
-from proxy.gateway.ending import Charge, Ending, KeepUncertain, Release, judge
+from proxy.gateway.ending import (
+    Charge,
+    Charged,
+    Ending,
+    GivenBack,
+    KeepUncertain,
+    LeftUncertain,
+    Release,
+    Sentence,
+    judge,
+)
 from proxy.gateway.estimate import UNITS, Counter, Rates, Way
-from proxy.gateway.settle import Charged, GivenBack, LeftUncertain, Sentence
 
 _SNAPSHOT: Final = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
 """What a provider adds to a model's name when it names the version that served."""

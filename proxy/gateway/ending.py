@@ -5,10 +5,13 @@ provider will bill, the hold stays, uncertain. Source: docs/semantics.md, "The l
 hold"; field-report 12-20, 33-36, 68.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, assert_never
 
 import msgspec
+
+from proxy.domain.money import Unit
 
 
 class Outcome(StrEnum):
@@ -74,6 +77,26 @@ class KeepUncertain(msgspec.Struct, frozen=True):
 
 
 Verdict = Commit | Release | KeepUncertain
+
+
+class Charged(msgspec.Struct, frozen=True, tag="charged"):
+    """End a hold by charging `actual`, in each of its units."""
+
+    actual: Mapping[Unit, int]
+    estimated: bool
+    model: str
+
+
+class GivenBack(msgspec.Struct, frozen=True, tag="given_back"):
+    """End a hold for nothing."""
+
+
+class LeftUncertain(msgspec.Struct, frozen=True, tag="left_uncertain"):
+    """Keep the hold until someone knows."""
+
+
+Sentence = Charged | GivenBack | LeftUncertain
+"""A verdict in amounts: what is told to the ledger."""
 
 REQUEST_TIMEOUT = 408
 """The one 4xx after which a provider may have done the work."""

@@ -19,7 +19,7 @@ from proxy.domain.errors import BudgetRefused, LedgerError, Reason, Refused
 from proxy.domain.money import usd
 from proxy.domain.scope import budget_scopes
 from proxy.gateway.charge import Pricer
-from proxy.gateway.ending import Ending, Outcome
+from proxy.gateway.ending import Ending, LeftUncertain, Outcome, Sentence
 from proxy.gateway.estimate import UNITS, Estimator, Way
 from proxy.gateway.forward import Forwarder, UpstreamAnswer
 from proxy.gateway.identify import Caller
@@ -31,7 +31,7 @@ from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.headers import client_headers
 from proxy.gateway.runtime.record import CallRecord
 from proxy.gateway.runtime.tasks import off_the_loop
-from proxy.gateway.settle import LeftUncertain, Sentence, Settler
+from proxy.gateway.settle import Settler
 from proxy.gateway.shape import Shaped, shape
 from proxy.ledger.protocol import Grant, Ledger
 
@@ -79,6 +79,7 @@ class Pipeline:
         """
         steps = self._steps
         steps.forwarder.check_ready()
+        steps.settler.check_ready()
         body = await door.body()
         request = await off_the_loop(partial(read_request, body), size_bytes=len(body))
         record.heard(request)

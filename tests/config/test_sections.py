@@ -26,7 +26,6 @@ def keys(*rests: str) -> str:
     ("text", "path"),
     [
         ("listen: {authority: '127.0.0.1:7878'}", "listen.authority"),
-        ("ledger: {journal_dir: spendgate.d}", "ledger.journal_dir"),
         ("ledger: {replay_ms: 10000}", "ledger.replay_ms"),
         ("ledger: {api_key: x}", "ledger.api_key"),
         (keys(f"a, sha256: {HASH}, scope_filter: x"), "keys[0].scope_filter"),

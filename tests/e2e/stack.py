@@ -117,7 +117,10 @@ def config_text(folder: Path, upstream: str, changes: Mapping[str, object]) -> s
     """A configuration for tests: one tenant with $100, listeners on free ports."""
     config: dict[str, object] = {
         "listen": {"proxy": "127.0.0.1:0", "admin": "127.0.0.1:0"},
-        "ledger": {"url": f"sqlite:///{folder / 'ledger.db'}"},
+        "ledger": {
+            "url": f"sqlite:///{folder / 'ledger.db'}",
+            "journal_dir": str(folder / "outbox"),
+        },
         "upstreams": [{"name": "simulated", "base_url": upstream, "api_key": "none"}],
         "identity": {"default": {"tenant": "dev"}},
         "budgets": [{"scope": "tenant:dev", "allocated": "$100.00", "period": "none"}],

@@ -80,7 +80,7 @@ async def test_while_the_disk_takes_nothing_no_call_leaves(
         await answered(proxy.base_url, BODY)
         with full_disk(proxy):
             refused = [await answered(proxy.base_url, body) for body in (BODY, STREAM)]
-            (waits,) = await proxy.until("expiry_waits")
+            (away,) = await proxy.until("ledger_away")
             ready, alive = [await health(proxy, path) for path in ("/readyz", "/healthz")]
             seen = len(simulator.requests_seen)
         await until_ready(proxy)
@@ -89,8 +89,8 @@ async def test_while_the_disk_takes_nothing_no_call_leaves(
     for answer in refused:
         assert_refused_for_now(answer)
     assert seen == 1
-    assert "the disk of the ledger" in waits["why"]
-    assert (ready.status, ready.json()["checks"]["ledger"]) == (503, waits["why"])
+    assert "the disk of the ledger" in away["why"]
+    assert (ready.status, ready.json()["checks"]["ledger"]) == (503, away["why"])
     assert alive.status == 200
     assert [answer.status for answer in served] == [200, 200]
     await assert_sound(tmp_path, simulator)
@@ -112,12 +112,40 @@ async def test_what_was_sent_before_the_disk_failed_is_charged_once_it_works(
         with full_disk(proxy):
             simulator.open_gate("later")
             answer = await sent
-            (waits,) = await proxy.until("settlement_waits")
-        (landed,) = await proxy.until("settlement_landed")
+            (memory,) = await proxy.until("settlements_in_memory")
+        (back,) = await proxy.until("ledger_back")
 
     assert (answer.status, answer.whole) == (200, True)
-    assert waits["reservation_id"] == landed["reservation_id"]
+    assert memory["why"]
+    assert (len(proxy.events("ledger_away")), back["landed"]) == (1, 1)
     assert len(simulator.bills) == 1
+    await assert_sound(tmp_path, simulator)
+
+
+@pytest.mark.parametrize("body", [BODY, STREAM], ids=["json", "stream"])
+async def test_what_a_killed_process_wrote_down_is_charged_by_the_next(
+    tmp_path: Path, simulator: Simulator, body: dict[str, Any]
+) -> None:
+    """To the microcent: its hold does not become uncertain."""
+    file, away = tmp_path / "ledger.db", tmp_path / "away.db"
+    config = write_config(tmp_path, simulator.base_url)
+    simulator.behave(Behaviour(gate="later"))
+    async with serving(config) as proxy, asyncio.TaskGroup() as tasks:
+        sent = tasks.create_task(answered(proxy.base_url, body))
+        await simulator.until(lambda: simulator.in_flight == 1)
+        file.rename(away)
+        simulator.open_gate("later")
+        answer = await sent
+        await proxy.until("call")
+        proxy.process.kill()
+        await proxy.until_it_ends()
+    away.rename(file)
+    async with serving(config) as proxy:
+        (adopted,) = proxy.events("settlements_adopted")
+        assert proxy.events("recovered") == []
+
+    assert (answer.status, answer.whole, adopted["records"]) == (200, True, 1)
+    assert {file.read_bytes() for file in (tmp_path / "outbox").iterdir()} == {b""}
     await assert_sound(tmp_path, simulator)
 
 
@@ -169,7 +197,7 @@ async def test_while_the_file_is_away_no_call_leaves(tmp_path: Path, simulator: 
         file.rename(away)
         for body in (BODY, STREAM):
             assert_refused_for_now(await answered(stack.base_url, body))
-        (waits, *_) = await stack.log.until("expiry_waits")
+        (away_line, *_) = await stack.log.until("ledger_away")
         assert len(simulator.requests_seen) == 1
         with pytest.raises(LedgerUnavailable):
             await stack.balance()
@@ -177,7 +205,7 @@ async def test_while_the_file_is_away_no_call_leaves(tmp_path: Path, simulator: 
         served = await answered(stack.base_url, BODY)
 
         assert served.status == 200
-        assert "put it back" in str(waits["why"])
+        assert "put it back" in str(away_line["why"])
         assert await stack.charged_and_uncovered() == (simulator.total_microcents, 0)
         assert len(simulator.bills) == 2
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -11,18 +12,25 @@ from proxy.domain.errors import (
     ActorRequired,
     LedgerError,
     LedgerUnavailable,
+    Reason,
+    Refused,
     ReservationExpired,
     ReservationFinalized,
     ReservationNotFound,
 )
 from proxy.domain.money import Unit
 from proxy.domain.reservation import State
-from proxy.gateway import settle
 from proxy.gateway.denials import Denials
+from proxy.gateway.ending import Charged, GivenBack, LeftUncertain, Sentence
+from proxy.gateway.outbox import outbox
+from proxy.gateway.outbox.landing import Landing
+from proxy.gateway.outbox.outage import Outage
+from proxy.gateway.outbox.outbox import Outbox
+from proxy.gateway.outbox.shelf import Shelf
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Queue
 from proxy.gateway.runtime.tasks import TaskSet
-from proxy.gateway.settle import Charged, GivenBack, LeftUncertain, Sentence, Settler
+from proxy.gateway.settle import Settler
 from proxy.ledger.protocol import Balance, Settlement
 from tests.e2e.stack import ListLog
 from tests.ledger.rules.balances import balance
@@ -94,6 +102,7 @@ class Listening(Queue):
 @dataclass
 class Room:
     ledger: Recorded
+    directory: Path
     log: ListLog = field(default_factory=ListLog)
     tasks: TaskSet = field(default_factory=TaskSet)
     queue: Listening = field(default_factory=Listening)
@@ -101,21 +110,25 @@ class Room:
     def __post_init__(self) -> None:
         self.leases = Leases(self.ledger, self.log, ttl_ms=60_000)  # type: ignore[arg-type]
         self.leases.keep("r")
-        self.settler = Settler(
-            self.ledger,  # type: ignore[arg-type]
-            self.leases,
-            Denials(SystemClock()),
-            self.queue,
+        landing = Landing(self.ledger)  # type: ignore[arg-type]
+        self.outbox = Outbox(
+            Shelf(self.directory, ledger="ledger", owner="1"),
+            landing.land,
+            Outage(self.log),
             self.tasks,
             self.log,
+            max_bytes=200,
+        )
+        self.settler = Settler(
+            landing, self.outbox, self.leases, Denials(SystemClock()), self.queue, self.log
         )
 
 
 @pytest.fixture
-def room(monkeypatch: pytest.MonkeyPatch) -> Room:
-    monkeypatch.setattr(settle, "_FIRST_PAUSE_S", 0)
-    monkeypatch.setattr(settle, "_LONGEST_PAUSE_S", 0)
-    return Room(Recorded())
+def room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Room:
+    monkeypatch.setattr(outbox, "_FIRST_PAUSE_S", 0)
+    monkeypatch.setattr(outbox, "_LONGEST_PAUSE_S", 0)
+    return Room(Recorded(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +168,7 @@ async def test_while_the_ledger_is_away_the_same_key_is_tried_until_it_lands(roo
     await room.tasks.wait(5_000)
     assert room.ledger.calls == [("commit", "r/settle")] * 4
     assert len(room.leases) == 0
-    assert [line["event"] for line in room.log.lines] == ["settlement_waits", "settlement_landed"]
+    assert [line["event"] for line in room.log.lines] == ["ledger_away", "ledger_back"]
 
 
 @pytest.mark.parametrize("sentence", [CHARGED, GivenBack()])
@@ -226,4 +239,30 @@ async def test_a_process_that_stops_lets_go_of_what_still_waits(room: Room) -> N
     await asyncio.sleep(0)
     await room.tasks.drain(0)
     assert len(room.tasks) == 0
-    assert room.settler.pending == 0
+
+
+async def test_what_waits_is_on_the_disk_when_the_answer_goes_on(room: Room) -> None:
+    room.ledger.failures = [LedgerUnavailable()] * 10_000
+    await room.settler.settle("r", CHARGED)
+    room.outbox.close()
+    (file,) = room.directory.glob("*.jsonl")
+    (line,) = file.read_bytes().splitlines()
+    assert b'"reservation_id":"r"' in line
+    await room.tasks.drain(0)
+
+
+async def test_no_call_begins_while_too_much_waits(room: Room) -> None:
+    """What is under way is still taken in."""
+    room.ledger.failures = [LedgerUnavailable()] * 10_000
+    room.settler.check_ready()
+    for name in "ab":
+        await room.settler.settle(name, CHARGED)
+    with pytest.raises(Refused) as refused:
+        room.settler.check_ready()
+    assert refused.value.reason is Reason.AUTHORITY_UNAVAILABLE
+    await room.settler.settle("c", CHARGED)
+    assert len(room.outbox) == 3
+    room.ledger.failures = []
+    await room.tasks.wait(5_000)
+    room.settler.check_ready()
+    assert room.log.events("ledger_back") == [{"event": "ledger_back", "landed": 3}]

@@ -12,7 +12,7 @@ from typing import Any, Final
 from proxy.config.model import Config
 from proxy.domain.errors import LedgerError
 from proxy.gateway.runtime.tasks import TaskSet
-from tests.simulation.judge.books import hold_of, open_holds
+from tests.simulation.judge.books import hold_of, open_holds, settled_on_disk
 from tests.simulation.outside import Operator, lock_file
 from tests.simulation.plan import (
     Act,
@@ -241,8 +241,13 @@ class World:
             let_go()
 
     def _mark_orphans(self) -> None:
+        """Whose outcome nobody knows now. What was written down before is still known."""
+        known = settled_on_disk(self.disk.outbox)
         for trace_id in self._open_holds():
-            self.runs[int(trace_id, 16)].is_orphan = True
+            with self.disk.reading() as connection:
+                row = hold_of(connection, trace_id)
+            assert row is not None
+            self.runs[int(trace_id, 16)].is_orphan = row.reservation_id not in known
         for run in self.runs.values():
             run.process_died = run.process_died or run.door is not None
 

@@ -48,7 +48,7 @@ class TroubleLog:
         self.troubles: list[str] = []
 
     def line(self, event: str, **fields: Field) -> None:
-        if event in ("internal_error", "settlement_waits", "settlement_refused", "extend_failed"):
+        if event in ("internal_error", "ledger_away", "settlement_refused", "extend_failed"):
             self.troubles.append(event)
 
 

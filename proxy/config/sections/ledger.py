@@ -45,7 +45,7 @@ def _check_ledger_url(value: str) -> str:
 class LedgerConfig(Section):
     """Where holds and spend are kept."""
 
-    later_keys: ClassVar[frozenset[str]] = frozenset({"journal_dir", "replay_ms", "api_key"})
+    later_keys: ClassVar[frozenset[str]] = frozenset({"replay_ms", "api_key"})
 
     url: Annotated[
         str,
@@ -69,6 +69,18 @@ class LedgerConfig(Section):
     """The version of `budgets` and `templates_max`. The ledger remembers the highest that it
     was given, and does not follow a lower one: so proxies that still have an old file do not
     undo what a new file changed. Raise it with each change that is rolled out to several."""
+
+    journal_dir: Annotated[
+        str,
+        Field(min_length=1),
+        Accepts("a directory, made when it is needed first", "spendgate.d"),
+    ] = "spendgate.d"
+    """Where settlements wait while the ledger cannot be reached. Several proxies may share it;
+    each takes over what one that died has left, for the same ledger."""
+
+    journal_max_bytes: int = Field(default=67_108_864, ge=65_536, le=68_719_476_736)
+    """How much may wait there before new calls are refused. A settlement takes about 250 bytes;
+    those of calls under way are still taken in."""
 
     when_unavailable: Annotated[Literal["deny"], later("allow")] = "deny"
     """What to do with calls while the ledger cannot be reached: they are refused with 503."""

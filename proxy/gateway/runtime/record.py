@@ -6,10 +6,9 @@ from proxy.dialects.chat_request import ChatRequest
 from proxy.domain.clock import Clock
 from proxy.domain.decision import Decision
 from proxy.domain.money import Unit
-from proxy.gateway.ending import Ending
+from proxy.gateway.ending import Charged, Ending, Sentence
 from proxy.gateway.estimate import Plan
 from proxy.gateway.policy import Wish
-from proxy.gateway.settle import Charged, Sentence
 from proxy.gateway.shape import Shaped
 from proxy.ledger.protocol import Grant, Settlement
 from proxy.observe.logs import Log

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -146,6 +147,16 @@ def hold_of(connection: sqlite3.Connection, trace_id: str) -> Row | None:
         f"SELECT * FROM ({_ROWS}) WHERE trace_id = ?", (trace_id,)
     ).fetchone()
     return None if found is None else _row(found)
+
+
+def settled_on_disk(outbox: Path) -> set[str]:
+    """The holds of which whole lines in the outbox say how they ended."""
+    lines = [line for file in outbox.glob("*.jsonl") for line in file.read_text().splitlines(True)]
+    return {
+        json.loads(line.partition(" ")[2])["reservation_id"]
+        for line in lines
+        if line.endswith("\n")
+    }
 
 
 def _row(values: Sequence[Any]) -> Row:

@@ -4,12 +4,14 @@ A process that dies leaves what its files hold at that moment: the next one open
 them, so nothing that the dead one still does can reach it.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
+from shutil import copytree
 from typing import Any, TypeVar
 
 from proxy.ledger.sqlite.file.connection import connect
@@ -42,6 +44,7 @@ class Disk:
         self._trouble: Trouble | None = None
         self._trouble_in = 0
         self.path = self._next_path()
+        self.outbox = self.path.with_suffix(".d")
         self._out_until_s = 0.0
         self.statements = 0
         """How many the processes have asked for so far."""
@@ -51,6 +54,9 @@ class Disk:
         left, self.path = self.path, self._next_path()
         if left.exists():
             copy_ledger(left, self.path)
+        kept, self.outbox = self.outbox, self.path.with_suffix(".d")
+        if kept.exists():
+            copytree(kept, self.outbox)
 
     def trouble_in(self, statements: int, trouble: Trouble) -> None:
         """This befalls the statement after so many others."""
@@ -95,6 +101,10 @@ class Disk:
         if trouble is Trouble.LOSES_ITS_REPLY:
             raise _failure()
         return result
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """Write into a file of the outbox, as a statement is carried out; nobody waits for it."""
+        os.write(descriptor, data)
 
     def _due(self) -> Trouble | None:
         if self._time.elapsed_s < self._out_until_s:

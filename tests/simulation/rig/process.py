@@ -13,6 +13,10 @@ from proxy.app import Foundation, Gateway
 from proxy.config.convert import budget_lines
 from proxy.config.model import Config
 from proxy.domain.errors import LedgerError
+from proxy.gateway.outbox.landing import Landing
+from proxy.gateway.outbox.outage import Outage
+from proxy.gateway.outbox.outbox import Outbox
+from proxy.gateway.outbox.shelf import Shelf
 from proxy.gateway.runtime.admin import Check
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Queue
@@ -90,6 +94,8 @@ class Process:
         self.ledger = self._open()
         try:
             await self._declare(self._config)
+            self.outbox = self._open_outbox()
+            await self.outbox.start()
             await self.ledger.recover()
         except LedgerError:
             await self.ledger.close()
@@ -128,6 +134,7 @@ class Process:
             await self.calls.drain(LAST_WORDS_MS)
         await self.settlements.drain(LAST_WORDS_MS)
         await self._timers.drain(0)
+        self.outbox.close()
         await self.ledger.close()
 
     def _open(self) -> SqliteLedger:
@@ -139,6 +146,17 @@ class Process:
             settle_uncertain=settle.uncertain,
             uncertain_after_ms=settle.uncertain_after_ms,
             connect=self._disk.connect,
+        )
+
+    def _open_outbox(self) -> Outbox:
+        owner = f"{next(self._ids):032x}"
+        return Outbox(
+            Shelf(self._disk.outbox, ledger="ledger", owner=owner, write=self._disk.write),
+            Landing(self.ledger).land,
+            Outage(self._log),
+            self.settlements,
+            self._log,
+            max_bytes=self._config.ledger.journal_max_bytes,
         )
 
     async def _declare(self, config: Config) -> None:
@@ -158,7 +176,7 @@ class Process:
             clock=self._time,
             new_id=lambda: f"{next(self._ids):032x}",
             queue=self.queue,
-            settlements=self.settlements,
+            outbox=self.outbox,
         )
         return Gateway(self._config, foundation, self.leases, _no_checks)
 

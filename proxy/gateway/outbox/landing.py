@@ -1,0 +1,73 @@
+"""How a record is told to the ledger: the operations that carry it out, once or again.
+
+The same record always has the same keys, so the ledger takes a second time for a replay.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from proxy.domain.errors import ActorRequired, ReservationExpired, ReservationFinalized
+from proxy.domain.money import Unit
+from proxy.gateway.ending import Charged, GivenBack, LeftUncertain
+from proxy.gateway.estimate import UNITS
+from proxy.gateway.outbox.record import Record
+from proxy.ledger.protocol import Ledger, Settlement
+
+_NOTHING: Final[Mapping[Unit, int]] = dict.fromkeys(UNITS, 0)
+
+
+class Landing:
+    """Carries records out."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def land(self, record: Record) -> Settlement | None:
+        """End a hold as its sentence says; None where nobody may know yet what it cost.
+
+        Raises:
+            LedgerUnavailable: try again.
+            LedgerError: the hold has ended another way, or there is none.
+        """
+        key = f"{record.reservation_id}/settle"
+        match record.sentence:
+            case Charged() as charged:
+                return await self._charge(record.reservation_id, charged, key)
+            case GivenBack():
+                return await self._give_back(record.reservation_id, key)
+            case LeftUncertain():
+                await self._ledger.mark_uncertain(record.reservation_id)
+                return None
+
+    async def _give_back(self, reservation_id: str, key: str) -> Settlement:
+        try:
+            return await self._ledger.release(reservation_id, key=key)
+        except ActorRequired:
+            # Its lease ran out while the ledger was away. Only a person gives up what is
+            # uncertain; we know better what it cost.
+            return await self._ledger.commit(
+                reservation_id, actual=_NOTHING, key=key, payload_hash="0"
+            )
+
+    async def _charge(self, reservation_id: str, charged: Charged, key: str) -> Settlement:
+        amounts = "/".join(f"{amount} {unit}" for unit, amount in charged.actual.items())
+        payload_hash = f"{amounts}/{charged.estimated}"
+        try:
+            return await self._ledger.commit(
+                reservation_id,
+                actual=charged.actual,
+                key=key,
+                payload_hash=payload_hash,
+                estimated=charged.estimated,
+                metadata={"served_model": charged.model},
+            )
+        except (ReservationFinalized, ReservationExpired):
+            # An operator, or the end of its time, ended this hold before its cost was
+            # known. The money is spent all the same.
+            return await self._ledger.charge_late(
+                reservation_id,
+                actual=charged.actual,
+                key=key,
+                payload_hash=payload_hash,
+                estimated=charged.estimated,
+            )

@@ -1,0 +1,123 @@
+"""An outbox in virtual time, before a ledger and a disk that fail when they are told to."""
+
+import asyncio
+import errno
+import os
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+from proxy.domain.errors import LedgerUnavailable
+from proxy.domain.money import Unit
+from proxy.domain.reservation import State
+from proxy.gateway.ending import Charged
+from proxy.gateway.outbox.outage import Outage
+from proxy.gateway.outbox.outbox import Outbox
+from proxy.gateway.outbox.record import Record, Settle
+from proxy.gateway.outbox.shelf import Shelf
+from proxy.gateway.runtime.tasks import TaskSet
+from proxy.ledger.protocol import Settlement
+from tests.e2e.stack import ListLog
+from tests.simulation.rig.virtual import VirtualLoop, VirtualTime
+
+BILL = {Unit.USD_MICROCENTS: 700, Unit.TOKENS: 20}
+SETTLED = Settlement(State.COMMITTED, BILL, {}, {}, ())
+
+
+def settle(number: int) -> Settle:
+    return Settle(f"rsv_{number}", Charged(BILL, estimated=False, model="m"))
+
+
+@dataclass
+class Ledger:
+    """Hears records. `away`: so many times more it cannot be reached; `breaks` are for ids."""
+
+    away: int = 0
+    heard: list[str] = field(default_factory=list)
+    breaks: dict[str, Exception] = field(default_factory=dict)
+
+    async def land(self, record: Record) -> Settlement | None:
+        await asyncio.sleep(0)
+        if self.away:
+            self.away -= 1
+            raise LedgerUnavailable
+        self.heard.append(record.reservation_id)
+        if record.reservation_id in self.breaks:
+            raise self.breaks[record.reservation_id]
+        return SETTLED
+
+
+@dataclass
+class Disk:
+    """Counts its flushes. `is_full`: it takes nothing."""
+
+    is_full: bool = False
+    flushes: int = 0
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        self.flushes += 1
+        if self.is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.write(descriptor, data)
+
+
+class Room:
+    """One process with an outbox."""
+
+    def __init__(self, directory: Path, owner: str = "1", ledger: Ledger | None = None) -> None:
+        self.time = VirtualTime()
+        self.loop = VirtualLoop(self.time)
+        self.directory = directory
+        self.ledger = ledger or Ledger()
+        self.disk = Disk()
+        self.log = ListLog()
+        self.tasks = TaskSet()
+        self.landed: list[Settlement | None] = []
+        self.outbox = Outbox(
+            Shelf(directory, ledger="ledger", owner=owner, write=self.disk.write),
+            self.ledger.land,
+            Outage(self.log),
+            self.tasks,
+            self.log,
+            max_bytes=10**6,
+        )
+
+    def __enter__(self) -> "Room":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.outbox.close()
+        self.loop.dispose()
+
+    def do(self, *work: Coroutine[Any, Any, object]) -> None:
+        """All at once, until each is over."""
+        self.loop.run_until_complete(_all(work))
+
+    def keep(self, *numbers: int) -> None:
+        """Settlements of so many calls come at once."""
+        self.do(
+            *[self.outbox.keep(settle(each), self.landed.append, why="away") for each in numbers]
+        )
+
+    def wait(self) -> None:
+        """Until nothing is under way any more."""
+        self.do(self.tasks.wait(600_000))
+
+    def events(self, *but: str) -> list[str]:
+        return [str(line["event"]) for line in self.log.lines if line["event"] not in but]
+
+    def crash(self) -> Path:
+        """What a process that comes after finds, if this one dies here."""
+        copy = self.directory.with_name(f"{self.directory.name}+")
+        copytree(self.directory, copy)
+        return copy
+
+    def files(self, suffix: str = ".jsonl") -> bytes:
+        """What lies in the files."""
+        return b"".join(file.read_bytes() for file in sorted(self.directory.glob(f"*{suffix}")))
+
+
+async def _all(work: tuple[Coroutine[Any, Any, object], ...]) -> None:
+    await asyncio.gather(*work)
