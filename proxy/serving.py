@@ -37,6 +37,7 @@ from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Queue
 from proxy.gateway.runtime.server import BodyLimits, MeteredServer, Reception
 from proxy.gateway.runtime.tasks import TaskSet
+from proxy.gateway.runtime.upkeep import PRUNE_PAUSE_S, SEAL_PAUSE_S, Upkeep
 from proxy.gateway.upstream.pool import HttpUpstream
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Log
@@ -260,6 +261,9 @@ class Server:
             self._every(self._leases.beat_ms / 1000, self._leases.beat), name="extend leases"
         )
         self._timers.start(self._every(_EXPIRY_PAUSE_S, self._expire), name="end leases")
+        upkeep = Upkeep(self._ledger, self._clock, retention_ms=self._config.ledger.retention)
+        self._timers.start(self._every(SEAL_PAUSE_S, upkeep.seal), name="seal the journal")
+        self._timers.start(self._every(PRUNE_PAUSE_S, upkeep.prune), name="let old rows go")
         self._timers.start(
             self._every(_ADOPTION_PAUSE_S, self._outbox.adopt_and_land), name="adopt settlements"
         )

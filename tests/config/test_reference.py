@@ -90,8 +90,11 @@ def test_every_default_that_is_written_is_accepted(entry: Entry) -> None:
 
     assert isinstance(document.value, dict)
     (value,) = document.value.values()
-    read_back = TypeAdapter(entry.field.rebuild_annotation()).validate_python(value)
-    assert read_back == entry.field.get_default(call_default_factory=True)
+    adapter = TypeAdapter(entry.field.rebuild_annotation())
+    default = entry.field.get_default(call_default_factory=True)
+    if entry.field.validate_default:
+        default = adapter.validate_python(default)
+    assert adapter.validate_python(value) == default
 
 
 def test_the_page_has_a_heading_for_every_key() -> None:

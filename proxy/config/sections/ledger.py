@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from proxy.config.sections.base import (
     NOT_SUPPORTED,
@@ -12,7 +12,7 @@ from proxy.config.sections.base import (
     invalid,
     later,
 )
-from proxy.config.sections.values import Usd
+from proxy.config.sections.values import DAY_MS, Duration, Usd
 
 SQLITE: Final = "sqlite:///"
 """How the address of a SQLite ledger begins; the file follows."""
@@ -70,6 +70,10 @@ class LedgerConfig(Section):
     was given, and does not follow a lower one: so proxies that still have an old file do not
     undo what a new file changed. Raise it with each change that is rolled out to several."""
 
+    retention: Duration | None = Field(default="90d", validate_default=True)
+    """How long a settled call and its journal entries are kept, if a budget covered it. What
+    they add up to stays. Null: for ever. At least a day."""
+
     journal_dir: Annotated[
         str,
         Field(min_length=1),
@@ -84,6 +88,13 @@ class LedgerConfig(Section):
 
     when_unavailable: Annotated[Literal["deny"], later("allow")] = "deny"
     """What to do with calls while the ledger cannot be reached: they are refused with 503."""
+
+    @field_validator("retention")
+    @classmethod
+    def _leaves_time_to_try_again(cls, value: int | None) -> int | None:
+        if value is not None and value < DAY_MS:
+            raise invalid("shorter than a day, in which callers may try again")
+        return value
 
 
 class SettleConfig(Section):

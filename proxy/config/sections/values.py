@@ -87,7 +87,8 @@ Amount = Annotated[
 """An amount in the unit of its section, never negative."""
 
 _MINUTE_MS: Final = 60_000
-_DURATION_UNITS_MS: Final = {"m": _MINUTE_MS, "h": 60 * _MINUTE_MS, "d": 24 * 60 * _MINUTE_MS}
+DAY_MS: Final = 24 * 60 * _MINUTE_MS
+_DURATION_UNITS_MS: Final = {"m": _MINUTE_MS, "h": 60 * _MINUTE_MS, "d": DAY_MS}
 _LONGEST_DAYS: Final = 366
 
 
@@ -97,7 +98,7 @@ def read_duration(value: object) -> int:
     if written is None:
         raise invalid("not a duration")
     duration_ms = int(written[1]) * _DURATION_UNITS_MS[written[2]]
-    if not _MINUTE_MS <= duration_ms <= _LONGEST_DAYS * _DURATION_UNITS_MS["d"]:
+    if not _MINUTE_MS <= duration_ms <= _LONGEST_DAYS * DAY_MS:
         raise invalid("out of range")
     return duration_ms
 
