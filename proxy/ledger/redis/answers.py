@@ -1,10 +1,13 @@
 """What scripts answer, as the ledger's callers read it.
 
-An answer has a code and a body. The body of `OK` is what the operation answers; that of a
-refusal, what an error needs to say. Amounts are decimal text there, and ints from here on.
+An answer has a code and a body. The body of `OK` is what the operation answers, with what
+belongs to it and is not kept with a first answer: the time that is left, what windows are
+called. That of a refusal is what an error needs to say. Amounts are decimal text there, and
+ints from here on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -26,10 +29,11 @@ from proxy.domain.errors import (
     UnitMismatch,
 )
 from proxy.domain.money import Unit
-from proxy.domain.period import parse_period
+from proxy.domain.period import Period, parse_period
 from proxy.domain.reservation import OnExpiry, State
 from proxy.domain.scope import Scope, derive
 from proxy.domain.subject import Subject
+from proxy.ledger.journal import WindowName
 from proxy.ledger.protocol import (
     Balance,
     BudgetName,
@@ -77,30 +81,37 @@ def amounts(texts: Mapping[str, str]) -> dict[Unit, int]:
     return {UNITS[unit]: int(text) for unit, text in texts.items()}
 
 
-def balance(values: Sequence[Any]) -> Balance:
-    """One balance, from its values in their order."""
+@lru_cache(maxsize=4096)
+def _window(name: str) -> tuple[Scope, Unit, Period, int, int | None]:
+    scope, unit, period, start_ms, end_ms = name.split(" ")
+    ends = int(end_ms) if end_ms != "-" else None
+    return Scope(scope), UNITS[unit], parse_period(period), int(start_ms), ends
+
+
+def window_name(name: str) -> WindowName:
+    """A window, as the journal calls it."""
+    return WindowName(*_window(name)[:4])
+
+
+def _balance(values: Sequence[Any], name: str) -> Balance:
     return Balance(
-        Scope(values[0]),
-        UNITS[values[1]],
-        parse_period(values[2]),
-        values[3],
-        values[4] or None,
+        *_window(name),
+        int(values[1]),
+        int(values[2]),
+        int(values[3]),
+        int(values[4]),
         int(values[5]),
         int(values[6]),
         int(values[7]),
-        int(values[8]),
-        int(values[9]),
-        int(values[10]),
-        int(values[11]),
-        values[12],
-        _STATUSES[values[13]],
-        values[14],
+        values[8],
+        _STATUSES[values[9]],
+        values[10],
     )
 
 
-def balances(rows: Sequence[Sequence[Any]]) -> tuple[Balance, ...]:
-    """Balances, in their order."""
-    return tuple([balance(values) for values in rows])
+def balances(body: Body) -> tuple[Balance, ...]:
+    """The balances of an answer, in their order."""
+    return tuple(map(_balance, body["balances"], body["names"]))
 
 
 def grant(body: Body, affected_scopes: tuple[Scope, ...]) -> Grant:
@@ -112,7 +123,7 @@ def grant(body: Body, affected_scopes: tuple[Scope, ...]) -> Grant:
         expires_at_ms=body["expires_ms"],
         remaining_ttl_ms=body["left_ms"],
         affected_scopes=affected_scopes,
-        balances=balances(body["balances"]),
+        balances=balances(body),
     )
 
 
@@ -123,7 +134,7 @@ def settlement(body: Body) -> Settlement:
         charged=amounts(body["charged"]),
         released=amounts(body["released"]),
         uncovered=amounts(body["uncovered"]),
-        balances=balances(body["balances"]),
+        balances=balances(body),
     )
 
 
@@ -133,11 +144,11 @@ def reservation(tenant: str, row: Body) -> Reservation:
     charged, settled_metadata = stands.get("charged"), row["settled_metadata"]
     return Reservation(
         reservation_id=row["id"],
-        key=made["key"],
+        key=row["key"],
         tenant=tenant,
-        state=_STATES[stands["state"]],
+        state=_STATES[row["state"]],
         subject=call.subject,
-        scope_path=Scope(made["scope"]),
+        scope_path=Scope(row["scope"]),
         affected_scopes=derive(call.subject),
         action_kind=call.action_kind,
         action_name=call.action_name,
@@ -145,13 +156,13 @@ def reservation(tenant: str, row: Body) -> Reservation:
         charged=amounts(charged) if charged is not None else None,
         uncovered=amounts(stands["uncovered"]),
         estimated=stands.get("estimated", False),
-        dispatched=stands.get("dispatched", False),
+        dispatched=row["dispatched"],
         on_expiry=OnExpiry(made.get("on_expiry", OnExpiry.UNCERTAIN)),
         created_at_ms=made["created_ms"],
         expires_at_ms=stands["expires_ms"],
         finalized_at_ms=stands.get("finalized_ms"),
-        trace_id=made["trace_id"],
-        price_version=made["price_version"],
+        trace_id=row["trace_id"],
+        price_version=row["price_version"],
         metadata=call.metadata,
         settled_metadata=_decode_metadata(settled_metadata) if settled_metadata else {},
     )

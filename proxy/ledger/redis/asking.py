@@ -89,12 +89,12 @@ class Asker:
         needs: dict[tuple[str, int], None] = {}
         for _ in range(_TRIES_MAX):
             script = self._scripts[name]
-            code, body, leap_ms = await self._store.run(script, keys, [packed, windows])
+            code, body, beside, leap_ms = await self._store.run(script, keys, [packed, windows])
             if leap_ms:
                 self._on_leap(leap_ms)
             answer = _decode(body)
             if code == b"OK":
-                return answer
+                return {**answer, **_decode(beside)} if beside else answer
             if code != b"WRONG_WINDOW":
                 refuse(code.decode(), answer, what)
             needs.update(dict.fromkeys((n["period"], n["after_ms"]) for n in answer["needs"]))

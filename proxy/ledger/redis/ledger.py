@@ -151,7 +151,7 @@ class RedisLedger:
         }
         body = await self._asker.ask("apply", tenant, asked, what=asked["scope"])
         self._tenants.keep(body["id"], tenant)
-        return Applied(body["id"], answers.settlement(body["settlement"]))
+        return Applied(body["id"], answers.settlement(body))
 
     async def mark_uncertain(self, reservation_id: str) -> None:
         await self._ask_about(reservation_id, "mark_uncertain", reservation_id)
@@ -214,7 +214,8 @@ class RedisLedger:
             "payload": f"{operation} {amount} {spent}",
         }
         what = f"{name.scope} in {name.unit} for the period {name.period}"
-        return answers.balance(await self._asker.ask("fund", tenant, asked, what=what))
+        (balance,) = answers.balances(await self._asker.ask("fund", tenant, asked, what=what))
+        return balance
 
     async def set_status(
         self, scope: Scope, unit: Unit | None, status: BudgetStatus, *, actor: str
@@ -270,4 +271,4 @@ class RedisLedger:
     def _ended(self, body: Any) -> Settlement:
         if "open_ms" in body:
             self._pace.settled_after(body["open_ms"])
-        return answers.settlement(body["settlement"])
+        return answers.settlement(body)

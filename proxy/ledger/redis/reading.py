@@ -6,7 +6,6 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from proxy.domain.errors import ReservationNotFound
-from proxy.domain.period import parse_period
 from proxy.domain.reservation import OPEN, State
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Amounts, Entry, Kind, Posting, WindowName
@@ -139,7 +138,8 @@ async def _journal_pages(asker: Asker, tenant: str, after_seq: int) -> AsyncIter
         request = {"after": after_seq, "page": _ENTRIES_A_PAGE}
         body = await asker.ask("journal", tenant, request)
         entries = [_raw(entry_id, dict(_pairs(flat))) for entry_id, flat in body["entries"]]
-        yield _Page(entries, {number: _window_name(name) for number, *name in body["names"]})
+        names = {number: answers.window_name(name) for number, name in body["names"]}
+        yield _Page(entries, names)
         if len(entries) < _ENTRIES_A_PAGE:
             return
         after_seq = entries[-1].seq
@@ -157,11 +157,6 @@ def _raw(entry_id: str, fields: Mapping[str, str]) -> RawEntry:
         postings=_decode_postings(fields["postings"]),
         fields=fields,
     )
-
-
-def _window_name(name: Sequence[Any]) -> WindowName:
-    scope, unit, period, start_ms = name
-    return WindowName(Scope(scope), answers.UNITS[unit], parse_period(period), start_ms)
 
 
 def _entry(tenant: str, raw: RawEntry, names: Mapping[int, WindowName]) -> Entry:

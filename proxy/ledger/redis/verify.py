@@ -105,17 +105,16 @@ async def _read_windows(asker: Asker, tenant: str) -> dict[int, _Window]:
 def _window(record: Any, seq: int) -> _Window:
     figures = (int(record.get(name, 0)) for name in Amounts._fields[:-1])
     amounts = Amounts._make((*figures, int(record.get("is_over_limit", False))))
-    start = iso(record["start_ms"])
-    is_rolling = record["period"].startswith("rolling:")
+    name = answers.window_name(record["name"])
     in_buckets = sum(map(int, record.get("buckets", [])[1::2]))
     return _Window(
-        where=f"{record['scope']} {record['unit']} {record['period']} from {start}",
-        unit=answers.UNITS[record["unit"]],
+        where=f"{name.scope} {name.unit} {name.period} from {iso(name.start_ms)}",
+        unit=name.unit,
         seq=seq,
         amounts=amounts,
         carried=int(record.get("carried", 0)),
         is_retired=record["is_retired"],
-        bucketed=in_buckets - amounts.spent if is_rolling else 0,
+        bucketed=in_buckets - amounts.spent if name.period.rolling_ms else 0,
     )
 
 
@@ -131,8 +130,7 @@ async def _read_rows(asker: Asker, tenant: str, windows: dict[int, _Window]) -> 
 
 
 def _count(rows: _Rows, row: Any, windows: dict[int, _Window]) -> None:
-    stands = row["stands"]
-    state = stands["state"]
+    stands, state = row["stands"], row["state"]
     is_uncertain = state == "UNCERTAIN"
     amounts = answers.amounts(stands["amounts"])
     held = amounts if is_uncertain or state == "ACTIVE" else {}

@@ -18,7 +18,7 @@
 local function look()
   local list = budgets.ensure(budgets.every())
   room.settle(list)
-  return balances.list(list)
+  return {balances = balances.list(list)}, {names = balances.names(list)}
 end
 
 return books.look(look)

@@ -30,7 +30,7 @@ local function first_answer()
     books.refuse({code = 'MISMATCH'})
   end
   local settled = cmsgpack.unpack(redis.call('HGET', books.row_key(hold.id), 'settled'))
-  return {id = hold.id, settlement = ending.restored(settled.answer)}
+  return settled, {id = hold.id, names = balances.names_of(settled.balances)}
 end
 
 local function nothing()
@@ -67,18 +67,18 @@ local function row_of(list, charged, uncovered)
   local hold = rows.new(request, list)
   hold.made.is_event = true
   hold.amounts, hold.charged, hold.uncovered = nothing(), charged, uncovered
-  hold.stands.state = 'COMMITTED'
+  hold.state = 'COMMITTED'
   hold.stands.expires_ms = books.now_ms
   hold.stands.finalized_ms = books.now_ms
   hold.stands.estimated = request.estimated or nil
-  holds.add(hold, request.call)
+  holds.add(hold, request)
   return hold
 end
 
 local function apply()
-  local first = first_answer()
+  local first, beside = first_answer()
   if first then
-    return first
+    return first, beside
   end
   local list = budgets.ensure(rows.names(request, not request.is_spent))
   room.settle(list)
@@ -91,11 +91,11 @@ local function apply()
   end
   local hold = row_of(list, charged, uncovered)
   accounts.enter('event', list, changes, hold)
-  local answer = ending.answer(hold, nil, list)
-  holds.set(hold, 'settled', cmsgpack.pack({answer = ending.kept(answer, list)}))
+  local settled = cmsgpack.pack(ending.answer(hold, nil, list, {}))
+  holds.set(hold, 'settled', settled)
   room.owe(hold)
   room.repay(list)
-  return {id = hold.id, settlement = answer}
+  return settled, {id = hold.id, names = balances.names(list)}
 end
 
 return books.change(apply)

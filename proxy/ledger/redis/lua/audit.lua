@@ -27,11 +27,12 @@ local function read_rows(cursor)
   local reply = redis.call('SCAN', cursor, 'MATCH', start .. '*', 'COUNT', request.page)
   local rows = {}
   for _, key in ipairs(reply[2]) do
-    local texts = redis.call('HMGET', key, 'made', 'stands')
+    local texts = redis.call('HMGET', key, 'made', 'stands', 'state')
     rows[#rows + 1] = {
       id = string.sub(key, #start + 1),
       windows = cmsgpack.unpack(texts[1]).windows,
       stands = cmsgpack.unpack(texts[2]),
+      state = texts[3],
     }
   end
   return reply[1], rows

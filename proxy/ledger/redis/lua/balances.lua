@@ -20,7 +20,7 @@ local request = cmsgpack.unpack(ARGV[1])
 local function look()
   local list = budgets.ensure((budgets.names(request.scopes, {[request.unit] = true})))
   room.settle(list)
-  return balances.list(list)
+  return {balances = balances.list(list)}, {names = balances.names(list)}
 end
 
 return books.look(look)

@@ -16,7 +16,7 @@
 local request = cmsgpack.unpack(ARGV[1])
 
 local function check(hold)
-  if hold.stands.state == 'ACTIVE' and books.now_ms > holds.lapses_ms(hold) then
+  if hold.state == 'ACTIVE' and books.now_ms > holds.lapses_ms(hold) then
     ending.give_back(hold, 'expire', {})
   end
   local state = holds.move(hold, 'charge_late')
@@ -62,18 +62,17 @@ local function charge_late()
   local hold = holds.get(request.id)
   local first = holds.replay(hold, 'charge_late', request.key, request.payload)
   if first then
-    return ending.restored(first)
+    return first, {names = balances.names_of(first.balances)}
   end
   check(hold)
   local list = accounts.standing(hold.made.windows)
   room.settle(list)
   charge_missing(hold, list)
-  local answer = ending.answer(hold, nil, list)
-  local kept = ending.kept(answer, list)
-  holds.keep_reply(hold, 'charge_late', request.key, request.payload, kept)
+  local answer = ending.answer(hold, nil, list, request)
+  local packed = holds.keep_reply(hold, 'charge_late', request.key, answer)
   room.owe(hold)
   room.repay(list)
-  return answer
+  return packed, {names = balances.names(list)}
 end
 
 return books.change(charge_late)

@@ -17,9 +17,9 @@ local request = cmsgpack.unpack(ARGV[1])
 
 local function commit()
   local hold = holds.get(request.id)
-  local first = ending.replay(hold, 'COMMITTED', request.key, request.payload)
+  local first, beside = ending.replay(hold, 'COMMITTED', request)
   if first then
-    return {settlement = first}
+    return first, beside
   end
   ending.check_open(hold, 'commit')
   holds.check_units(hold, request.actual, true)
@@ -27,8 +27,7 @@ local function commit()
   for place, pair in ipairs(request.actual) do
     actual[place] = {pair[1], amount.read(pair[2])}
   end
-  local settled = ending.charge(hold, actual, request)
-  return {settlement = settled, open_ms = books.now_ms - hold.made.created_ms}
+  return ending.charge(hold, actual, request)
 end
 
 return books.change(commit)

@@ -81,7 +81,7 @@ local function is_as_declared(terms, line, template)
     and terms.template == template
     and terms.allocated == line.allocated
     and terms.overdraft_limit == line.overdraft_limit
-    and terms.declared_status == line.status
+    and (terms.declared_status or terms.status) == line.status
     and terms.rollover_max == line.rollover_max
     and terms.idle_ttl_ms == line.idle_ttl_ms
 end
@@ -94,10 +94,10 @@ local function redeclare(name, line, template)
   local by = amount.minus(amount.read(line.allocated), amount.read(terms.allocated))
   local change = allocation.adjust(account, by, amount.read(line.overdraft_limit))
   accounts.enter('declare', {account}, {change}, {scope = name.scope}, 'config')
-  if line.status ~= terms.declared_status then
+  if line.status ~= (terms.declared_status or terms.status) then
     terms.status = line.status
   end
-  terms.declared_status = line.status
+  terms.declared_status = line.status ~= terms.status and line.status or nil
   terms.allocated = line.allocated
   terms.overdraft_limit = line.overdraft_limit
   terms.rollover_max = line.rollover_max

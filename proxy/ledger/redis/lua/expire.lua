@@ -44,7 +44,7 @@ local function end_lease(hold)
     ending.give_back(hold, 'expire', {})
     return swept.expired
   end
-  if hold.stands.dispatched then
+  if hold.dispatched then
     ending.doubt(hold)
     return swept.uncertain
   end
@@ -91,7 +91,7 @@ local function due_ms(account)
   local terms = account.terms
   local used_ms = math.max(account.record.used_ms, terms.used_ms or 0)
   local is_engaged = accounts.owes(account) or terms.past
-  if is_engaged or terms.status ~= terms.declared_status then
+  if is_engaged or terms.declared_status then
     used_ms = books.now_ms
   end
   return used_ms + terms.idle_ttl_ms
@@ -101,7 +101,7 @@ local function goes_first(one, other)
   if one.due_ms ~= other.due_ms then
     return one.due_ms < other.due_ms
   end
-  local a, b = one.account.record, other.account.record
+  local a, b = one.account.terms, other.account.terms
   for _, name in ipairs({'scope', 'unit', 'period'}) do
     if a[name] ~= b[name] then
       return budgets.precedes(a[name], b[name])
@@ -139,8 +139,8 @@ local function retire(account)
   }
   accounts.enter('retire', {account}, {gone}, {scope = account.scope})
   budgets.retire(account)
-  local record = account.record
-  swept.retired[#swept.retired + 1] = {record.scope, record.unit, record.period}
+  local terms = account.terms
+  swept.retired[#swept.retired + 1] = {terms.scope, terms.unit, terms.period}
 end
 
 local function retire_idle()

@@ -8,20 +8,20 @@ local request = cmsgpack.unpack(ARGV[1])
 
 local function extend()
   local hold = holds.get(request.id)
-  local expires_ms = holds.replay(hold, 'extend', request.key, request.payload)
-  if not expires_ms then
+  local lease = holds.replay(hold, 'extend', request.key, request.payload)
+  if not lease then
     holds.check_lease(hold, 'extend', hold.stands.expires_ms)
     local most = hold.made.max_extensions
     if most and hold.stands.extensions >= most then
       books.refuse({code = 'EXHAUSTED', extensions = hold.stands.extensions})
     end
-    expires_ms = hold.stands.expires_ms + request.by_ms
+    lease = {expires_ms = hold.stands.expires_ms + request.by_ms, payload = request.payload}
     hold.stands.extensions = hold.stands.extensions + 1
-    holds.move_lease(hold, expires_ms)
+    holds.move_lease(hold, lease.expires_ms)
     books.enter('extend', hold, {})
-    holds.keep_reply(hold, 'extend', request.key, request.payload, expires_ms)
+    holds.keep_reply(hold, 'extend', request.key, lease)
   end
-  return {expires_ms = expires_ms, left_ms = holds.left_ms(hold, expires_ms)}
+  return lease, {left_ms = holds.left_ms(hold, lease.expires_ms)}
 end
 
 return books.change(extend)

@@ -23,11 +23,14 @@ local REMEMBERED_MS = 172800000
 
 local function first_answer(key)
   local found = redis.call('GET', key)
-  local first = found and cmsgpack.unpack(found)
-  if first and first.payload ~= request.payload then
+  if not found then
+    return nil
+  end
+  local first = cmsgpack.unpack(found)
+  if first.payload ~= request.payload then
     books.refuse({code = 'MISMATCH'})
   end
-  return first and first.answer
+  return first, {names = balances.names_of(first.balances)}
 end
 
 local function find_name()
@@ -41,9 +44,9 @@ end
 
 local function fund()
   local key = books.key('f:' .. request.scope .. ' ' .. request.order .. ' ' .. request.key)
-  local first = first_answer(key)
+  local first, beside = first_answer(key)
   if first then
-    return first
+    return first, beside
   end
   local account = budgets.ensure({find_name()})[1]
   room.settle({account})
@@ -52,10 +55,9 @@ local function fund()
   budgets.check_templates()
   accounts.enter('fund', {account}, {change}, {scope = request.scope}, request.actor)
   room.repay({account})
-  local answer = balances.of(account)
-  local kept = cmsgpack.pack({payload = request.payload, answer = answer})
-  books.later('SET', key, kept, 'PX', REMEMBERED_MS)
-  return answer
+  local answer = {payload = request.payload, balances = balances.list({account})}
+  books.later('SET', key, cmsgpack.pack(answer), 'PX', REMEMBERED_MS)
+  return answer, {names = balances.names({account})}
 end
 
 return books.change(fund)

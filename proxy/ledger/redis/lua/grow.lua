@@ -14,11 +14,13 @@
 -- Raise a hold in all its windows, or in none.
 local request = cmsgpack.unpack(ARGV[1])
 
-local function answer_again(hold, granted)
-  granted.id = hold.id
-  granted.scope = hold.scope
-  granted.left_ms = holds.left_ms(hold, granted.expires_ms)
-  return granted
+local function beside(hold, granted, names)
+  return {
+    id = hold.id,
+    scope = hold.scope,
+    left_ms = holds.left_ms(hold, granted.expires_ms),
+    names = names,
+  }
 end
 
 local function more()
@@ -54,8 +56,7 @@ local function grow()
   local hold = holds.get(request.id)
   local first = holds.replay(hold, 'grow', request.key, request.payload)
   if first then
-    first.balances = balances.restored(first.balances)
-    return answer_again(hold, first)
+    return first, beside(hold, first, balances.names_of(first.balances))
   end
   holds.check_lease(hold, 'grow', holds.lapses_ms(hold))
   holds.check_units(hold, request.by, false)
@@ -70,14 +71,14 @@ local function grow()
   end
   accounts.enter_by_unit('grow', list, changes, hold)
   local granted = {
+    payload = request.payload,
     rung = hold.made.rung,
     amounts = holds.texts(hold.amounts),
     expires_ms = hold.stands.expires_ms,
-    balances = balances.kept(list),
+    balances = balances.list(list),
   }
-  holds.keep_reply(hold, 'grow', request.key, request.payload, granted)
-  granted.balances = balances.list(list)
-  return answer_again(hold, granted)
+  local packed = holds.keep_reply(hold, 'grow', request.key, granted)
+  return packed, beside(hold, granted, balances.names(list))
 end
 
 return books.change(grow)

@@ -22,7 +22,7 @@ local function names_of(entries)
   local names = {}
   for place, record in ipairs(books.read(fields)) do
     local number = tonumber(string.sub(fields[place], 3))
-    names[place] = {number, record.scope, record.unit, record.period, record.start_ms}
+    names[place] = {number, record.name}
   end
   return names
 end

@@ -17,16 +17,15 @@ local request = cmsgpack.unpack(ARGV[1])
 
 local function release()
   local hold = holds.get(request.id)
-  local first = ending.replay(hold, 'RELEASED', request.key, request.payload)
+  local first, beside = ending.replay(hold, 'RELEASED', request)
   if first then
-    return {settlement = first}
+    return first, beside
   end
   ending.check_open(hold, 'release')
   if holds.is_uncertain(hold) and request.actor == '' then
     books.refuse({code = 'ACTOR'})
   end
-  local settled = ending.give_back(hold, 'release', request, request.actor)
-  return {settlement = settled, open_ms = books.now_ms - hold.made.created_ms}
+  return ending.give_back(hold, 'release', request, request.actor)
 end
 
 return books.change(release)

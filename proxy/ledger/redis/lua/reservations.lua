@@ -11,13 +11,20 @@ local function look()
   for _, id in ipairs(ids) do
     local hold = holds.find(id)
     if hold then
-      local texts = redis.call('HMGET', books.row_key(id), 'call', 'settled_metadata')
+      local fields = {'key', 'call', 'settled_metadata'}
+      local texts = redis.call('HMGET', books.row_key(id), unpack(fields))
       found[#found + 1] = {
         id = id,
+        state = hold.state,
+        dispatched = hold.dispatched,
+        scope = hold.scope,
+        trace_id = hold.trace_id,
+        price_version = hold.price_version,
         made = hold.made,
         stands = hold.stands,
-        call = texts[1],
-        settled_metadata = texts[2],
+        key = texts[1],
+        call = texts[2],
+        settled_metadata = texts[3],
       }
     end
   end

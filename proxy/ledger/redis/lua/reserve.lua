@@ -19,12 +19,13 @@
 -- Hold the first rung that fits in every budgeted scope, or nothing.
 local request = cmsgpack.unpack(ARGV[1])
 
-local function grant_again(hold)
-  local granted = cmsgpack.unpack(redis.call('HGET', books.row_key(hold.id), 'granted'))
-  granted.balances = balances.restored(granted.balances)
-  granted.left_ms = holds.left_ms(hold, granted.expires_ms)
-  granted.scope = hold.scope
-  return granted
+local function beside(hold, expires_ms, names)
+  return {
+    id = hold.id,
+    scope = hold.scope,
+    left_ms = holds.left_ms(hold, expires_ms),
+    names = names,
+  }
 end
 
 local function first_answer()
@@ -35,7 +36,8 @@ local function first_answer()
   if hold.made.is_event then
     books.refuse({code = 'MISMATCH'})
   end
-  return grant_again(hold)
+  local granted = cmsgpack.unpack(redis.call('HGET', books.row_key(hold.id), 'granted'))
+  return granted, beside(hold, granted.expires_ms, balances.names_of(granted.balances))
 end
 
 local function read_plan()
@@ -68,7 +70,7 @@ local function hold_of(rung, amounts, list)
   local hold = rows.new(request, list)
   hold.made.rung = rung
   hold.amounts = amounts
-  hold.stands.state = 'ACTIVE'
+  hold.state = 'ACTIVE'
   hold.stands.expires_ms = books.now_ms + request.ttl_ms
   local changes = {}
   for unit, held in pairs(amounts) do
@@ -80,9 +82,9 @@ local function hold_of(rung, amounts, list)
 end
 
 local function reserve()
-  local first = first_answer()
+  local first, beside_first = first_answer()
   if first then
-    return first
+    return first, beside_first
   end
   local free = rows.set_of(request.free)
   local names = rows.names(request, #request.free == 0)
@@ -91,19 +93,15 @@ local function reserve()
   local rung, amounts = admission.grant(list, read_plan(), request.max_share_pct, free, {})
   budgets.check_templates()
   local hold = hold_of(rung, amounts, list)
-  local granted = {
-    id = hold.id,
+  local granted = cmsgpack.pack({
     rung = rung,
     amounts = holds.texts(amounts),
     expires_ms = hold.stands.expires_ms,
-    balances = balances.kept(list),
-  }
-  holds.add(hold, request.call)
-  holds.set(hold, 'granted', cmsgpack.pack(granted))
-  granted.left_ms = request.ttl_ms
-  granted.scope = hold.scope
-  granted.balances = balances.list(list)
-  return granted
+    balances = balances.list(list),
+  })
+  holds.add(hold, request)
+  holds.set(hold, 'granted', granted)
+  return granted, beside(hold, hold.stands.expires_ms, balances.names(list))
 end
 
 return books.change(reserve)

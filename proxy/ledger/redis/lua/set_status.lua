@@ -41,9 +41,12 @@ local function set_status()
   budgets.foresee(names)
   make_absent(names)
   for _, account in ipairs(budgets.latest(names)) do
-    account.terms.status = request.status
+    local terms = account.terms
+    local declared_status = terms.declared_status or terms.status
+    terms.status = request.status
+    terms.declared_status = declared_status ~= terms.status and declared_status or nil
     accounts.write_terms(account)
-    if budgets.is_watched(account.terms) then
+    if budgets.is_watched(terms) then
       budgets.look_at(account.budget, 0)
     end
   end
@@ -54,7 +57,7 @@ end
 local function view()
   local list = budgets.ensure((budgets.names({request.scope}, units)))
   room.settle(list)
-  return balances.list(list)
+  return {balances = balances.list(list)}, {names = balances.names(list)}
 end
 
 return books.change(set_status, view)

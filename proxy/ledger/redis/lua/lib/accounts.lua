@@ -17,8 +17,8 @@ do
       budget = record.budget,
       record = record,
       terms = terms,
-      scope = record.scope,
-      unit = record.unit,
+      scope = terms.scope,
+      unit = terms.unit,
       allocated = amount.read(record.allocated),
       reserved = amount.read(record.reserved),
       spent = amount.read(record.spent),
@@ -26,7 +26,7 @@ do
       uncertain = amount.read(record.uncertain),
       uncovered = amount.read(record.uncovered),
       is_over_limit = record.is_over_limit or false,
-      is_rolling = string.sub(record.period, 1, 8) == 'rolling:',
+      rolling_ms = record.rolling_ms,
     }
   end
 

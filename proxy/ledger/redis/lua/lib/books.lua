@@ -169,15 +169,21 @@ local function leap()
   set_clock(books.now_ms)
 end
 
+-- The code of the answer, its body, and what belongs to it and is not kept with a first answer.
 local function decided(operation)
-  local is_done, outcome = pcall(operation)
+  local is_done, outcome, beside = pcall(operation)
   if is_done then
-    return 'OK', outcome
+    return 'OK', outcome, beside
   end
   if type(outcome) == 'table' and outcome.refusal then
     return outcome.refusal.code, outcome.refusal
   end
   error(outcome, 0)
+end
+
+local function answered(code, body, beside, leap_ms)
+  local packed = type(body) == 'string' and body or cmsgpack.pack(body)
+  return {code, packed, beside and cmsgpack.pack(beside) or '', leap_ms}
 end
 
 -- What the operation answers, once all that it changes is written; or what `view` answers after
@@ -187,19 +193,21 @@ function books.change(operation, view)
   if leap_ms > 0 then
     leap()
   end
-  local code, answer = decided(operation)
+  local code, body, beside = decided(operation)
   if code == 'OK' then
     write_all()
-    answer = view and view() or answer
+    if view then
+      body, beside = view()
+    end
   elseif code ~= 'WRONG_WINDOW' then
     write_clock()
   end
-  return {code, cmsgpack.pack(answer), leap_ms}
+  return answered(code, body, beside, leap_ms)
 end
 
 -- What the operation answers; nothing is written.
 function books.look(operation)
   set_clock(clock.wall_ms())
-  local code, answer = decided(operation)
-  return {code, cmsgpack.pack(answer), 0}
+  local code, body, beside = decided(operation)
+  return answered(code, body, beside, 0)
 end

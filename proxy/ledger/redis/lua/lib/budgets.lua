@@ -33,7 +33,7 @@ do
       local standing = records[place] or {of = {}}
       standings[place] = standing
       if standing.known ~= books.head.templates then
-        if standing.known or books.head.levels[budgets.level(scope)] then
+        if #standing.of > 0 or books.head.levels[budgets.level(scope)] then
           unmatched[scope] = standing
         end
       end

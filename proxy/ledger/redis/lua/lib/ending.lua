@@ -9,10 +9,13 @@ do
     return texts
   end
 
-  -- A settlement as callers read it.
-  function ending.answer(hold, released, list)
+  -- A settlement, as callers read it and as rows keep it. `word` is what whoever asked for it
+  -- said: key and payload.
+  function ending.answer(hold, released, list, word)
     return {
-      state = hold.stands.state,
+      key = word.key,
+      payload = word.payload,
+      state = hold.state,
       charged = hold.charged and holds.texts(hold.charged) or zeros(hold.amounts),
       released = released or zeros(hold.amounts),
       uncovered = holds.texts(hold.uncovered),
@@ -20,35 +23,21 @@ do
     }
   end
 
-  -- A settlement as rows keep it: `list` as it stands now.
-  function ending.kept(answer, list)
-    return {
-      state = answer.state,
-      charged = answer.charged,
-      released = answer.released,
-      uncovered = answer.uncovered,
-      balances = balances.kept(list),
-    }
-  end
-
-  function ending.restored(kept)
-    kept.balances = balances.restored(kept.balances)
-    return kept
-  end
-
-  -- The end of a hold stands; `word` is what whoever ended it said: key, payload, metadata.
+  -- The end of a hold stands. The answer: its settlement, packed, and the names in it.
   local function finish(hold, state, released, list, word)
     local open_ones = holds.is_uncertain(hold) and 'uncertain' or 'active'
     books.later('ZREM', books.key(open_ones), hold.id)
-    hold.stands.state = state
+    hold.state = state
     hold.stands.finalized_ms = books.now_ms
-    local answer = ending.answer(hold, released, list)
-    local settled = {key = word.key, payload = word.payload, answer = ending.kept(answer, list)}
-    holds.set(hold, 'settled', cmsgpack.pack(settled))
+    local settled = cmsgpack.pack(ending.answer(hold, released, list, word))
+    holds.set(hold, 'settled', settled)
     if word.metadata then
       holds.set(hold, 'settled_metadata', word.metadata)
     end
-    return answer
+    return settled, {
+      names = balances.names(list),
+      open_ms = books.now_ms - hold.made.created_ms,
+    }
   end
 
   local function released_of(hold, actual)
@@ -72,10 +61,10 @@ do
     accounts.enter('commit', list, changes, hold, actor)
     hold.charged, hold.uncovered = charged, uncovered
     hold.stands.estimated = word.estimated or nil
-    local answer = finish(hold, 'COMMITTED', released_of(hold, actual), list, word)
+    local settled, beside = finish(hold, 'COMMITTED', released_of(hold, actual), list, word)
     room.owe(hold)
     room.repay(list)
-    return answer
+    return settled, beside
   end
 
   -- End an open hold for nothing: released, or expired.
@@ -94,9 +83,9 @@ do
       nothing[unit] = amount.ZERO
     end
     hold.charged, hold.uncovered = nothing, holds.copy(nothing)
-    local answer = finish(hold, state, holds.texts(hold.amounts), list, word)
+    local settled, beside = finish(hold, state, holds.texts(hold.amounts), list, word)
     room.repay(list)
-    return answer
+    return settled, beside
   end
 
   -- Nobody knows what became of the call.
@@ -112,7 +101,7 @@ do
       changes[unit] = settlement.doubt(held)
     end
     accounts.enter_by_unit('mark_uncertain', list, changes, hold)
-    hold.stands.state = 'UNCERTAIN'
+    hold.state = 'UNCERTAIN'
     hold.stands.uncertain_ms = books.now_ms
     holds.change(hold)
     books.later('ZREM', books.key('active'), hold.id)
@@ -121,7 +110,7 @@ do
 
   -- The hold has not ended; a lease over the protocol has an end of its own.
   function ending.check_open(hold, kind)
-    if hold.stands.state == 'EXPIRED' then
+    if hold.state == 'EXPIRED' then
       books.refuse({code = 'EXPIRED'})
     end
     holds.move(hold, kind)
@@ -131,18 +120,18 @@ do
     end
   end
 
-  -- The first settlement, if it was by this operation with this key.
-  function ending.replay(hold, state, key, payload)
-    if hold.stands.state ~= state then
+  -- The first settlement, if it was by this operation with this key; and the names in it.
+  function ending.replay(hold, state, word)
+    if hold.state ~= state then
       return nil
     end
     local settled = cmsgpack.unpack(redis.call('HGET', books.row_key(hold.id), 'settled'))
-    if settled.key ~= key then
+    if settled.key ~= word.key then
       return nil
     end
-    if settled.payload ~= payload then
+    if settled.payload ~= word.payload then
       books.refuse({code = 'MISMATCH'})
     end
-    return ending.restored(settled.answer)
+    return settled, {names = balances.names_of(settled.balances)}
   end
 end

@@ -1,10 +1,11 @@
 -- The rows of holds. The key of a row is a hash:
---   made      what never changes: key, payload_hash, scope, trace_id, price_version, overage,
---             on_expiry, created_ms, ttl_ms, grace_ms, max_extensions, rung, number (its age),
---             windows (flat: budget, window), and is_event
---   stands    state, dispatched, expires_ms, extensions, estimated, uncertain_ms,
---             finalized_ms, and by unit amounts, charged and uncovered
---   call      what only the caller reads
+--   state, dispatched
+--   stands    expires_ms, extensions, estimated, uncertain_ms, finalized_ms, and by unit
+--             amounts, charged and uncovered
+--   made      what never changes: overage, on_expiry, created_ms, ttl_ms, grace_ms,
+--             max_extensions, rung, number (its age), windows (flat: budget, window), is_event
+--   about     what entries of the journal say: scope, trace, price
+--   key, hash, call                             what was asked; nobody here reads the call
 --   granted, settled, and `<operation> <key>`   first answers, for replays
 --   settled_metadata
 -- Two sorted sets hold the open ones: `…:active` by when lease and grace end, `…:uncertain` by
@@ -36,18 +37,8 @@ do
     return copied
   end
 
-  local function restored(made, stands)
-    return {
-      made = made,
-      stands = stands,
-      amounts = read_amounts(stands.amounts),
-      charged = stands.charged and read_amounts(stands.charged),
-      uncovered = read_amounts(stands.uncovered),
-    }
-  end
-
   local function give_one_more_lease(hold)
-    if hold.stands.state ~= 'ACTIVE' then
+    if hold.state ~= 'ACTIVE' then
       return
     end
     local expires_ms = books.head.leap_ms + hold.made.ttl_ms
@@ -57,22 +48,39 @@ do
     end
   end
 
+  local function read(id)
+    local fields = {'state', 'dispatched', 'stands', 'made', 'about'}
+    local found = redis.call('HMGET', books.row_key(id), unpack(fields))
+    if not found[1] then
+      return nil
+    end
+    local stands, about = cmsgpack.unpack(found[3]), cmsgpack.unpack(found[5])
+    return {
+      id = id,
+      state = found[1],
+      dispatched = found[2] == '1',
+      stands = stands,
+      made = cmsgpack.unpack(found[4]),
+      scope = about[1],
+      trace_id = about[2],
+      price_version = about[3],
+      amounts = read_amounts(stands.amounts),
+      charged = stands.charged and read_amounts(stands.charged),
+      uncovered = read_amounts(stands.uncovered),
+    }
+  end
+
   -- The hold of this id, or nil. After a leap of the clock it has one more lease.
   function holds.find(id)
-    if not holds.by_id[id] then
-      local found = redis.call('HMGET', books.row_key(id), 'made', 'stands')
-      if not found[1] then
-        return nil
+    local hold = holds.by_id[id]
+    if not hold then
+      hold = read(id)
+      if hold then
+        holds.by_id[id] = hold
+        give_one_more_lease(hold)
       end
-      local hold = restored(cmsgpack.unpack(found[1]), cmsgpack.unpack(found[2]))
-      hold.id = id
-      hold.scope = hold.made.scope
-      hold.trace_id = hold.made.trace_id
-      hold.price_version = hold.made.price_version
-      holds.by_id[id] = hold
-      give_one_more_lease(hold)
     end
-    return holds.by_id[id]
+    return hold
   end
 
   function holds.get(id)
@@ -83,11 +91,14 @@ do
     return hold
   end
 
-  -- A new row.
-  function holds.add(hold, call)
+  -- A new row, for a request.
+  function holds.add(hold, request)
     holds.by_id[hold.id] = hold
     holds.set(hold, 'made', cmsgpack.pack(hold.made))
-    holds.set(hold, 'call', call)
+    holds.set(hold, 'about', cmsgpack.pack({hold.scope, hold.trace_id, hold.price_version}))
+    holds.set(hold, 'key', request.key)
+    holds.set(hold, 'hash', request.payload_hash)
+    holds.set(hold, 'call', request.call)
   end
 
   -- Where the hold stands has changed.
@@ -108,7 +119,7 @@ do
   end
 
   function holds.is_uncertain(hold)
-    return hold.stands.state == 'UNCERTAIN'
+    return hold.state == 'UNCERTAIN'
   end
 
   function holds.move_lease(hold, expires_ms)
@@ -117,7 +128,7 @@ do
     books.later('ZADD', books.key('active'), string.format('%.0f', holds.lapses_ms(hold)), hold.id)
   end
 
-  -- The moves of lib life: rules.life.MOVES. The state after, or a refusal.
+  -- rules.life.MOVES
   local MOVES = {
     ACTIVE = {
       dispatch = 'ACTIVE',
@@ -134,17 +145,18 @@ do
     EXPIRED = {charge_late = 'EXPIRED'},
   }
 
+  -- The state after a move, or a refusal.
   function holds.move(hold, kind)
-    local after = MOVES[hold.stands.state][kind]
+    local after = MOVES[hold.state][kind]
     if not after then
-      books.refuse({code = 'FINALIZED', state = hold.stands.state})
+      books.refuse({code = 'FINALIZED', state = hold.state})
     end
     return after
   end
 
   -- The hold is open, and its time for this is not over.
   function holds.check_lease(hold, kind, until_ms)
-    local state = hold.stands.state
+    local state = hold.state
     if state == 'EXPIRED' or state == 'UNCERTAIN' then
       books.refuse({code = 'EXPIRED'})
     end
@@ -155,7 +167,7 @@ do
   end
 
   function holds.left_ms(hold, expires_ms)
-    if hold.stands.state ~= 'ACTIVE' then
+    if hold.state ~= 'ACTIVE' then
       return 0
     end
     return math.max(0, expires_ms - books.now_ms)
@@ -183,15 +195,18 @@ do
     if not found then
       return nil
     end
-    local reply = cmsgpack.unpack(found)
-    if reply.payload ~= payload then
+    local answer = cmsgpack.unpack(found)
+    if answer.payload ~= payload then
       books.refuse({code = 'MISMATCH'})
     end
-    return reply.answer
+    return answer
   end
 
-  function holds.keep_reply(hold, kind, key, payload, answer)
-    holds.set(hold, kind .. ' ' .. key, cmsgpack.pack({payload = payload, answer = answer}))
+  -- Keep the first answer to an operation, which has the payload in it. Packed.
+  function holds.keep_reply(hold, kind, key, answer)
+    local packed = cmsgpack.pack(answer)
+    holds.set(hold, kind .. ' ' .. key, packed)
+    return packed
   end
 
   -- The clock has leaped, not the holders: each has one more lease. Beyond so many they get it
@@ -208,8 +223,9 @@ do
       stands.amounts = holds.texts(hold.amounts)
       stands.charged = hold.charged and holds.texts(hold.charged)
       stands.uncovered = holds.texts(hold.uncovered)
-      local fields = hold.fields or {}
-      books.later('HSET', books.row_key(id), 'stands', cmsgpack.pack(stands), unpack(fields))
+      holds.set(hold, 'stands', cmsgpack.pack(stands))
+      holds.set(hold, 'state', hold.state)
+      books.later('HSET', books.row_key(id), unpack(hold.fields))
       hold.fields = nil
     end
     holds.changed = {}

@@ -88,7 +88,6 @@ lazily(budgets, function()
       allocated = line.allocated,
       overdraft_limit = line.overdraft_limit,
       status = line.status,
-      declared_status = line.status,
       rollover_max = line.rollover_max,
       idle_ttl_ms = line.idle_ttl_ms,
       template = template,
@@ -130,7 +129,7 @@ lazily(budgets, function()
 
   -- The account of the window that follows this one, which is over; nil when it is not known.
   function budgets.follow(name, account)
-    local window = windows.at(account.record.period, account.record.end_ms)
+    local window = windows.at(account.terms.period, account.record.end_ms)
     if not window then
       return nil
     end
@@ -168,7 +167,7 @@ lazily(budgets, function()
     for _, account in ipairs(budgets.latest(made)) do
       local end_ms = account.record.end_ms
       if end_ms and end_ms <= books.now_ms then
-        windows.at(account.record.period, end_ms)
+        windows.at(account.terms.period, end_ms)
       end
     end
     windows.check()

@@ -3,12 +3,8 @@
 local rolling = lazily({}, function(rolling)
   local BUCKETS = 60
 
-  local function length_ms(account)
-    return tonumber(string.match(account.record.period, '^rolling:(%d+)$'))
-  end
-
   local function bucket_ms(account)
-    return math.ceil(length_ms(account) / BUCKETS)
+    return math.ceil(account.rolling_ms / BUCKETS)
   end
 
   local function current_bucket(account)
@@ -16,7 +12,7 @@ local rolling = lazily({}, function(rolling)
   end
 
   local function oldest_bucket(account)
-    return math.floor((books.now_ms - length_ms(account)) / bucket_ms(account))
+    return math.floor((books.now_ms - account.rolling_ms) / bucket_ms(account))
   end
 
   local function read_flat(flat)
@@ -95,7 +91,7 @@ local rolling = lazily({}, function(rolling)
   function rolling.roll(list)
     local found = {}
     for _, account in ipairs(list) do
-      if account.is_rolling then
+      if account.rolling_ms then
         found[#found + 1] = account
       end
     end
@@ -108,7 +104,7 @@ local rolling = lazily({}, function(rolling)
 end)
 
 function accounts.on_change(account, change)
-  if account.is_rolling then
+  if account.rolling_ms then
     rolling.count(account, change)
   end
 end

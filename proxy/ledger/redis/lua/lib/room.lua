@@ -26,7 +26,7 @@ do
   -- What any operation does first: rolling windows let go, and pay with the room.
   function room.settle(list)
     for _, account in ipairs(list) do
-      if account.is_rolling then
+      if account.rolling_ms then
         room.repay(rolling.roll(list))
         return
       end

@@ -12,11 +12,13 @@ end
 -- The hold that this key made, if it made one.
 function rows.find_by_key(request)
   local id = redis.call('GET', books.key('k:' .. request.key))
-  local hold = id and holds.find(id)
-  if hold and hold.made.payload_hash ~= request.payload_hash then
+  if not id then
+    return nil
+  end
+  if redis.call('HGET', books.row_key(id), 'hash') ~= request.payload_hash then
     books.refuse({code = 'MISMATCH'})
   end
-  return hold or nil
+  return holds.find(id)
 end
 
 -- The names of the subject's budgets in the units of the request.
@@ -31,7 +33,7 @@ end
 -- Whether a budget that may not be made yet takes nothing new at all.
 function rows.is_stopped(name)
   local terms = name.line or books.read({'b:' .. name.budget})[1]
-  return (terms.status or 'ACTIVE') ~= 'ACTIVE'
+  return terms.status ~= 'ACTIVE'
 end
 
 -- A row in the windows of these accounts, not written yet.
@@ -56,11 +58,6 @@ function rows.new(request, list)
     stands = {extensions = 0},
     made = {
       number = books.head.rows,
-      key = request.key,
-      payload_hash = request.payload_hash,
-      scope = request.scope,
-      trace_id = request.trace_id,
-      price_version = request.price_version,
       overage = request.overage,
       on_expiry = request.on_expiry,
       created_ms = books.now_ms,

@@ -42,15 +42,21 @@ local windows = lazily({}, function(windows)
     end
   end
 
+  -- What a window is called: scope, unit, period, when it starts and when it ends.
+  local function name_of(terms, window)
+    local start_ms = string.format('%.0f', window.start_ms)
+    local end_ms = window.end_ms and string.format('%.0f', window.end_ms) or '-'
+    return table.concat({terms.scope, terms.unit, terms.period, start_ms, end_ms}, ' ')
+  end
+
   -- The account of a budget's new window, which hands on what the one before leaves.
   function windows.begin(budget, terms, window, before)
+    local rolling_ms = tonumber(string.match(terms.period, '^rolling:(%d+)$'))
     local account = accounts.of(books.next_number(), {
       budget = budget,
-      scope = terms.scope,
-      unit = terms.unit,
-      period = terms.period,
-      start_ms = window.start_ms,
+      name = name_of(terms, window),
       end_ms = window.end_ms,
+      rolling_ms = rolling_ms,
     }, terms)
     accounts.by_number[account.number] = account
     terms.window = account.number
