@@ -13,7 +13,7 @@ from proxy.domain.clock import Clock
 from proxy.domain.errors import BudgetRefused, Reason, Shortage
 from proxy.domain.money import Unit
 from proxy.domain.scope import Scope
-from proxy.ledger.protocol import Rung, Span
+from proxy.ledger.records import Rung, Span
 
 REMEMBERED_NS: Final = 1_000_000_000
 REMEMBERED_MAX: Final = 10_000

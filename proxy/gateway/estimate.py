@@ -25,7 +25,7 @@ from proxy.dialects.chat_tools import WEB_SEARCH
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit, usd
 from proxy.gateway.policy import Wish
-from proxy.ledger.protocol import Rung, Span
+from proxy.ledger.records import Rung, Span
 
 UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
 """What a call is held and charged in. Nothing that passes here has a price in the others."""

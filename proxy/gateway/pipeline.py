@@ -33,7 +33,8 @@ from proxy.gateway.runtime.record import CallRecord
 from proxy.gateway.runtime.tasks import off_the_loop
 from proxy.gateway.settle import Settler
 from proxy.gateway.shape import Shaped, shape
-from proxy.ledger.protocol import Grant, Ledger
+from proxy.ledger.protocol import Ledger
+from proxy.ledger.records import Grant
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ import msgspec
 from proxy.domain.decision import Caps
 from proxy.domain.policy import Band, Policy
 from proxy.domain.scope import Scope, ScopePattern
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 
 
 class Wish(msgspec.Struct, frozen=True):

@@ -21,7 +21,8 @@ from proxy.gateway.estimate import Plan
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Patience, Queue
-from proxy.ledger.protocol import Grant, Ledger, ReserveRequest
+from proxy.ledger.protocol import Ledger
+from proxy.ledger.records import Grant, ReserveRequest
 from proxy.observe.metrics import Metrics
 
 

@@ -15,7 +15,7 @@ from proxy.domain.errors import BudgetRefused, Reason, Refused
 from proxy.domain.money import Unit, usd
 from proxy.domain.period import iso
 from proxy.gateway.shape import Shaped
-from proxy.ledger.protocol import Grant
+from proxy.ledger.records import Grant
 
 RETRY_UNAVAILABLE_MS: Final = 1_000
 

@@ -17,7 +17,7 @@ from proxy.gateway.outbox.outbox import Outbox
 from proxy.gateway.outbox.record import Settle
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Queue
-from proxy.ledger.protocol import Settlement
+from proxy.ledger.records import Settlement
 from proxy.observe.logs import Log
 
 

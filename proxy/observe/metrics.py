@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.samples import Sample
 
 from proxy.domain.money import MICROCENTS_PER_USD, Unit
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 
 _LABEL_VALUES_MAX: Final = 100
 _SCOPES_MAX: Final = 50

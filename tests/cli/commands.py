@@ -51,12 +51,14 @@ def answered(*arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
-def write_config(folder: Path, *, budgets: str = BUDGETS, more: str = "") -> Path:
-    """A configuration whose ledger lies beside it."""
+def write_config(
+    folder: Path, *, budgets: str = BUDGETS, ledger_url: str | None = None, more: str = ""
+) -> Path:
+    """A configuration whose ledger lies beside it, or is elsewhere."""
     file = folder / "spendgate.yaml"
     file.write_text(
         f"""
-ledger: {{url: "sqlite:///{folder / "spendgate.db"}"}}
+ledger: {{url: "{ledger_url or f"sqlite:///{folder / 'spendgate.db'}"}"}}
 upstreams: [{{name: openai, base_url: "https://api.openai.com/v1", api_key: none}}]
 identity: {{default: {{tenant: dev}}, accept: [agent]}}
 budgets: {budgets}

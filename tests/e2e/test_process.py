@@ -11,7 +11,7 @@ import pytest
 from proxy.domain.money import MICROCENTS_PER_USD
 from proxy.domain.reservation import State
 from proxy.domain.subject import Subject
-from proxy.ledger.protocol import FundOperation, Reservation, ReserveRequest, Span
+from proxy.ledger.records import FundOperation, Reservation, ReserveRequest, Span
 from simulator.behaviour import Behaviour, Hang
 from simulator.server import Simulator
 from tests.e2e.program import (

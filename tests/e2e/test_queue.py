@@ -11,7 +11,7 @@ import pytest
 from proxy.config.load import parse
 from proxy.domain.reservation import State
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import FundOperation
+from proxy.ledger.records import FundOperation
 from simulator.behaviour import Behaviour
 from simulator.server import Simulator
 from tests.e2e.stack import BUDGET, Stack, config_text, running

@@ -18,7 +18,7 @@ from proxy.domain.money import Unit
 from proxy.gateway.estimate import Counter, Degrade, Estimator, Plan, Rates, Way
 from proxy.gateway.policy import Wish
 from proxy.gateway.shape import shape
-from proxy.ledger.protocol import Span
+from proxy.ledger.records import Span
 
 NOW_MS = 1_795_000_000_000
 MESSAGES = [{"role": "user", "content": "hi"}]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from proxy.domain.errors import LedgerUnavailable, ReservationFinalized
 from proxy.gateway.runtime.leases import Leases
-from proxy.ledger.protocol import Lease
+from proxy.ledger.records import Lease
 from tests.e2e.stack import ListLog
 
 

@@ -15,7 +15,7 @@ from proxy.domain.policy import Band, Policy
 from proxy.domain.scope import Scope, ScopePattern, derive
 from proxy.domain.subject import Subject
 from proxy.gateway.policy import Policies, Wish, entry_for
-from proxy.ledger.protocol import Balance, BudgetStatus
+from proxy.ledger.records import Balance, BudgetStatus
 
 SCOPES = derive(Subject(tenant="dev", agent="bot"))
 TENANT, AGENT = SCOPES

@@ -31,7 +31,7 @@ from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Queue
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.settle import Settler
-from proxy.ledger.protocol import Balance, Settlement
+from proxy.ledger.records import Balance, Settlement
 from tests.e2e.stack import ListLog
 from tests.ledger.rules.balances import balance
 

@@ -9,7 +9,7 @@ from proxy.domain.period import Period
 from proxy.domain.reservation import OnExpiry, Overage
 from proxy.domain.scope import Scope, ScopePattern, parse_pattern
 from proxy.domain.subject import RUN, Subject
-from proxy.ledger.protocol import (
+from proxy.ledger.records import (
     Balance,
     BudgetLine,
     BudgetName,

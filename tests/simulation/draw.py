@@ -6,7 +6,7 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
-from proxy.ledger.protocol import FundOperation
+from proxy.ledger.records import FundOperation
 from tests.simulation.draw_call import draw_call
 from tests.simulation.plan import (
     Act,

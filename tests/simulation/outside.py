@@ -9,7 +9,7 @@ from pathlib import Path
 from proxy.domain.clock import Clock
 from proxy.domain.errors import LedgerError, Refused
 from proxy.domain.reservation import State
-from proxy.ledger.protocol import Balance, BudgetName, BudgetStatus
+from proxy.ledger.records import Balance, BudgetName, BudgetStatus
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from tests.simulation.plan import EndByHand, Fund, SetStatus
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-from proxy.ledger.protocol import FundOperation
+from proxy.ledger.records import FundOperation
 from simulator import Behaviour
 from tests.simulation.rig.disk import Trouble
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy.ledger.journal import Entry, Kind, WindowName
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 
 if TYPE_CHECKING:
     from proxy.ledger.protocol import Books

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from proxy.cli.books.rolling import Leaving
     from proxy.domain.money import Unit
     from proxy.domain.period import Period
-    from proxy.ledger.protocol import Balance, Reservation
+    from proxy.ledger.records import Balance, Reservation
 
 
 def show_balances(balances: "Iterable[Balance]") -> None:

@@ -7,7 +7,7 @@ others, and none that is null.
 from proxy.domain.money import Unit
 from proxy.domain.reservation import OPEN, State
 from proxy.domain.subject import Subject
-from proxy.ledger.protocol import Balance, Reservation
+from proxy.ledger.records import Balance, Reservation
 
 Fields = dict[str, object]
 

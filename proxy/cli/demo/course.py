@@ -18,7 +18,7 @@ from proxy.cli.demo.stage import KEY, Noon, Stage, body_of
 from proxy.cli.demo.tally import Tally
 from proxy.config.load import parse
 from proxy.domain.clock import Clock
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Field
 from proxy.serving import Server

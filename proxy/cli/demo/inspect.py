@@ -13,7 +13,7 @@ from proxy.domain.money import Unit, written
 from proxy.domain.reservation import OPEN
 from proxy.ledger.audit import Audit
 from proxy.ledger.journal import Entry, replay
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 from proxy.ledger.sqlite.ledger import SqliteLedger
 
 

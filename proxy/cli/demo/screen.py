@@ -16,7 +16,7 @@ from proxy.cli.demo.tally import Tally, Told
 from proxy.cli.output import new_table
 from proxy.domain.decision import Decision
 from proxy.domain.money import MICROCENTS_PER_CENT, usd
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 
 _AGENTS_SHOWN: Final = 5
 _TOLD_SHOWN: Final = 7

@@ -11,7 +11,8 @@ from proxy.domain.money import Unit
 from proxy.gateway.ending import Charged, GivenBack, LeftUncertain
 from proxy.gateway.estimate import UNITS
 from proxy.gateway.outbox.record import Record
-from proxy.ledger.protocol import Ledger, Settlement
+from proxy.ledger.protocol import Ledger
+from proxy.ledger.records import Settlement
 
 _NOTHING: Final[Mapping[Unit, int]] = dict.fromkeys(UNITS, 0)
 

@@ -18,7 +18,7 @@ from proxy.gateway.outbox.outage import Outage
 from proxy.gateway.outbox.record import Damaged, Record, read, written
 from proxy.gateway.outbox.shelf import Shelf
 from proxy.gateway.runtime.tasks import TaskSet
-from proxy.ledger.protocol import Settlement
+from proxy.ledger.records import Settlement
 from proxy.observe.logs import Log
 
 Land = Callable[[Record], Awaitable[Settlement | None]]

@@ -20,7 +20,7 @@ from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.money import Unit
 from proxy.domain.scope import Scope, budget_scopes
 from proxy.gateway.runtime.door import ClientGone, Door
-from proxy.ledger.protocol import Balance, Grant, ReserveRequest
+from proxy.ledger.records import Balance, Grant, ReserveRequest
 
 SHORTEST_PAUSE_MS: Final = 100
 """Between two tries that nothing here has called for."""

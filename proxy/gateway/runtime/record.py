@@ -10,7 +10,7 @@ from proxy.gateway.ending import Charged, Ending, Sentence
 from proxy.gateway.estimate import Plan
 from proxy.gateway.policy import Wish
 from proxy.gateway.shape import Shaped
-from proxy.ledger.protocol import Grant, Settlement
+from proxy.ledger.records import Grant, Settlement
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
 

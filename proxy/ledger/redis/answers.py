@@ -34,14 +34,7 @@ from proxy.domain.reservation import OnExpiry, State
 from proxy.domain.scope import Scope, derive
 from proxy.domain.subject import Subject
 from proxy.ledger.journal import WindowName
-from proxy.ledger.protocol import (
-    Balance,
-    BudgetName,
-    BudgetStatus,
-    Grant,
-    Reservation,
-    Settlement,
-)
+from proxy.ledger.records import Balance, BudgetName, BudgetStatus, Grant, Reservation, Settlement
 
 Body = Mapping[str, Any]
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 from proxy.domain.money import Unit
 from proxy.domain.period import Period
 from proxy.domain.scope import Scope, ScopePattern
-from proxy.ledger.protocol import BudgetLine
+from proxy.ledger.records import BudgetLine
 
 TENANTS: Final = "spendgate:tenants"
 

@@ -12,7 +12,7 @@ from proxy.ledger import rules
 from proxy.ledger.audit import Audit
 from proxy.ledger.journal import Entry
 from proxy.ledger.pace import Pace
-from proxy.ledger.protocol import (
+from proxy.ledger.records import (
     Applied,
     Balance,
     BudgetLine,
@@ -30,7 +30,7 @@ from proxy.ledger.protocol import (
 )
 from proxy.ledger.redis import answers, reading, requests, sweeping
 from proxy.ledger.redis.asking import Asker
-from proxy.ledger.redis.layout import order_of, scopes_of, tenant_of
+from proxy.ledger.redis.layout import scopes_of, tenant_of
 from proxy.ledger.redis.sweeping import UncertainRule
 from proxy.ledger.redis.tenants import Configuration, Tenants
 from proxy.ledger.redis.verify import verify
@@ -204,7 +204,7 @@ class RedisLedger:
         asked = {
             "scope": name.scope,
             "unit": name.unit.value,
-            "order": order_of(name.unit, name.period),
+            "period": str(name.period),
             "operation": operation.value,
             "amount": str(amount),
             "spent": str(spent),

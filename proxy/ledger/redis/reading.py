@@ -9,7 +9,7 @@ from proxy.domain.errors import ReservationNotFound
 from proxy.domain.reservation import OPEN, State
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Amounts, Entry, Kind, Posting, WindowName
-from proxy.ledger.protocol import Balance, Reservation
+from proxy.ledger.records import Balance, Reservation
 from proxy.ledger.redis import answers
 from proxy.ledger.redis.asking import Asker
 

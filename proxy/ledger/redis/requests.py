@@ -6,7 +6,7 @@ from typing import Any
 from proxy.domain.money import Unit
 from proxy.domain.scope import budget_scopes, derive
 from proxy.ledger import rules
-from proxy.ledger.protocol import Event, ReserveRequest, Rung
+from proxy.ledger.records import Event, ReserveRequest, Rung
 from proxy.ledger.redis.answers import written_call
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from proxy.ledger.protocol import Swept
+from proxy.ledger.records import Swept
 from proxy.ledger.redis.answers import budget_name
 from proxy.ledger.redis.asking import Asker
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from proxy.domain.errors import ReservationNotFound
-from proxy.ledger.protocol import BudgetLine, Declared
+from proxy.ledger.records import BudgetLine, Declared
 from proxy.ledger.redis.asking import Asker
 from proxy.ledger.redis.layout import (
     is_for,

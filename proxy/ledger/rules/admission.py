@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from proxy.domain.errors import BudgetRefused, Reason, Shortage
 from proxy.domain.money import INT64_MAX, Unit
-from proxy.ledger.protocol import Balance, BudgetStatus, Rung, Span
+from proxy.ledger.records import Balance, BudgetStatus, Rung, Span
 
 NOTHING: Final[Mapping[Unit, int]] = MappingProxyType({})
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.money import INT64_MAX
 from proxy.ledger.journal import Amounts
-from proxy.ledger.protocol import Balance, FundOperation
+from proxy.ledger.records import Balance, FundOperation
 from proxy.ledger.rules.admission import shortage, stopped
 
 

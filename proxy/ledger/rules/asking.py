@@ -5,7 +5,7 @@ from typing import Final
 
 from proxy.domain.money import INT64_MAX, Unit
 from proxy.domain.scope import Scope
-from proxy.ledger.protocol import BudgetLine, BudgetName, ReserveRequest, Span
+from proxy.ledger.records import BudgetLine, BudgetName, ReserveRequest, Span
 from proxy.ledger.rules.posting import check_amount
 
 _LEASE_MS_MAX: Final = 86_400_000

@@ -3,7 +3,7 @@
 from proxy.domain.errors import AmountOutOfRange
 from proxy.domain.money import INT64_MAX, INT64_MIN
 from proxy.ledger.journal import Amounts
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 
 
 def post(balance: Balance, change: Amounts) -> Balance:

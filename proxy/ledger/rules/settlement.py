@@ -11,7 +11,7 @@ from proxy.domain.errors import CommitRejected, Reason
 from proxy.domain.money import INT64_MAX, Unit
 from proxy.domain.reservation import Overage
 from proxy.ledger.journal import Amounts
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 from proxy.ledger.rules.posting import post
 
 _WindowT = TypeVar("_WindowT", bound=Hashable)

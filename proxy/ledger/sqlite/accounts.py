@@ -18,7 +18,7 @@ from proxy.domain.money import Unit
 from proxy.domain.period import parse_period, window_at
 from proxy.domain.scope import Scope
 from proxy.ledger import rules
-from proxy.ledger.protocol import Balance, BudgetLine, BudgetStatus
+from proxy.ledger.records import Balance, BudgetLine, BudgetStatus
 from proxy.ledger.rules import Opening
 from proxy.ledger.sqlite import templates
 

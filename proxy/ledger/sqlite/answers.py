@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy.domain.money import Unit
-from proxy.ledger.protocol import Balance, BudgetStatus
+from proxy.ledger.records import Balance, BudgetStatus
 from proxy.ledger.sqlite.accounts import Account, Accounts
 
 _encode: Final = msgspec.json.Encoder().encode

@@ -14,7 +14,7 @@ from proxy.domain.scope import Scope
 from proxy.ledger.audit import Audit
 from proxy.ledger.journal import Entry
 from proxy.ledger.pace import Pace
-from proxy.ledger.protocol import (
+from proxy.ledger.records import (
     Applied,
     Balance,
     BudgetLine,

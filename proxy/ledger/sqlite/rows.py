@@ -10,7 +10,7 @@ import msgspec
 from proxy.domain.reservation import OnExpiry, State
 from proxy.domain.scope import Scope, budget_scopes, derive
 from proxy.domain.subject import RUN, Subject
-from proxy.ledger.protocol import Event, Reservation, ReserveRequest, Settlement
+from proxy.ledger.records import Event, Reservation, ReserveRequest, Settlement
 from proxy.ledger.rules import Granted
 from proxy.ledger.sqlite.holds import not_found, read_amounts, written, written_if_any
 from proxy.ledger.sqlite.transaction import About, Transaction

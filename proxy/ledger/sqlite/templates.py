@@ -7,7 +7,7 @@ from typing import Any, Final
 from proxy.domain.money import Unit
 from proxy.domain.period import parse_period
 from proxy.domain.scope import Scope, ScopePattern
-from proxy.ledger.protocol import BudgetLine, BudgetStatus
+from proxy.ledger.records import BudgetLine, BudgetStatus
 
 CLEAR: Final = "DELETE FROM templates"
 INSERT: Final = "INSERT INTO templates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -10,7 +10,7 @@ import msgspec
 from proxy.domain.scope import Scope
 from proxy.ledger import rules
 from proxy.ledger.journal import Amounts, Kind
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 from proxy.ledger.rules import Opening
 from proxy.ledger.sqlite.accounts import Account, Accounts, Undo, put_back
 

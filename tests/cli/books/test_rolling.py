@@ -13,7 +13,8 @@ from proxy.domain.money import Unit
 from proxy.domain.period import Period, Step
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Amounts, Entry, Kind, Posting, WindowName
-from proxy.ledger.protocol import Balance, Books, BudgetStatus
+from proxy.ledger.protocol import Books
+from proxy.ledger.records import Balance, BudgetStatus
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000

@@ -16,7 +16,7 @@ from proxy.domain.money import Unit
 from proxy.domain.period import Period
 from proxy.domain.scope import parse_pattern
 from proxy.domain.subject import Subject
-from proxy.ledger.protocol import BudgetLine, ReserveRequest, Span
+from proxy.ledger.records import BudgetLine, ReserveRequest, Span
 from proxy.ledger.sqlite.ledger import SqliteLedger
 
 STEPS = (Decision.ALLOW, Decision.ALLOW_WITH_CAPS, Decision.DENY)

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
-from proxy.ledger.protocol import BudgetStatus
+from proxy.ledger.records import BudgetStatus
 from simulator.behaviour import Behaviour
 from simulator.server import Simulator
 from tests.e2e.degrade.calls import (

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from proxy.domain.reservation import State
-from proxy.ledger.protocol import Reservation
+from proxy.ledger.records import Reservation
 from simulator.behaviour import Behaviour
 from simulator.bill import BillLine
 from tests.e2e.stack import Stack, held, paid

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.domain.errors import Reason
 from proxy.domain.money import MICROCENTS_PER_USD
-from proxy.ledger.protocol import FundOperation
+from proxy.ledger.records import FundOperation
 from simulator.behaviour import Behaviour
 from simulator.server import Simulator
 from tests.e2e.hostile.outcomes import Mode, body_of, run

@@ -18,7 +18,7 @@ from proxy.gateway.outbox.outbox import Outbox
 from proxy.gateway.outbox.record import Record, Settle
 from proxy.gateway.outbox.shelf import Shelf
 from proxy.gateway.runtime.tasks import TaskSet
-from proxy.ledger.protocol import Settlement
+from proxy.ledger.records import Settlement
 from tests.e2e.stack import ListLog
 from tests.simulation.rig.virtual import VirtualLoop, VirtualTime
 

@@ -12,7 +12,7 @@ from proxy.gateway.denials import Denials
 from proxy.gateway.reserve import HoldRules, Reserver
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Patience, Queue
-from proxy.ledger.protocol import Grant, ReserveRequest, Span
+from proxy.ledger.records import Grant, ReserveRequest, Span
 from proxy.observe.metrics import Metrics
 from tests.e2e.stack import ListLog
 from tests.gateway.queue.world import TENANT, TOKENS, USD

@@ -9,7 +9,7 @@ from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.scope import Scope
 from proxy.gateway.runtime.door import ClientGone
 from proxy.gateway.runtime.queue import SHORTEST_PAUSE_MS, Patience
-from proxy.ledger.protocol import Grant
+from proxy.ledger.records import Grant
 from tests.gateway.queue.world import RETRY_AFTER_MS, TENANT, TOKENS, USD, Budget, Call, Run, World
 
 A, B = Scope(f"{TENANT}/agent:a"), Scope(f"{TENANT}/agent:b")

@@ -18,7 +18,7 @@ from proxy.domain.scope import Scope, budget_scopes
 from proxy.domain.subject import Subject
 from proxy.gateway.runtime.door import ClientGone
 from proxy.gateway.runtime.queue import SHORTEST_PAUSE_MS, Patience, Queue
-from proxy.ledger.protocol import Grant, ReserveRequest, Span
+from proxy.ledger.records import Grant, ReserveRequest, Span
 from tests.ledger.rules.balances import balance
 from tests.simulation.rig.virtual import VirtualLoop, VirtualTime, rest
 

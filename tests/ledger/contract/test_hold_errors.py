@@ -15,7 +15,7 @@ from proxy.domain.errors import (
     ReservationNotFound,
 )
 from proxy.domain.reservation import OnExpiry, Overage
-from proxy.ledger.protocol import ReserveRequest
+from proxy.ledger.records import ReserveRequest
 from tests.ledger.builders import BOT, DEV, ask, declare, line, usd
 from tests.ledger.harness import SECOND_MS, Harness, Home
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from proxy.domain.errors import BudgetRefused, IdempotencyMismatch, ReservationFinalized
 from proxy.domain.reservation import State
 from proxy.domain.subject import Subject
-from proxy.ledger.protocol import ReserveRequest
+from proxy.ledger.records import ReserveRequest
 from tests.ledger.builders import (
     BOT,
     DEV,

@@ -11,7 +11,7 @@ from proxy.domain.errors import (
 )
 from proxy.domain.reservation import OnExpiry, Overage, State
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import Swept
+from proxy.ledger.records import Swept
 from tests.ledger.builders import (
     BOT,
     CLI,

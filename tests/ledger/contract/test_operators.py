@@ -14,7 +14,7 @@ from proxy.domain.reservation import OPEN
 from proxy.domain.scope import Scope
 from proxy.domain.subject import Subject
 from proxy.ledger.journal import Kind, replay
-from proxy.ledger.protocol import BudgetStatus
+from proxy.ledger.records import BudgetStatus
 from tests.ledger.builders import (
     BOT,
     CLI,

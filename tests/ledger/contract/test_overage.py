@@ -6,7 +6,7 @@ from proxy.domain.errors import BudgetRefused, CommitRejected, Reason
 from proxy.domain.period import Period
 from proxy.domain.reservation import OnExpiry, Overage
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import Balance, Settlement
+from proxy.ledger.records import Balance, Settlement
 from tests.ledger.builders import (
     BOT,
     CLI,

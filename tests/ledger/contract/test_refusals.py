@@ -16,7 +16,7 @@ from proxy.domain.period import Period
 from proxy.domain.reservation import Overage
 from proxy.domain.scope import Scope
 from proxy.domain.subject import Subject
-from proxy.ledger.protocol import BudgetStatus, ReserveRequest, Rung
+from proxy.ledger.records import BudgetStatus, ReserveRequest, Rung
 from tests.ledger.builders import (
     BOT,
     DEV,

@@ -9,7 +9,7 @@ from proxy.domain.money import INT64_MAX
 from proxy.domain.period import Period, Step
 from proxy.domain.reservation import OPEN
 from proxy.domain.subject import Subject
-from proxy.ledger.protocol import FundOperation, Grant
+from proxy.ledger.records import FundOperation, Grant
 from tests.ledger.builders import (
     CLI,
     DEV,

@@ -8,7 +8,7 @@ from proxy.domain.errors import BudgetRefused, LedgerError, Refused, Reservation
 from proxy.domain.reservation import State
 from proxy.ledger.audit import Head
 from proxy.ledger.journal import Amounts, Entry, Kind, WindowName, replay
-from proxy.ledger.protocol import Applied, Balance, Grant, Reservation, Swept
+from proxy.ledger.records import Applied, Balance, Grant, Reservation, Swept
 from proxy.ledger.seal import check_head
 from tests.ledger.harness import NOON_MS, Backend, Harness
 from tests.ledger.machine.operations import Declare, Fund, Held, OnHold, Operation

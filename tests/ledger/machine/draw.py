@@ -12,7 +12,7 @@ from proxy.domain.period import Step as PeriodStep
 from proxy.domain.reservation import OPEN, OnExpiry, Overage
 from proxy.domain.scope import budget_scopes
 from proxy.domain.subject import Subject
-from proxy.ledger.protocol import (
+from proxy.ledger.records import (
     BudgetLine,
     BudgetName,
     BudgetStatus,

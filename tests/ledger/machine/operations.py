@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from proxy.domain.money import Unit
 from proxy.domain.scope import Scope
-from proxy.ledger.protocol import (
+from proxy.ledger.records import (
     BudgetLine,
     BudgetName,
     BudgetStatus,

@@ -13,7 +13,7 @@ from proxy.domain.period import Period
 from proxy.domain.scope import Scope, ScopePattern
 from proxy.ledger import rules
 from proxy.ledger.journal import Amounts, Kind
-from proxy.ledger.protocol import (
+from proxy.ledger.records import (
     Balance,
     BudgetLine,
     BudgetName,

@@ -16,7 +16,7 @@ from proxy.domain.money import Unit
 from proxy.domain.reservation import OnExpiry, State
 from proxy.ledger import rules
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import Settlement, Swept
+from proxy.ledger.records import Settlement, Swept
 from tests.ledger.model.holds import Holds, about
 from tests.ledger.model.values import Hold, WindowId
 from tests.ledger.model.windows import About

@@ -20,7 +20,7 @@ from proxy.domain.scope import budget_scopes, derive
 from proxy.domain.subject import Subject
 from proxy.ledger import rules
 from proxy.ledger.journal import Amounts, Kind
-from proxy.ledger.protocol import (
+from proxy.ledger.records import (
     Applied,
     BudgetName,
     Event,

@@ -14,7 +14,7 @@ from proxy.ledger import rules
 from proxy.ledger.audit import Audit, Difference
 from proxy.ledger.journal import Amounts, Entry, WindowName, replay
 from proxy.ledger.pace import Pace
-from proxy.ledger.protocol import (
+from proxy.ledger.records import (
     Applied,
     Balance,
     BudgetLine,

@@ -8,7 +8,7 @@ from proxy.domain.money import Unit
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope, ScopePattern, derive
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import (
+from proxy.ledger.records import (
     Balance,
     BudgetLine,
     BudgetName,

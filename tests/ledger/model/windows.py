@@ -10,7 +10,7 @@ from proxy.domain.period import Period, Step, window_at
 from proxy.domain.scope import Scope, ScopePattern
 from proxy.ledger import rules
 from proxy.ledger.journal import Amounts, Entry, Kind, Posting, WindowName
-from proxy.ledger.protocol import Balance, BudgetLine, BudgetName
+from proxy.ledger.records import Balance, BudgetLine, BudgetName
 from tests.ledger.model.values import Budget, Window, WindowId
 
 Change = tuple[WindowId, Amounts]

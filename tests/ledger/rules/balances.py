@@ -3,7 +3,7 @@
 from proxy.domain.money import Unit
 from proxy.domain.period import Period
 from proxy.domain.scope import Scope
-from proxy.ledger.protocol import Balance, BudgetStatus
+from proxy.ledger.records import Balance, BudgetStatus
 
 
 def balance(

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.money import Unit
 from proxy.domain.scope import Scope
-from proxy.ledger.protocol import Balance, BudgetStatus, Rung
+from proxy.ledger.records import Balance, BudgetStatus, Rung
 from proxy.ledger.rules import Granted, grant
 from tests.ledger.builders import POINTS, TOKENS, USD, in_full, rung, usd
 from tests.ledger.rules.balances import balance

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.money import INT64_MAX
 from proxy.ledger.journal import Amounts
-from proxy.ledger.protocol import Balance, BudgetStatus, FundOperation
+from proxy.ledger.records import Balance, BudgetStatus, FundOperation
 from proxy.ledger.rules import adjust, fund, open_window, post, roll
 from tests.ledger.rules.balances import balance
 

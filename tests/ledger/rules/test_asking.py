@@ -6,7 +6,7 @@ from proxy.domain.errors import AmountOutOfRange
 from proxy.domain.money import INT64_MAX
 from proxy.domain.period import Period
 from proxy.domain.scope import ScopePattern
-from proxy.ledger.protocol import BudgetLine, BudgetName, ReserveRequest, Rung, Span
+from proxy.ledger.records import BudgetLine, BudgetName, ReserveRequest, Rung, Span
 from proxy.ledger.rules import check_extension, check_request, lines_by_name
 from tests.ledger.builders import BOT, DEV, POINTS, TOKENS, USD, ask, in_full, line, rung
 from tests.ledger.harness import DAY_MS

@@ -6,7 +6,7 @@ from msgspec.structs import asdict
 from proxy.domain.errors import AmountOutOfRange
 from proxy.domain.money import INT64_MAX, INT64_MIN
 from proxy.ledger.journal import Amounts
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 from proxy.ledger.rules import check_amount, post
 from tests.ledger.rules.balances import balance
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from proxy.domain.errors import CommitRejected, Reason
 from proxy.domain.reservation import Overage
 from proxy.ledger.journal import Amounts
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 from proxy.ledger.rules import (
     RELIEF,
     Arrear,

@@ -14,7 +14,7 @@ from proxy.domain.period import Period, Step
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Entry
-from proxy.ledger.protocol import Balance, BudgetStatus, FundOperation, Reservation
+from proxy.ledger.records import Balance, BudgetStatus, FundOperation, Reservation
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.builders import (
     BOT,

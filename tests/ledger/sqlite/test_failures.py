@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.domain.errors import LedgerError, LedgerUnavailable
-from proxy.ledger.protocol import ReserveRequest
+from proxy.ledger.records import ReserveRequest
 from proxy.ledger.sqlite.file import failures, schema
 from proxy.ledger.sqlite.file.connection import Connect, connect
 from proxy.ledger.sqlite.ledger import SqliteLedger

@@ -9,7 +9,7 @@ import pytest
 from proxy.domain.errors import AmountOutOfRange, BudgetRefused, LedgerUnavailable, Reason
 from proxy.domain.money import INT64_MAX
 from proxy.domain.period import Period
-from proxy.ledger.protocol import Grant, ReserveRequest
+from proxy.ledger.records import Grant, ReserveRequest
 from tests.ledger.builders import (
     BOT,
     CLI,

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from proxy.domain.errors import LedgerUnavailable
-from proxy.ledger.protocol import Grant
+from proxy.ledger.records import Grant
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.builders import DEV, USD, ask, balance_of, declare, line
 from tests.ledger.harness import SqliteHarness, scratch

@@ -1,7 +1,7 @@
 """`settle.uncertain: hold`: only people end what nobody knows."""
 
 from proxy.domain.reservation import State
-from proxy.ledger.protocol import Swept
+from proxy.ledger.records import Swept
 from tests.ledger.builders import DEV, declare, hold, line
 from tests.ledger.harness import HOUR_MS, SqliteHarness, scratch
 

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.domain.money import INT64_MAX
 from proxy.domain.period import Period, Step
-from proxy.ledger.protocol import FundOperation
+from proxy.ledger.records import FundOperation
 from tests.ledger.builders import BOT, DEV, declare, fund, hold, line, spend
 from tests.ledger.harness import HOUR_MS, SqliteHarness
 

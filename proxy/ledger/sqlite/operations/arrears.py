@@ -13,7 +13,7 @@ from typing import Final
 from proxy.domain.money import Unit
 from proxy.ledger import rules
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import Balance
+from proxy.ledger.records import Balance
 from proxy.ledger.rules import Arrear
 from proxy.ledger.sqlite import holds
 from proxy.ledger.sqlite.accounts import Account

@@ -7,7 +7,7 @@ from proxy.domain.money import Unit
 from proxy.domain.scope import Scope
 from proxy.ledger import rules
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import Balance, BudgetName, BudgetStatus, FundOperation
+from proxy.ledger.records import Balance, BudgetName, BudgetStatus, FundOperation
 from proxy.ledger.sqlite import answers, holds
 from proxy.ledger.sqlite.accounts import Account
 from proxy.ledger.sqlite.operations import arrears

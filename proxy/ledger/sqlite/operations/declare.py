@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from proxy.ledger import rules
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import BudgetLine, BudgetName, BudgetStatus, Declared
+from proxy.ledger.records import BudgetLine, BudgetName, BudgetStatus, Declared
 from proxy.ledger.sqlite import templates
 from proxy.ledger.sqlite.accounts import Account
 from proxy.ledger.sqlite.operations import arrears

@@ -8,7 +8,7 @@ from proxy.domain.reservation import State
 from proxy.domain.scope import Scope, budget_scopes, derive
 from proxy.ledger import rules
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import Applied, Event, Settlement, Span
+from proxy.ledger.records import Applied, Event, Settlement, Span
 from proxy.ledger.sqlite import holds, rows
 from proxy.ledger.sqlite.accounts import Account
 from proxy.ledger.sqlite.operations import arrears

@@ -16,7 +16,7 @@ from proxy.domain.reservation import State
 from proxy.domain.scope import Scope, budget_scopes, derive
 from proxy.ledger import rules
 from proxy.ledger.journal import Amounts, Kind
-from proxy.ledger.protocol import Grant, Lease, ReserveRequest, Span
+from proxy.ledger.records import Grant, Lease, ReserveRequest, Span
 from proxy.ledger.rules import Granted
 from proxy.ledger.sqlite import answers, holds, rows
 from proxy.ledger.sqlite.accounts import Account

@@ -12,7 +12,7 @@ from proxy.domain.period import parse_period
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Amounts, Entry, Kind, Posting, UnreadableEntry, WindowName
-from proxy.ledger.protocol import Balance, Reservation
+from proxy.ledger.records import Balance, Reservation
 from proxy.ledger.sqlite import rows
 from proxy.ledger.sqlite.operations import arrears
 from proxy.ledger.sqlite.transaction import Transaction

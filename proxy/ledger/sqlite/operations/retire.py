@@ -6,7 +6,7 @@ from proxy.domain.money import Unit
 from proxy.domain.period import parse_period
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Amounts, Kind
-from proxy.ledger.protocol import BudgetName
+from proxy.ledger.records import BudgetName
 from proxy.ledger.sqlite.transaction import Transaction, about_budgets
 
 _DUE: Final = (

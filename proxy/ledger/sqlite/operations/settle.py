@@ -14,7 +14,7 @@ from proxy.domain.money import Unit
 from proxy.domain.reservation import OnExpiry, State
 from proxy.ledger import rules
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import Settlement
+from proxy.ledger.records import Settlement
 from proxy.ledger.sqlite import answers, holds
 from proxy.ledger.sqlite.accounts import Account
 from proxy.ledger.sqlite.holds import Hold

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from proxy.domain.reservation import OnExpiry, State
 from proxy.ledger import rules
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import Swept
+from proxy.ledger.records import Swept
 from proxy.ledger.sqlite import holds
 from proxy.ledger.sqlite.holds import Hold
 from proxy.ledger.sqlite.operations import arrears

@@ -6,7 +6,7 @@ from proxy.domain.errors import AmountOutOfRange, BudgetRefused
 from proxy.domain.period import Period
 from proxy.domain.scope import ScopePattern
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import BudgetLine, BudgetStatus, Declared
+from proxy.ledger.records import BudgetLine, BudgetStatus, Declared
 from tests.ledger.builders import (
     BOT,
     CLI,

@@ -9,7 +9,7 @@ from proxy.domain.money import INT64_MAX
 from proxy.domain.period import Period
 from proxy.domain.reservation import Overage
 from proxy.ledger.journal import Amounts, Kind
-from proxy.ledger.protocol import BudgetName, BudgetStatus, FundOperation
+from proxy.ledger.records import BudgetName, BudgetStatus, FundOperation
 from tests.ledger.builders import (
     BOT,
     DEV,

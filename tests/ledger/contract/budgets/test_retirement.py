@@ -6,7 +6,7 @@ from proxy.domain.errors import BudgetRefused, Reason, Refused
 from proxy.domain.period import Period, Step
 from proxy.domain.reservation import Overage
 from proxy.ledger.journal import Amounts, Kind, replay
-from proxy.ledger.protocol import BudgetName, BudgetStatus, Swept
+from proxy.ledger.records import BudgetName, BudgetStatus, Swept
 from tests.ledger.builders import (
     BOT,
     CLI,

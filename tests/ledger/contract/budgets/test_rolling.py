@@ -6,7 +6,7 @@ from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.period import Period, Step
 from proxy.domain.reservation import Overage
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import Balance, FundOperation
+from proxy.ledger.records import Balance, FundOperation
 from tests.ledger.builders import (
     BOT,
     DEV,

@@ -7,7 +7,7 @@ import pytest
 from proxy.domain.errors import BudgetRefused, Reason, Refused
 from proxy.domain.period import Period
 from proxy.domain.subject import Subject
-from proxy.ledger.protocol import BudgetStatus, Grant
+from proxy.ledger.records import BudgetStatus, Grant
 from tests.ledger.builders import (
     BOT,
     CLI,

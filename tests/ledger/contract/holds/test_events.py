@@ -18,7 +18,7 @@ from proxy.domain.period import Period
 from proxy.domain.reservation import Overage, State
 from proxy.domain.subject import Subject
 from proxy.ledger.journal import Amounts, Kind
-from proxy.ledger.protocol import BudgetStatus
+from proxy.ledger.records import BudgetStatus
 from tests.ledger.builders import (
     BOT,
     DEV,

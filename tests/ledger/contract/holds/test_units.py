@@ -18,7 +18,7 @@ from proxy.domain.period import Period
 from proxy.domain.reservation import OnExpiry, Overage, State
 from proxy.domain.subject import Subject
 from proxy.ledger.journal import Kind
-from proxy.ledger.protocol import BudgetStatus, Grant, Span
+from proxy.ledger.records import BudgetStatus, Grant, Span
 from tests.ledger.builders import (
     BOT,
     DEV,
