@@ -98,7 +98,7 @@ async def _read_windows(asker: Asker, tenant: str) -> dict[int, _Window]:
     windows = {}
     async for seq, found in _pages(asker, tenant, "windows"):
         for record in found:
-            windows[record["number"]] = _window(record, seq)
+            windows[int(record["number"])] = _window(record, seq)
     return windows
 
 
@@ -136,7 +136,7 @@ def _count(rows: _Rows, row: Any, windows: dict[int, _Window]) -> None:
     held = amounts if is_uncertain or state == "ACTIVE" else {}
     charged = answers.amounts(stands.get("charged") or {})
     uncovered = answers.amounts(stands["uncovered"])
-    for number in row["windows"][1::2]:
+    for number in map(int, row["windows"][1::2]):
         if number in windows:
             unit = windows[number].unit
             rows.held[number] = rows.held[number].plus(

@@ -9,7 +9,7 @@ local function read_windows(cursor)
   local windows, fields = {}, {}
   for place = 1, #reply[2], 2 do
     local record = cmsgpack.unpack(reply[2][place + 1])
-    record.number = tonumber(string.sub(reply[2][place], 3))
+    record.number = string.sub(reply[2][place], 3)
     windows[#windows + 1] = record
     fields[#fields + 1] = 'b:' .. record.budget
     fields[#fields + 1] = 'buckets:' .. record.number

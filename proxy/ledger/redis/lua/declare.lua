@@ -46,14 +46,14 @@ local function lines_by_kind()
 end
 
 -- The line that governs a budget: its own, else that of a template; and the template's pattern.
-local function governing(name, lines)
-  local own = lines[kind_of(name.scope, name.order)]
+local function governing(terms, lines)
+  local own = lines[kind_of(terms.scope, terms.order)]
   if own then
     return own, nil
   end
-  local candidates = request.templates[budgets.level(name.scope)] or {}
-  for _, line in ipairs(templates.governing(candidates, name.scope)) do
-    if line.order == name.order then
+  local candidates = request.templates[budgets.level(terms.scope)] or {}
+  for _, line in ipairs(templates.governing(candidates, terms.scope)) do
+    if line.order == terms.order then
       return line, line.pattern
     end
   end
@@ -110,16 +110,18 @@ local function redeclare(name, line, template)
 end
 
 local function follow(lines)
-  local known = {}
+  local known, numbers = {}, {}
   local names = budgets.every()
-  local terms = budgets.terms(names)
   for place, name in ipairs(names) do
-    known[kind_of(name.scope, name.order)] = true
-    local line, template = governing(name, lines)
+    numbers[place] = name.budget
+  end
+  for place, terms in ipairs(budgets.terms(numbers)) do
+    known[kind_of(terms.scope, terms.order)] = true
+    local line, template = governing(terms, lines)
     if not line then
-      undeclare(name, terms[place])
-    elseif not is_as_declared(terms[place], line, template) then
-      redeclare(name, line, template)
+      undeclare(names[place], terms)
+    elseif not is_as_declared(terms, line, template) then
+      redeclare(names[place], line, template)
     end
   end
   for _, line in ipairs(request.lines) do

@@ -116,7 +116,7 @@ local function find_idle()
   swept.is_done = swept.is_done and #numbers < IDLE_MAX
   local found = {}
   for _, text in ipairs(numbers) do
-    local account = budgets.latest_of(tonumber(text))
+    local account = budgets.latest_of(text)
     if not budgets.is_watched(account.terms) then
       books.later('ZREM', books.key('idle'), text)
     else

@@ -35,7 +35,8 @@ end
 
 local function find_name()
   for _, name in ipairs((budgets.names({request.scope}, {[request.unit] = true}))) do
-    if name.order == request.order then
+    local terms = name.line or budgets.terms({name.budget})[1]
+    if terms.period == request.period then
       return name
     end
   end
@@ -43,7 +44,8 @@ local function find_name()
 end
 
 local function fund()
-  local key = books.key('f:' .. request.scope .. ' ' .. request.order .. ' ' .. request.key)
+  local budget = table.concat({request.scope, request.unit, request.period}, ' ')
+  local key = books.key('f:' .. budget .. ' ' .. request.key)
   local first, beside = first_answer(key)
   if first then
     return first, beside

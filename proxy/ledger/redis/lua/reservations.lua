@@ -1,3 +1,4 @@
+-- include: lib/lazily.lua
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua

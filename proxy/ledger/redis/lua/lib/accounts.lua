@@ -3,13 +3,18 @@
 --
 -- An account is one window of one budget: its amounts (as in lib/amount.lua) by name, `record`,
 -- what the hash keeps of the window, and `terms`, what it keeps of the budget.
-local accounts = {by_number = {}, terms = {}, touched = {}}
+local accounts = {
+  AMOUNTS = {'allocated', 'reserved', 'spent', 'debt', 'uncertain', 'uncovered'},
+  by_number = {},
+  terms = {},
+  touched = {},
+}
 
 -- Told of every change that is posted; lib/rolling.lua listens.
 function accounts.on_change() end
 
 do
-  local AMOUNTS = {'allocated', 'reserved', 'spent', 'debt', 'uncertain', 'uncovered'}
+  local AMOUNTS = accounts.AMOUNTS
 
   function accounts.of(number, record, terms)
     return {
@@ -83,14 +88,6 @@ do
     return amount.read(account.terms.overdraft_limit)
   end
 
-  local function check_signs(account)
-    assert(not amount.is_negative(account.uncertain), 'a hold ends once')
-    assert(not amount.less(account.reserved, account.uncertain), 'a hold ends once')
-    assert(not amount.is_negative(account.spent), 'nothing is paid twice')
-    assert(not amount.is_negative(account.debt), 'nothing is paid twice')
-    assert(not amount.is_negative(account.uncovered), 'nothing is paid twice')
-  end
-
   -- What stays far away from int64's ends cannot sum up to them.
   local function is_far_from_the_ends(account)
     local most = 2000000000
@@ -103,7 +100,12 @@ do
   end
 
   local function check(account)
-    check_signs(account)
+    if account.uncertain[1] < 0 or amount.less(account.reserved, account.uncertain) then
+      error('a hold ends once')
+    end
+    if account.spent[1] < 0 or account.debt[1] < 0 or account.uncovered[1] < 0 then
+      error('nothing is paid twice')
+    end
     if is_far_from_the_ends(account) then
       return
     end
@@ -135,13 +137,6 @@ do
     check(account)
   end
 
-  -- What a window's spent and debt have beyond what its holds were charged.
-  local function carry(account, change)
-    local carried = amount.read(account.record.carried)
-    carried = amount.plus(carried, change.spent or amount.ZERO)
-    account.record.carried = amount.kept(amount.plus(carried, change.debt or amount.ZERO))
-  end
-
   local function written(change)
     if not change.text then
       local parts = {}
@@ -153,8 +148,59 @@ do
     return change.text
   end
 
+  -- Add a change; the answer is the posting as entries of the journal keep it.
+  local function post(account, change)
+    add(account, change)
+    accounts.on_change(account, change)
+    account.record.used_ms = books.now_ms
+    accounts.touched[account.number] = account
+    if account.terms.window ~= account.number then
+      account.terms.used_ms = books.now_ms
+      accounts.note_past(account)
+    end
+    return '[' .. account.number .. ',' .. written(change) .. ']'
+  end
+
+  -- One entry that changes these accounts, each by the change at its place. Entries that are
+  -- about no hold move what the windows' holds do not account for.
+  function accounts.enter(kind, changed, changes, about, actor)
+    local postings = {}
+    for place, account in ipairs(changed) do
+      postings[place] = post(account, changes[place])
+      if not about.id then
+        accounts.carry(account, changes[place])
+      end
+    end
+    books.enter(kind, about, postings, actor)
+  end
+
+  -- The same change for all accounts of a unit.
+  function accounts.enter_by_unit(kind, changed, changes_by_unit, about, actor)
+    local changes = {}
+    for place, account in ipairs(changed) do
+      changes[place] = changes_by_unit[account.unit]
+    end
+    accounts.enter(kind, changed, changes, about, actor)
+  end
+
+  books.at_end(function()
+    for number, account in pairs(accounts.touched) do
+      books.write('w:' .. number, account.record)
+    end
+  end)
+end
+
+-- What is about terms, windows that are over, and changes that no hold made.
+lazily(accounts, function()
   function accounts.write_terms(account)
     books.write('b:' .. account.budget, account.terms)
+  end
+
+  -- What a window's spent and debt have beyond what its holds were charged.
+  function accounts.carry(account, change)
+    local carried = amount.read(account.record.carried)
+    carried = amount.plus(carried, change.spent or amount.ZERO)
+    account.record.carried = amount.kept(amount.plus(carried, change.debt or amount.ZERO))
   end
 
   function accounts.owes(account)
@@ -183,52 +229,11 @@ do
 
   -- Whether a change changes anything.
   function accounts.moves(change)
-    for _, name in ipairs(AMOUNTS) do
+    for _, name in ipairs(accounts.AMOUNTS) do
       if change[name] and not amount.is_zero(change[name]) then
         return true
       end
     end
     return change.over_limit ~= nil
   end
-
-  -- Add a change; the answer is the posting as entries of the journal keep it.
-  local function post(account, change)
-    add(account, change)
-    accounts.on_change(account, change)
-    account.record.used_ms = books.now_ms
-    accounts.touched[account.number] = account
-    if account.terms.window ~= account.number then
-      account.terms.used_ms = books.now_ms
-      accounts.note_past(account)
-    end
-    return '[' .. account.number .. ',' .. written(change) .. ']'
-  end
-
-  -- One entry that changes these accounts, each by the change at its place. Entries that are
-  -- about no hold move what the windows' holds do not account for.
-  function accounts.enter(kind, changed, changes, about, actor)
-    local postings = {}
-    for place, account in ipairs(changed) do
-      postings[place] = post(account, changes[place])
-      if not about.id then
-        carry(account, changes[place])
-      end
-    end
-    books.enter(kind, about, postings, actor)
-  end
-
-  -- The same change for all accounts of a unit.
-  function accounts.enter_by_unit(kind, changed, changes_by_unit, about, actor)
-    local changes = {}
-    for place, account in ipairs(changed) do
-      changes[place] = changes_by_unit[account.unit]
-    end
-    accounts.enter(kind, changed, changes, about, actor)
-  end
-
-  books.at_end(function()
-    for number, account in pairs(accounts.touched) do
-      books.write('w:' .. number, account.record)
-    end
-  end)
-end
+end)

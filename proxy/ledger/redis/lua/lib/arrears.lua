@@ -9,7 +9,7 @@ local arrears = lazily({}, function(arrears)
   local LOOK_AT_MAX = 100
 
   local function member(number, hold)
-    return string.format('%.0f:%016.0f:%s', number, hold.made.number, hold.id)
+    return string.format('%s:%016.0f:%s', number, hold.made.number, hold.id)
   end
 
   -- The windows of a hold in one unit whose budgets are still there.
@@ -39,8 +39,8 @@ local arrears = lazily({}, function(arrears)
     local found, ids = {}, {}
     for _, account in ipairs(roomy) do
       if amount.is_positive(account.uncovered) then
-        local start = string.format('[%.0f:', account.number)
-        local stop = string.format('(%.0f;', account.number)
+        local start = '[' .. account.number .. ':'
+        local stop = '(' .. account.number .. ';'
         local set = books.key('arrears')
         local members = redis.call('ZRANGEBYLEX', set, start, stop, 'LIMIT', 0, LOOK_AT_MAX)
         for _, each in ipairs(members) do

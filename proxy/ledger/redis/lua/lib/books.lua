@@ -96,9 +96,10 @@ function books.later(...)
   books.commands[#books.commands + 1] = {...}
 end
 
+-- Numbers are kept as text: they stand in names of fields, and making text of one takes long.
 function books.next_number()
   books.head.numbers = books.head.numbers + 1
-  return books.head.numbers
+  return string.format('%.0f', books.head.numbers)
 end
 
 -- An entry of the journal. `about` says whose it is: scope, and id, trace and price of a hold.

@@ -1,22 +1,11 @@
 -- Which budgets the scopes of a subject have, made or not. The hash keeps of a scope
---   of       its budgets, flat and in their order: budget, window, unit, order
+--   of       its budgets, flat and in their order: budget, window, unit
 --   known    the version of the templates that it was matched against
 --   absent   the lines of templates that govern it and have made no budget there yet
 -- lib/making.lua is the rest of it.
-local budgets = {changed = {}, first_made = false, STRIDE = 4}
+local budgets = {changed = {}, first_made = false, STRIDE = 3}
 
 do
-  -- Byte by byte: how Lua compares text depends on where the server runs.
-  function budgets.precedes(one, other)
-    for place = 1, math.min(#one, #other) do
-      local a, b = string.byte(one, place), string.byte(other, place)
-      if a ~= b then
-        return a < b
-      end
-    end
-    return #one < #other
-  end
-
   -- The level that a scope or a pattern ends with.
   function budgets.level(path)
     return string.match(path, '([^/:]*):[^/:]*$')
@@ -54,30 +43,9 @@ do
           budget = of[place],
           window = of[place + 1],
           unit = of[place + 2],
-          order = of[place + 3],
         }
       end
     end
-  end
-
-  -- Those of one scope among them, in their order.
-  local function with_absent(made, scope, standing, units)
-    local names = made
-    for _, line in ipairs(standing.absent) do
-      if units[line.unit] then
-        names[#names + 1] = {
-          scope = scope,
-          standing = standing,
-          unit = line.unit,
-          order = line.order,
-          line = line,
-        }
-      end
-    end
-    table.sort(names, function(one, other)
-      return budgets.precedes(one.order, other.order)
-    end)
-    return names
   end
 
   -- The names of the budgets of these scopes in these units, in the order in which they are
@@ -91,9 +59,7 @@ do
       if standing.absent then
         local own = {}
         add_made(own, scope, standing, units)
-        for _, name in ipairs(with_absent(own, scope, standing, units)) do
-          names[#names + 1] = name
-        end
+        budgets.add_with_absent(names, own, scope, standing, units)
       else
         add_made(names, scope, standing, units)
       end

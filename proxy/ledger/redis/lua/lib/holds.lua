@@ -12,6 +12,76 @@
 -- when they became so.
 local holds = {by_id = {}, changed = {}}
 do
+  function holds.texts(amounts)
+    local texts = {}
+    for unit, value in pairs(amounts) do
+      texts[unit] = amount.text(value)
+    end
+    return texts
+  end
+
+  -- A new row, for a request.
+  function holds.add(hold, request)
+    holds.by_id[hold.id] = hold
+    holds.set(hold, 'made', cmsgpack.pack(hold.made))
+    holds.set(hold, 'about', cmsgpack.pack({hold.scope, hold.trace_id, hold.price_version}))
+    holds.set(hold, 'key', request.key)
+    holds.set(hold, 'hash', request.payload_hash)
+    holds.set(hold, 'call', request.call)
+  end
+
+  -- Where the hold stands has changed.
+  function holds.change(hold)
+    holds.changed[hold.id] = hold
+  end
+
+  -- A field of the row has changed, and where the hold stands.
+  function holds.set(hold, field, value)
+    hold.fields = hold.fields or {}
+    hold.fields[#hold.fields + 1] = field
+    hold.fields[#hold.fields + 1] = value
+    holds.change(hold)
+  end
+
+  function holds.move_lease(hold, expires_ms)
+    hold.stands.expires_ms = expires_ms
+    holds.change(hold)
+    local lapses_ms = expires_ms + hold.made.grace_ms
+    books.later('ZADD', books.key('active'), string.format('%.0f', lapses_ms), hold.id)
+  end
+
+  function holds.left_ms(hold, expires_ms)
+    if hold.state ~= 'ACTIVE' then
+      return 0
+    end
+    return math.max(0, expires_ms - books.now_ms)
+  end
+
+  -- The clock has leaped, not the holders: each has one more lease. Beyond so many they get it
+  -- when they are next met.
+  function books.on_leap()
+    for _, id in ipairs(redis.call('ZRANGE', books.key('active'), 0, 999)) do
+      holds.find(id)
+    end
+  end
+
+  books.at_end(function()
+    for id, hold in pairs(holds.changed) do
+      local stands = hold.stands
+      stands.amounts = holds.texts(hold.amounts)
+      stands.charged = hold.charged and holds.texts(hold.charged)
+      stands.uncovered = holds.texts(hold.uncovered)
+      holds.set(hold, 'stands', cmsgpack.pack(stands))
+      holds.set(hold, 'state', hold.state)
+      books.later('HSET', books.row_key(id), unpack(hold.fields))
+      hold.fields = nil
+    end
+    holds.changed = {}
+  end)
+end
+
+-- Rows that are there already.
+lazily(holds, function()
   -- The units of amounts may be in any order; these tables have no nil.
   local function read_amounts(texts)
     local amounts = {}
@@ -19,14 +89,6 @@ do
       amounts[unit] = amount.read(text)
     end
     return amounts
-  end
-
-  function holds.texts(amounts)
-    local texts = {}
-    for unit, value in pairs(amounts) do
-      texts[unit] = amount.text(value)
-    end
-    return texts
   end
 
   function holds.copy(amounts)
@@ -91,41 +153,12 @@ do
     return hold
   end
 
-  -- A new row, for a request.
-  function holds.add(hold, request)
-    holds.by_id[hold.id] = hold
-    holds.set(hold, 'made', cmsgpack.pack(hold.made))
-    holds.set(hold, 'about', cmsgpack.pack({hold.scope, hold.trace_id, hold.price_version}))
-    holds.set(hold, 'key', request.key)
-    holds.set(hold, 'hash', request.payload_hash)
-    holds.set(hold, 'call', request.call)
-  end
-
-  -- Where the hold stands has changed.
-  function holds.change(hold)
-    holds.changed[hold.id] = hold
-  end
-
-  -- A field of the row has changed, and where the hold stands.
-  function holds.set(hold, field, value)
-    hold.fields = hold.fields or {}
-    hold.fields[#hold.fields + 1] = field
-    hold.fields[#hold.fields + 1] = value
-    holds.change(hold)
-  end
-
   function holds.lapses_ms(hold)
     return hold.stands.expires_ms + hold.made.grace_ms
   end
 
   function holds.is_uncertain(hold)
     return hold.state == 'UNCERTAIN'
-  end
-
-  function holds.move_lease(hold, expires_ms)
-    hold.stands.expires_ms = expires_ms
-    holds.change(hold)
-    books.later('ZADD', books.key('active'), string.format('%.0f', holds.lapses_ms(hold)), hold.id)
   end
 
   -- rules.life.MOVES
@@ -166,13 +199,6 @@ do
     end
   end
 
-  function holds.left_ms(hold, expires_ms)
-    if hold.state ~= 'ACTIVE' then
-      return 0
-    end
-    return math.max(0, expires_ms - books.now_ms)
-  end
-
   -- The units are those of the hold, all or some of them.
   function holds.check_units(hold, pairs_of_amounts, is_whole)
     local count = 0
@@ -208,26 +234,4 @@ do
     holds.set(hold, kind .. ' ' .. key, packed)
     return packed
   end
-
-  -- The clock has leaped, not the holders: each has one more lease. Beyond so many they get it
-  -- when they are next met.
-  function books.on_leap()
-    for _, id in ipairs(redis.call('ZRANGE', books.key('active'), 0, 999)) do
-      holds.find(id)
-    end
-  end
-
-  books.at_end(function()
-    for id, hold in pairs(holds.changed) do
-      local stands = hold.stands
-      stands.amounts = holds.texts(hold.amounts)
-      stands.charged = hold.charged and holds.texts(hold.charged)
-      stands.uncovered = holds.texts(hold.uncovered)
-      holds.set(hold, 'stands', cmsgpack.pack(stands))
-      holds.set(hold, 'state', hold.state)
-      books.later('HSET', books.row_key(id), unpack(hold.fields))
-      hold.fields = nil
-    end
-    holds.changed = {}
-  end)
-end
+end)

@@ -1,10 +1,47 @@
 -- Budgets that are made, followed by their next window, looked through as a whole, or retired:
 -- the part of lib/budgets.lua that most operations do not need.
 lazily(budgets, function()
+  -- Byte by byte: how Lua compares text depends on where the server runs.
+  function budgets.precedes(one, other)
+    for place = 1, math.min(#one, #other) do
+      local a, b = string.byte(one, place), string.byte(other, place)
+      if a ~= b then
+        return a < b
+      end
+    end
+    return #one < #other
+  end
+
+  -- The terms of budgets that were made.
+  function budgets.terms(numbers)
+    local fields, found = {}, {}
+    for _, number in ipairs(numbers) do
+      if not accounts.terms[number] then
+        fields[#fields + 1] = 'b:' .. number
+      end
+    end
+    for place, terms in ipairs(books.read(fields)) do
+      accounts.terms[string.sub(fields[place], 3)] = terms
+    end
+    for place, number in ipairs(numbers) do
+      found[place] = accounts.terms[number]
+    end
+    return found
+  end
+
+  -- The terms of the budgets that a scope has.
+  local function terms_of(standing)
+    local numbers = {}
+    for place = 1, #standing.of, budgets.STRIDE do
+      numbers[#numbers + 1] = standing.of[place]
+    end
+    return budgets.terms(numbers)
+  end
+
   local function absent_lines(standing, lines, scope)
     local orders = {}
-    for place = budgets.STRIDE, #standing.of, budgets.STRIDE do
-      orders[standing.of[place]] = true
+    for _, terms in ipairs(terms_of(standing)) do
+      orders[terms.order] = true
     end
     local absent = {}
     for _, line in ipairs(templates.governing(lines, scope)) do
@@ -13,6 +50,27 @@ lazily(budgets, function()
       end
     end
     return #absent > 0 and absent or nil
+  end
+
+  -- Add the names of one scope, made and not, in their order.
+  function budgets.add_with_absent(names, made, scope, standing, units)
+    local orders, own = {}, {}
+    for _, name in ipairs(made) do
+      own[#own + 1] = name
+      orders[name] = budgets.terms({name.budget})[1].order
+    end
+    for _, line in ipairs(standing.absent) do
+      if units[line.unit] then
+        own[#own + 1] = {scope = scope, standing = standing, unit = line.unit, line = line}
+        orders[own[#own]] = line.order
+      end
+    end
+    table.sort(own, function(one, other)
+      return budgets.precedes(orders[one], orders[other])
+    end)
+    for _, name in ipairs(own) do
+      names[#names + 1] = name
+    end
   end
 
   -- Bring what is known of these scopes after the templates that are in force.
@@ -34,21 +92,23 @@ lazily(budgets, function()
     end
   end
 
-  local function insert(standing, name)
-    local of = standing.of
-    local at = #of + 1
-    for place = 1, #of, budgets.STRIDE do
-      if budgets.precedes(name.order, of[place + 3]) then
-        at = place
-        break
+  local function place_of(standing, order)
+    for number, terms in ipairs(terms_of(standing)) do
+      if budgets.precedes(order, terms.order) then
+        return (number - 1) * budgets.STRIDE + 1
       end
     end
-    for shift, value in ipairs({name.budget, name.window, name.unit, name.order}) do
-      table.insert(of, at + shift - 1, value)
+    return #standing.of + 1
+  end
+
+  local function insert(standing, name, order)
+    local at = place_of(standing, order)
+    for shift, value in ipairs({name.budget, name.window, name.unit}) do
+      table.insert(standing.of, at + shift - 1, value)
     end
     local absent = {}
     for _, line in ipairs(standing.absent or {}) do
-      if line.order ~= name.order then
+      if line.order ~= order then
         absent[#absent + 1] = line
       end
     end
@@ -85,6 +145,7 @@ lazily(budgets, function()
       scope = name.scope,
       unit = line.unit,
       period = line.period,
+      order = line.order,
       allocated = line.allocated,
       overdraft_limit = line.overdraft_limit,
       status = line.status,
@@ -97,7 +158,7 @@ lazily(budgets, function()
     local account = windows.begin(name.budget, terms, window, nil)
     name.window = account.number
     accounts.write_terms(account)
-    insert(name.standing, name)
+    insert(name.standing, name, line.order)
     books.later('ZADD', books.key('scopes'), 0, name.scope)
     budgets.watch(name.budget, terms)
     if template then
@@ -111,9 +172,7 @@ lazily(budgets, function()
   function budgets.make_own(line)
     local scope = line.pattern
     local standing = budgets.changed[scope] or books.read({'s:' .. scope})[1] or {of = {}}
-    local name = {scope = scope, standing = standing, unit = line.unit, order = line.order}
-    name.line = line
-    budgets.make(name, nil)
+    budgets.make({scope = scope, standing = standing, unit = line.unit, line = line}, nil)
   end
 
   local function set_window(name, number)
@@ -150,8 +209,7 @@ lazily(budgets, function()
   end
 
   function budgets.latest_of(number)
-    local terms = accounts.terms[number] or books.read({'b:' .. number})[1]
-    return accounts.find({number, terms.window})[1]
+    return accounts.find({number, budgets.terms({number})[1].window})[1]
   end
 
   -- Ask now for the windows that `ensure` will need.
@@ -189,24 +247,10 @@ lazily(budgets, function()
           budget = standing.of[at],
           window = standing.of[at + 1],
           unit = standing.of[at + 2],
-          order = standing.of[at + 3],
         }
       end
     end
     return names
-  end
-
-  -- The terms of budgets that were made.
-  function budgets.terms(names)
-    local fields = {}
-    for place, name in ipairs(names) do
-      fields[place] = 'b:' .. name.budget
-    end
-    local found = books.read(fields)
-    for place, name in ipairs(names) do
-      accounts.terms[name.budget] = found[place]
-    end
-    return found
   end
 
   -- A budget leaves the scope that it was made for.
