@@ -17,7 +17,7 @@ _OPEN_AT_MOST_NS: Final = 60_000_000_000
 
 _RUNS: Final = 8
 _THINGS: Final = 100
-"""That go in one transaction: some 5 ms in which no call is answered."""
+"""That go in one transaction: some 2 ms in which no call is answered."""
 
 _BREATH_S: Final = 0.05
 """Between two of those, so that calls come first."""
