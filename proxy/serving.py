@@ -18,12 +18,12 @@ from proxy.app import (
     Foundation,
     Gateway,
     new_id,
-    new_reservation_id,
     open_outbox,
     open_upstream,
 )
-from proxy.config.convert import budget_lines, ledger_file
+from proxy.config.convert import budget_lines
 from proxy.config.model import Config
+from proxy.config.sections.ledger import is_store
 from proxy.config.sections.values import Address
 from proxy.domain.clock import Clock
 from proxy.domain.errors import LedgerError
@@ -39,9 +39,9 @@ from proxy.gateway.runtime.server import BodyLimits, MeteredServer, Reception
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.runtime.upkeep import PRUNE_PAUSE_S, SEAL_PAUSE_S, Upkeep
 from proxy.gateway.upstream.pool import HttpUpstream
-from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
+from proxy.opening import Home, open_to_serve
 from proxy.selftest import NAME as SELF_TEST
 from proxy.selftest import self_test
 
@@ -84,7 +84,7 @@ class Server:
         self._vocabulary = Check("vocabulary", ok=False)
         self._ledger_check = Check("ledger", ok=False)
         self._stopping = False
-        self._ledger: SqliteLedger
+        self._ledger: Home
         self._outbox: Outbox
         self._upstream: HttpUpstream
         self._leases: Leases
@@ -97,19 +97,12 @@ class Server:
         """Open everything, in an order in which nothing is taken before it can be kept.
 
         Raises:
-            LedgerUnavailable: the ledger cannot be opened, or another proxy serves from it.
+            LedgerUnavailable: the ledger cannot be opened, or another proxy serves from
+                its file.
             OSError: an address cannot be listened on.
         """
         config = self._config
-        self._ledger = SqliteLedger.open(
-            ledger_file(config),
-            clock=self._clock,
-            new_id=new_reservation_id,
-            settle_uncertain=config.settle.uncertain,
-            uncertain_after_ms=config.settle.uncertain_after_ms,
-            durability=config.ledger.durability,
-            on_leap=lambda leap_ms: self._log.line("clock_leaped", ahead_ms=leap_ms),
-        )
+        self._ledger = await open_to_serve(config, clock=self._clock, log=self._log)
         await self._declare(config)
         self._ledger_check = Check("ledger", ok=True)
         self._outbox = open_outbox(
@@ -317,7 +310,7 @@ async def serve(
 ) -> None:
     """Run until SIGTERM or SIGINT. SIGHUP calls `read_again`, which says why when it has none."""
     server = Server(config, clock, log)
-    if "KUBERNETES_SERVICE_HOST" in env:
+    if "KUBERNETES_SERVICE_HOST" in env and not is_store(config.ledger.url):
         log.line(
             "kubernetes_sqlite",
             advice="each replica has a budget of its own, and an emptyDir forgets: "

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from proxy.config.model import Config
 
 _PRICES: Final = ("pricing", "overrides")
+_LEDGER_URL: Final = ("ledger", "url")
 
 
 @click.command("check")
@@ -29,15 +31,17 @@ def check_command(
     """Find what is wrong with a configuration.
 
     One line for each finding: file, line, key and what is accepted. Checks every key, prices
-    that look like a wrong unit, budgets that no call can reach, the vocabulary files, and that
-    a call without budget is denied. Exit code 1 when something is wrong; warnings alone are 0,
-    unless --strict.
+    that look like a wrong unit, budgets that no call can reach, a Redis or Valkey that may forget
+    what was spent, the vocabulary files, and that a call without budget is denied. Exit code 1
+    when something is wrong; warnings alone are 0, unless --strict.
 
     \b
     spendgate check -c config.yaml
     spendgate check -c config.yaml --strict --json
     """
     config, findings = _config_findings(config_file, budget_usd)
+    if config is not None:
+        findings += _store_findings(config)
     findings += _program_findings()
     errors = [finding for finding in findings if finding.severity == "error"]
     if as_json:
@@ -68,6 +72,27 @@ def _priced_right(finding: "Finding") -> "Finding":
     """A price in the wrong unit is a budget that does not exist, so here it is an error."""
     is_price = finding.path[: len(_PRICES)] == _PRICES
     return replace(finding, severity="error") if is_price else finding
+
+
+def _store_findings(config: "Config") -> "Iterator[Finding]":
+    """What is wrong with the store that several proxies share, if it is one.
+
+    One that cannot be reached from here may well be reached by the proxy.
+    """
+    from proxy.config.findings import Finding
+    from proxy.domain.errors import LedgerUnavailable
+    from proxy.ledger.redis.wire.faults import StoreRefused
+    from proxy.opening import advice_about
+
+    origin = config.origin
+    at_url = partial(Finding, _LEDGER_URL, file=origin.file, line=origin.line_of(_LEDGER_URL))
+    try:
+        for advice in asyncio.run(advice_about(config.ledger.url)):
+            yield at_url(advice, severity="warning")
+    except StoreRefused as refusal:
+        yield at_url(str(refusal))
+    except LedgerUnavailable as error:
+        yield at_url(str(error), severity="warning")
 
 
 def _program_findings() -> "Iterator[Finding]":

@@ -4,21 +4,25 @@ from pathlib import Path
 
 from pricing.override import Override
 from proxy.config.model import Config
-from proxy.config.sections.ledger import SQLITE
+from proxy.config.sections.ledger import is_store, sqlite_file
 from proxy.config.sections.policies import BandConfig, CapsConfig, PolicyConfig
 from proxy.domain.decision import Caps
 from proxy.domain.money import Unit
 from proxy.domain.policy import Band, Policy
-from proxy.ledger.protocol import BudgetLine, BudgetStatus
+from proxy.ledger.records import BudgetLine, BudgetStatus
+from proxy.ledger.redis.wire.address import parse
 
 
 def ledger_file(config: Config) -> Path:
     """The file of the SQLite ledger; relative paths are the working directory's."""
-    return Path(config.ledger.url.removeprefix(SQLITE))
+    return sqlite_file(config.ledger.url)
 
 
 def ledger_place(config: Config) -> str:
-    """Where the ledger is: the same for all who serve from it."""
+    """Where the ledger is, without a password: the same for all who serve from it."""
+    if is_store(config.ledger.url):
+        address = parse(config.ledger.url)
+        return " ".join([str(address), address.master_name or "", str(address.database)])
     return str(ledger_file(config).resolve())
 
 

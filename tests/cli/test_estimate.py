@@ -15,8 +15,8 @@ from proxy.config.load import load
 from proxy.domain.decision import Decision
 from proxy.domain.money import Unit
 from proxy.domain.subject import Subject
-from proxy.ledger.protocol import Grant, ReserveRequest
-from proxy.ledger.sqlite.ledger import SqliteLedger
+from proxy.ledger.records import Grant, ReserveRequest
+from proxy.opening import Home
 from tests.cli.books.ledgers import CENT, hold, make_ledger, on_ledger
 from tests.cli.commands import answered, run, write_config
 
@@ -234,7 +234,7 @@ def test_the_ledger_grants_what_the_estimate_said(tmp_path: Path, held: int) -> 
     body = written(tmp_path, max_tokens=10_000)
     said = forecast_of(config_file, body, ("agent", "bot"))
 
-    async def reserve(ledger: SqliteLedger) -> Grant:
+    async def reserve(ledger: Home) -> Grant:
         request = ReserveRequest(
             key="real",
             payload_hash="real",

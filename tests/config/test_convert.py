@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from pricing.override import Override
-from proxy.config.convert import budget_lines, ledger_file, policies, price_overrides
+from proxy.config.convert import budget_lines, ledger_file, ledger_place, policies, price_overrides
 from proxy.config.sections.pricing import OverrideConfig
 from proxy.domain.decision import Caps
 from proxy.domain.money import Unit
 from proxy.domain.period import Period, Step
 from proxy.domain.policy import Band
 from proxy.domain.scope import ScopePattern
-from proxy.ledger.protocol import BudgetLine, BudgetStatus
+from proxy.ledger.records import BudgetLine, BudgetStatus
 from tests.config.writing import read
 
 
@@ -28,6 +28,36 @@ from tests.config.writing import read
 )
 def test_the_ledgers_file_is_what_follows_the_third_slash(url: str, path: str) -> None:
     assert ledger_file(read(f"ledger: {{url: '{url}'}}")) == Path(path)
+
+
+@pytest.mark.parametrize(
+    ("url", "same_place"),
+    [
+        ("redis://a", "redis://me:secret@a:6379/0"),
+        ("unix:///run/a", "unix://:secret@/run/a?db=0"),
+        ("redis+sentinel://a/main", "redis+sentinel://:secret@a:26379/main/0"),
+        ("sqlite:///a.db", "sqlite:///./a.db"),
+    ],
+)
+def test_a_ledger_is_in_one_place_for_all_who_name_it(url: str, same_place: str) -> None:
+    place = ledger_place(read(f"ledger: {{url: '{url}'}}"))
+
+    assert ledger_place(read(f"ledger: {{url: '{same_place}'}}")) == place
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        ("redis://a/0", "redis://a/1"),
+        ("redis://a:1", "redis://a:2"),
+        ("redis+sentinel://a/main", "redis+sentinel://a/other"),
+        ("sqlite:///a.db", "sqlite:///b.db"),
+    ],
+)
+def test_two_ledgers_are_in_two_places(urls: tuple[str, str]) -> None:
+    one, other = (ledger_place(read(f"ledger: {{url: '{url}'}}")) for url in urls)
+
+    assert one != other
 
 
 def test_budgets_become_lines_of_the_ledger_in_their_order() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.config.convert import ledger_place
 from proxy.config.findings import ConfigError, Finding, spell
 from proxy.config.load import parse
 from proxy.config.reference import Entry, entries
@@ -35,6 +36,13 @@ def test_a_variable_in_the_wrong_place_is_named_and_not_shown(entry: Entry) -> N
         f"upstreams: [{{name: a, base_url: 'http://me:{SECRET}@a', api_key: none}}]",
         f"upstreams: [{{name: a, base_url: 'http://a?key={SECRET}', api_key: none}}]",
         f"upstreams: [{{name: '{SECRET} ', base_url: 'http://a', api_key: none}}]",
+        f"ledger: {{url: 'redis://:{SECRET}@a:port'}}",
+        f"ledger: {{url: 'redis://:{SECRET}@a,b'}}",
+        f"ledger: {{url: 'redis://:{SECRET}#1@a'}}",
+        f"ledger: {{url: 'redis+sentinel://:{SECRET}@a'}}",
+        f"ledger: {{url: 'rediss://:{SECRET}@a?ssl_ca_certs=/none.pem'}}",
+        f"ledger: {{url: 'postgres://:{SECRET}@a'}}",
+        f"ledger: {{url: 'redis://:{SECRET}@a', durability: power}}",
         f"keys: [{{name: ci, sha256: {SECRET}}}]",
         f"{SECRET}: 1",
         f"api_key: {SECRET}",
@@ -56,6 +64,14 @@ def test_a_configuration_does_not_show_its_secrets() -> None:
 
     assert SECRET not in repr(config)
     assert SECRET not in str(config)
+
+
+def test_the_password_of_a_store_is_not_shown() -> None:
+    ledger = f"ledger: {{url: 'redis://me:{SECRET}@a:6379/1'}}"
+    config = parse(UPSTREAM + ledger, file=FILE, env={})
+
+    assert SECRET in config.ledger.url
+    assert SECRET not in repr(config) + str(config) + ledger_place(config)
 
 
 @given(st.text(min_size=33))

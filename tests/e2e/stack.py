@@ -11,15 +11,18 @@ import yaml
 
 from pricing.tokens import Tokenizers
 from proxy.config.load import parse
+from proxy.config.model import Config
+from proxy.config.sections.ledger import is_store, sqlite_file
 from proxy.domain.clock import Clock, SystemClock
 from proxy.domain.money import Unit
 from proxy.domain.period import Period
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.journal import Entry
-from proxy.ledger.protocol import Balance, BudgetName, Reservation
+from proxy.ledger.records import Balance, BudgetName, Reservation
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Field
+from proxy.opening import Home, open_beside
 from proxy.serving import Server
 from simulator.server import Simulator
 from tests.e2e.wire import PATIENCE_S
@@ -77,11 +80,11 @@ class Stack:
     admin_url: str
     simulator: Simulator
     server: Server
-    books: SqliteLedger
+    books: Home
     log: ListLog
 
     async def balance(self, scope: Scope = TENANT) -> Balance:
-        """The budget of a scope, as it stands in the file."""
+        """The budget of a scope, as it stands in the ledger."""
         return next(b for b in await self.books.all_balances() if b.scope == scope)
 
     async def rows(self) -> tuple[Reservation, ...]:
@@ -128,6 +131,14 @@ def config_text(folder: Path, upstream: str, changes: Mapping[str, object]) -> s
     return yaml.safe_dump(config | dict(changes))
 
 
+async def _open_books(config: Config, clock: Clock) -> Home:
+    """The ledger as commands open it; that of a file by the clock of the test."""
+    url = config.ledger.url
+    if is_store(url):
+        return await open_beside(url)
+    return SqliteLedger.open(sqlite_file(url), clock=clock, new_id=str, serves=False)
+
+
 @asynccontextmanager
 async def running(
     folder: Path, simulator: Simulator, clock: Clock | None = None, /, **changes: object
@@ -139,7 +150,7 @@ async def running(
     clock = clock or SystemClock()
     server = Server(config, clock, log, tokenizers=loaded_tokenizers())
     await server.start()
-    books = SqliteLedger.open(folder / "ledger.db", clock=clock, new_id=str, serves=False)
+    books = await _open_books(config, clock)
     try:
         yield Stack(
             base_url=f"http://{server.addresses['proxy']}/v1",

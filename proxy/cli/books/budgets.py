@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from proxy.domain.money import Unit
     from proxy.domain.period import Period
     from proxy.domain.scope import Scope
-    from proxy.ledger.protocol import Balance, BudgetStatus
-    from proxy.ledger.sqlite.ledger import SqliteLedger
+    from proxy.ledger.records import Balance, BudgetStatus
+    from proxy.opening import Home
 
 _OPERATIONS = ("credit", "debit", "reset", "reset-spent", "repay-debt")
 _RESETS = ("reset", "reset-spent")
@@ -82,7 +82,7 @@ def show_command(
     spendgate budgets show tenant:dev/run:7 -c config.yaml
     """
 
-    async def work(ledger: "SqliteLedger") -> "list[tuple[Balance, list[Leaving]]]":
+    async def work(ledger: "Home") -> "list[tuple[Balance, list[Leaving]]]":
         found = await _budgets_of(ledger, scope, unit, period)
         return [(balance, await _leaving(ledger, balance)) for balance in found]
 
@@ -135,12 +135,12 @@ def fund_command(
     spendgate budgets fund tenant:dev 1.50 --operation debit --period month -c config.yaml
     spendgate budgets fund tenant:dev/run:7 50000 --unit TOKENS -c config.yaml
     """
-    from proxy.ledger.protocol import BudgetName, FundOperation
+    from proxy.ledger.records import BudgetName, FundOperation
 
     if spent is not None and operation != "reset-spent":
         raise click.UsageError("--spent goes with --operation reset-spent.")
 
-    async def work(ledger: "SqliteLedger") -> "Balance":
+    async def work(ledger: "Home") -> "Balance":
         budget = await _chosen(ledger, scope, unit, period)
         return await ledger.fund(
             BudgetName(budget.scope, budget.unit, budget.period),
@@ -181,7 +181,7 @@ def freeze_command(
     \b
     spendgate budgets freeze tenant:dev/agent:bot -c config.yaml
     """
-    from proxy.ledger.protocol import BudgetStatus
+    from proxy.ledger.records import BudgetStatus
 
     _set_status(scope, unit, BudgetStatus.FROZEN, config_file, as_json)
     if not as_json:
@@ -201,13 +201,13 @@ def unfreeze_command(
     \b
     spendgate budgets unfreeze tenant:dev/agent:bot -c config.yaml
     """
-    from proxy.ledger.protocol import BudgetStatus
+    from proxy.ledger.records import BudgetStatus
 
     _set_status(scope, unit, BudgetStatus.ACTIVE, config_file, as_json)
 
 
 async def _budgets_of(
-    ledger: "SqliteLedger", scope: "Scope", unit: "Unit | None", period: "Period | None"
+    ledger: "Home", scope: "Scope", unit: "Unit | None", period: "Period | None"
 ) -> "list[Balance]":
     """The budgets of a scope, also those that a template makes with the first call."""
     from proxy.domain.money import Unit
@@ -220,7 +220,7 @@ async def _budgets_of(
     ]
 
 
-async def _leaving(ledger: "SqliteLedger", balance: "Balance") -> "list[Leaving]":
+async def _leaving(ledger: "Home", balance: "Balance") -> "list[Leaving]":
     from proxy.cli.books.rolling import read_leaving
     from proxy.domain.clock import SystemClock
 
@@ -230,7 +230,7 @@ async def _leaving(ledger: "SqliteLedger", balance: "Balance") -> "list[Leaving]
 
 
 async def _chosen(
-    ledger: "SqliteLedger", scope: "Scope", unit: "Unit | None", period: "Period | None"
+    ledger: "Home", scope: "Scope", unit: "Unit | None", period: "Period | None"
 ) -> "Balance":
     """The one budget that is meant."""
     from proxy.domain.errors import Reason, Refused

@@ -13,7 +13,7 @@ from proxy.cli.configured import read_config
 from proxy.cli.output import say_no
 
 if TYPE_CHECKING:
-    from proxy.ledger.sqlite.ledger import SqliteLedger
+    from proxy.opening import Home
 
 Result = TypeVar("Result")
 
@@ -26,49 +26,33 @@ ledger_option = click.option(
 )
 
 
-def with_ledger(
-    config_file: Path | None, work: "Callable[[SqliteLedger], Awaitable[Result]]"
-) -> Result:
+def with_ledger(config_file: Path | None, work: "Callable[[Home], Awaitable[Result]]") -> Result:
     """What `work` makes of the ledger; or exit code 1 with what the ledger says."""
     from proxy.domain.errors import LedgerError, Refused, ReservationFinalized
 
     try:
-        return asyncio.run(_with_ledger(ledger_path(config_file), work))
+        return asyncio.run(_with_ledger(ledger_url(config_file), work))
     except ReservationFinalized as error:
         say_no(f"this reservation has already ended: {error.state}")
     except (LedgerError, Refused) as error:
         say_no(str(error))
 
 
-async def _with_ledger(path: Path, work: "Callable[[SqliteLedger], Awaitable[Result]]") -> Result:
-    ledger = open_beside(path)
+async def _with_ledger(url: str, work: "Callable[[Home], Awaitable[Result]]") -> Result:
+    from proxy.opening import open_beside
+
+    ledger = await open_beside(url)
     try:
         return await work(ledger)
     finally:
         await ledger.close()
 
 
-def open_beside(path: Path) -> "SqliteLedger":
-    """The ledger in a file that is there, whether or not a proxy serves from it.
+def ledger_url(config_file: Path | None) -> str:
+    """The ledger that a configuration names, or the one that `serve --budget` uses."""
+    from proxy.config.sections.ledger import LedgerConfig
 
-    Raises:
-        LedgerUnavailable: there is none, or it cannot be opened.
-    """
-    from proxy.app import new_reservation_id
-    from proxy.domain.clock import SystemClock
-    from proxy.ledger.sqlite.ledger import SqliteLedger
-
-    return SqliteLedger.open(path, clock=SystemClock(), new_id=new_reservation_id, serves=False)
-
-
-def ledger_path(config_file: Path | None) -> Path:
-    """The file that a configuration names, or the one that `serve --budget` uses."""
-    from proxy.config.convert import ledger_file
-    from proxy.config.sections.ledger import SQLITE, LedgerConfig
-
-    if config_file is not None:
-        return ledger_file(read_config(config_file))
-    return Path(LedgerConfig().url.removeprefix(SQLITE))
+    return (read_config(config_file).ledger if config_file else LedgerConfig()).url
 
 
 def operator() -> str:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from proxy.domain.money import Unit
     from proxy.domain.reservation import State
     from proxy.domain.scope import Scope
-    from proxy.ledger.protocol import Books, Reservation
-    from proxy.ledger.sqlite.ledger import SqliteLedger
+    from proxy.ledger.protocol import Books
+    from proxy.ledger.records import Reservation
+    from proxy.opening import Home
 
 _LISTED_MAX = 100_000
 _STATES = ("open", "active", "uncertain", "committed", "released", "expired", "all")
@@ -122,7 +123,7 @@ def commit_command(
     stated = {Unit.USD_MICROCENTS: actual, Unit.TOKENS: actual_tokens}
     known = {unit: amount for unit, amount in stated.items() if amount is not None}
 
-    async def work(ledger: "SqliteLedger") -> "Reservation":
+    async def work(ledger: "Home") -> "Reservation":
         hold = await ledger.reservation(reservation_id)
         charge = {unit: known.get(unit, amount) for unit, amount in hold.amounts.items()}
         await ledger.commit(
@@ -138,9 +139,7 @@ def commit_command(
     _show(with_ledger(config_file, work), as_json)
 
 
-async def _is_estimate(
-    ledger: "SqliteLedger", hold: "Reservation", known: "Mapping[Unit, int]"
-) -> bool:
+async def _is_estimate(ledger: "Home", hold: "Reservation", known: "Mapping[Unit, int]") -> bool:
     """Whether nothing was stated, or a budget counts what was not."""
     from proxy.domain.scope import budget_scopes
 
@@ -165,7 +164,7 @@ def release_command(reservation_id: str, config_file: Path | None, as_json: bool
     spendgate reservations release rsv_… -c config.yaml
     """
 
-    async def work(ledger: "SqliteLedger") -> "Reservation":
+    async def work(ledger: "Home") -> "Reservation":
         await ledger.release(reservation_id, key=_key(reservation_id), actor=operator())
         return await ledger.reservation(reservation_id)
 

@@ -10,9 +10,9 @@ from typing import Final
 from pricing.catalogue import Catalogue
 from pricing.tokens import Tokenizers
 from proxy.app import estimator_of, new_reservation_id
-from proxy.cli.books.opened import open_beside
 from proxy.config.convert import budget_lines, ledger_file, policies, price_overrides
 from proxy.config.model import Config
+from proxy.config.sections.ledger import is_store
 from proxy.dialects.chat_request import ChatRequest, read_request
 from proxy.domain.clock import SystemClock
 from proxy.domain.decision import Decision
@@ -25,9 +25,11 @@ from proxy.gateway.identify import Identifier
 from proxy.gateway.policy import Policies, Wish
 from proxy.gateway.shape import Shaped, shape
 from proxy.ledger import rules
-from proxy.ledger.protocol import Balance
+from proxy.ledger.protocol import Ledger
+from proxy.ledger.records import Balance
 from proxy.ledger.rules import Granted
 from proxy.ledger.sqlite.ledger import SqliteLedger
+from proxy.opening import open_beside
 
 NAMEABLE: Final = (*LEVELS, RUN)
 """What `--as` may name."""
@@ -78,8 +80,7 @@ async def forecast(config: Config, body: bytes, named: Sequence[tuple[str, str]]
     request = read_request(body)
     subject = _subject(config, named)
     scopes = budget_scopes(subject)
-    from_ledger = ledger_file(config).exists()
-    async with _ledger(config, exists=from_ledger) as ledger:
+    async with _ledger(config, subject) as (ledger, from_ledger):
         every = [balance for unit in Unit for balance in await ledger.balances(scopes, unit)]
     balances = sorted((b for b in every if b.unit in UNITS), key=_order(scopes))
     wish = Policies(policies(config)).wish(request.model, scopes=scopes, balances=balances)
@@ -129,22 +130,24 @@ def _subject(config: Config, named: Sequence[tuple[str, str]]) -> Subject:
 
 
 @asynccontextmanager
-async def _ledger(config: Config, *, exists: bool) -> AsyncIterator[SqliteLedger]:
-    """The ledger as it stands, or one in which every declared budget is new."""
-    if exists:
-        ledger = open_beside(ledger_file(config))
+async def _ledger(config: Config, subject: Subject) -> AsyncIterator[tuple[Ledger, bool]]:
+    """The ledger as it stands and true, or one in which every declared budget is new."""
+    if is_store(config.ledger.url) or ledger_file(config).exists():
+        existing = await open_beside(config.ledger.url)
         try:
-            yield ledger
+            # A store has no books of a tenant whom no proxy has met.
+            if not is_store(config.ledger.url) or subject.tenant in await existing.tenants():
+                yield existing, True
+                return
         finally:
-            await ledger.close()
-        return
+            await existing.close()
     with TemporaryDirectory(prefix="spendgate-") as folder:
         ledger = SqliteLedger.open(
             Path(folder) / "new.db", clock=SystemClock(), new_id=new_reservation_id
         )
         try:
             await ledger.declare(budget_lines(config), templates_max=config.templates_max)
-            yield ledger
+            yield ledger, False
         finally:
             await ledger.close()
 

@@ -1,8 +1,9 @@
 """Where holds are kept, and how they end."""
 
-from typing import Annotated, ClassVar, Final, Literal
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from proxy.config.sections.base import (
     NOT_SUPPORTED,
@@ -13,28 +14,37 @@ from proxy.config.sections.base import (
     later,
 )
 from proxy.config.sections.values import DAY_MS, Duration, Usd
+from proxy.ledger.redis.wire.address import SCHEMES, AddressError, parse
 
 SQLITE: Final = "sqlite:///"
 """How the address of a SQLite ledger begins; the file follows."""
 
-_LATER_SCHEMES: Final = (
-    "redis",
-    "rediss",
-    "unix",
-    "redis+sentinel",
-    "redis+cluster",
-    "cycles+http",
-    "cycles+https",
-)
+_LATER_SCHEMES: Final = ("cycles+http", "cycles+https")
+
+
+def is_store(url: str) -> bool:
+    """Whether the ledger is in a store that several proxies share, not in a file of one."""
+    return url.partition(":")[0] in SCHEMES
+
+
+def sqlite_file(url: str) -> Path:
+    """The file of a SQLite ledger; relative paths are the working directory's."""
+    return Path(url.removeprefix(SQLITE))
 
 
 def _check_ledger_url(value: str) -> str:
     scheme = value.partition(":")[0]
     if scheme in _LATER_SCHEMES:
         raise invalid(f"{scheme}:// is {NOT_SUPPORTED}")
+    if is_store(value):
+        try:
+            parse(value)
+        except AddressError as error:
+            raise invalid(str(error)) from None
+        return value
     path = value.removeprefix(SQLITE)
     if path == value or not path.strip("/") or path.endswith("/"):
-        raise invalid("not the address of a ledger file")
+        raise invalid("not the address of a ledger")
     if path == ":memory:":
         raise invalid("a ledger in memory would forget what was spent")
     if "?" in path or "#" in path:
@@ -51,16 +61,21 @@ class LedgerConfig(Section):
         str,
         AfterValidator(_check_ledger_url),
         Accepts(
-            "sqlite:///FILE, relative to the working directory, or sqlite:////ABSOLUTE/FILE",
+            "sqlite:///FILE, relative to the working directory, or sqlite:////ABSOLUTE/FILE; "
+            "redis://USER:PASSWORD@HOST:6379/0, rediss:// for TLS, unix:///SOCKET, "
+            "redis+sentinel://HOST:26379,HOST:26379/MASTER, or redis+cluster://HOST:6379,HOST:6379",
             "sqlite:///spendgate.db",
         ),
+        Field(repr=False),
     ] = "sqlite:///spendgate.db"
-    """The ledger. One proxy at a time serves from one file."""
+    """The ledger. One proxy at a time serves from one file; several share their budgets over a
+    Redis or Valkey. Take a password from the environment: `redis://:${REDIS_PASSWORD}@redis`."""
 
     durability: Literal["process", "power"] = "process"
     """What a hold or a settled amount survives once it was answered. `process`: a crash or
     kill -9 of the proxy; a power cut may take the last moments. `power`: a power cut too; each
-    answer waits until the disk has it."""
+    answer waits until the disk has it. A Redis or Valkey decides this itself, by its
+    `appendfsync`."""
 
     reservation_ttl_ms: int = Field(default=60_000, ge=1_000, le=3_600_000)
     """How long a hold outlives a proxy that died. A proxy that lives extends its holds."""
@@ -88,6 +103,14 @@ class LedgerConfig(Section):
 
     when_unavailable: Annotated[Literal["deny"], later("allow")] = "deny"
     """What to do with calls while the ledger cannot be reached: they are refused with 503."""
+
+    @model_validator(mode="after")
+    def _only_a_file_is_flushed_by_us(self) -> Self:
+        if self.durability == "power" and is_store(self.url):
+            raise invalid(
+                "not ours to promise of a store: let it say appendfsync always", at=("durability",)
+            )
+        return self
 
     @field_validator("retention")
     @classmethod

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -10,16 +11,16 @@ import jsonschema
 import pytest
 import yaml
 
-from proxy.app import new_reservation_id
-from proxy.cli.books.opened import open_beside
-from proxy.config.convert import budget_lines, ledger_file
+from proxy.config.convert import budget_lines
 from proxy.config.load import load
+from proxy.config.model import Config
 from proxy.domain.clock import SystemClock
 from proxy.domain.money import Unit
 from proxy.domain.subject import Subject
 from proxy.ledger.journal import Entry
-from proxy.ledger.protocol import ReserveRequest, Span
-from proxy.ledger.sqlite.ledger import SqliteLedger
+from proxy.ledger.records import ReserveRequest, Span
+from proxy.observe.logs import JsonLog
+from proxy.opening import Home, open_beside, open_to_serve
 from tests.cli.commands import write_config
 
 LASTING: Final = """
@@ -33,15 +34,13 @@ SPEC: Final = Path(__file__).parents[4] / "shared" / "spec" / "cycles-protocol-v
 Result = TypeVar("Result")
 
 
-def make_ledger(folder: Path, *, budgets: str = LASTING) -> Path:
-    """A configuration, and beside it the ledger that its first start makes."""
-    config_file = write_config(folder, budgets=budgets)
+def make_ledger(folder: Path, *, budgets: str = LASTING, ledger_url: str | None = None) -> Path:
+    """A configuration, and the ledger that its first start makes."""
+    config_file = write_config(folder, budgets=budgets, ledger_url=ledger_url)
     config = load(config_file, {})
 
     async def declare() -> None:
-        ledger = SqliteLedger.open(
-            ledger_file(config), clock=SystemClock(), new_id=new_reservation_id
-        )
+        ledger = await open_as_serve_does(config)
         await ledger.declare(budget_lines(config), templates_max=10)
         await ledger.close()
 
@@ -49,11 +48,17 @@ def make_ledger(folder: Path, *, budgets: str = LASTING) -> Path:
     return config_file
 
 
-def on_ledger(config_file: Path, work: Callable[[SqliteLedger], Awaitable[Result]]) -> Result:
+async def open_as_serve_does(config: Config) -> Home:
+    """The ledger of a configuration, as a proxy holds it."""
+    clock = SystemClock()
+    return await open_to_serve(config, clock=clock, log=JsonLog(StringIO(), clock))
+
+
+def on_ledger(config_file: Path, work: Callable[[Home], Awaitable[Result]]) -> Result:
     """What the ledger of a configuration answers."""
 
     async def run() -> Result:
-        ledger = open_beside(ledger_file(load(config_file, {})))
+        ledger = await open_beside(load(config_file, {}).ledger.url)
         try:
             return await work(ledger)
         finally:
@@ -74,7 +79,7 @@ def hold(
 ) -> str:
     """Hold money and tokens for a call; perhaps nobody knows what became of it."""
 
-    async def work(ledger: SqliteLedger) -> str:
+    async def work(ledger: Home) -> str:
         request = ReserveRequest(
             key=key,
             payload_hash=key,
@@ -97,7 +102,8 @@ def hold(
 
 def last_entry(config_file: Path) -> Entry:
     """The newest entry of the tenant's journal."""
-    return on_ledger(config_file, lambda ledger: ledger.journal("dev", after_seq=0, limit=-1))[-1]
+    entries = on_ledger(config_file, lambda each: each.journal("dev", after_seq=0, limit=10_000))
+    return entries[-1]
 
 
 def is_valid(name: str, value: Any) -> None:

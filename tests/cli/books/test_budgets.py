@@ -6,14 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from proxy.app import new_reservation_id
 from proxy.cli.books.opened import operator
-from proxy.config.convert import ledger_file
 from proxy.config.load import load
-from proxy.domain.clock import SystemClock
 from proxy.ledger.journal import Kind
-from proxy.ledger.sqlite.ledger import SqliteLedger
-from tests.cli.books.ledgers import CENT, hold, last_entry, make_ledger
+from tests.cli.books.ledgers import CENT, hold, last_entry, make_ledger, open_as_serve_does
 from tests.cli.commands import answered, run
 
 BOTH = """
@@ -319,9 +315,7 @@ def test_what_is_no_scope_is_wrong_usage(config_file: Path, scope: str) -> None:
 
 def test_commands_work_while_a_proxy_serves(config_file: Path) -> None:
     async def serve_and_fund() -> int:
-        serving = SqliteLedger.open(
-            ledger_file(load(config_file, {})), clock=SystemClock(), new_id=new_reservation_id
-        )
+        serving = await open_as_serve_does(load(config_file, {}))
         fund = ("budgets", "fund", "tenant:dev", "1.00", "-c", str(config_file))
         try:
             result = await asyncio.to_thread(run, *fund)

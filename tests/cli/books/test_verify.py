@@ -8,13 +8,14 @@ import pytest
 
 from proxy.config.convert import ledger_file
 from proxy.config.load import load
-from tests.cli.books.ledgers import CENT, hold
+from tests.cli.books.ledgers import CENT, hold, make_ledger
 from tests.cli.commands import answered, run
 
 
 @pytest.fixture
-def altered(config_file: Path) -> Path:
+def altered(tmp_path: Path) -> Path:
     """A ledger in which somebody gave back by hand what was held."""
+    config_file = make_ledger(tmp_path)
     hold(config_file, CENT)
     with closing(sqlite3.connect(ledger_file(load(config_file, {})))) as connection, connection:
         connection.execute("UPDATE windows SET reserved = 0")
