@@ -32,6 +32,7 @@ from proxy.gateway.outbox.landing import Landing
 from proxy.gateway.outbox.outage import Outage
 from proxy.gateway.outbox.outbox import Outbox
 from proxy.gateway.outbox.shelf import Shelf
+from proxy.gateway.outbox.unheld import UnheldCalls
 from proxy.gateway.pipeline import Pipeline, Steps
 from proxy.gateway.policy import Policies
 from proxy.gateway.reserve import HoldRules, Reserver
@@ -109,6 +110,7 @@ class Gateway:
         self.settler = Settler(
             Landing(base.ledger), base.outbox, leases, denials, base.queue, base.log
         )
+        unheld = UnheldCalls(base.outbox, base.metrics, base.log)
         self.pipeline = Pipeline(
             Steps(
                 policies=Policies(policies(config)),
@@ -122,6 +124,7 @@ class Gateway:
                     base.metrics,
                     base.clock,
                     base.new_id,
+                    unheld if config.ledger.when_unavailable == "allow" else None,
                 ),
                 ledger=base.ledger,
                 forwarder=forwarder,
@@ -130,6 +133,7 @@ class Gateway:
                 ),
                 pricer=pricer,
                 settler=self.settler,
+                unheld=unheld,
                 clock=base.clock,
             )
         )

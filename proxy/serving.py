@@ -287,7 +287,7 @@ class Server:
             self._ledger_check = Check("ledger", ok=False, why=str(error))
             return
         self._ledger_check = Check("ledger", ok=True)
-        if not self._outbox:
+        if self._outbox.is_idle:
             self._outage.ended()
         for reservation_id in swept.uncertain:
             self._log.line("became_uncertain", reservation_id=reservation_id)

@@ -15,15 +15,16 @@ from multidict import CIMultiDict
 from proxy.dialects.chat_answer import add_cost
 from proxy.dialects.chat_request import ChatRequest, read_request
 from proxy.domain.clock import Clock
-from proxy.domain.errors import BudgetRefused, LedgerError, Reason, Refused
+from proxy.domain.errors import BudgetRefused, LedgerError, LedgerUnavailable, Reason, Refused
 from proxy.domain.money import usd
 from proxy.domain.scope import budget_scopes
 from proxy.gateway.charge import Pricer
-from proxy.gateway.ending import Ending, LeftUncertain, Outcome, Sentence
-from proxy.gateway.estimate import UNITS, Estimator, Way
+from proxy.gateway.ending import Ending, GivenBack, LeftUncertain, Outcome, Sentence
+from proxy.gateway.estimate import UNITS, Estimator, Plan, Way
 from proxy.gateway.forward import Forwarder, UpstreamAnswer
 from proxy.gateway.identify import Caller
 from proxy.gateway.meter import Meter, Metered
+from proxy.gateway.outbox.unheld import Unheld, UnheldCalls
 from proxy.gateway.policy import Policies, Wish
 from proxy.gateway.reserve import Reserver
 from proxy.gateway.respond import budget_headers
@@ -39,12 +40,13 @@ from proxy.ledger.records import Grant
 
 @dataclass(slots=True)
 class Attempt:
-    """A call that holds money, and how far it came.
+    """A call that holds money, or may leave without, and how far it came.
 
     `metered` starts as if nothing had been sent; from the moment the request may have
     left, silence means that nobody knows.
     """
 
+    plan: Plan
     grant: Grant
     way: Way
     metered: Metered
@@ -62,6 +64,7 @@ class Steps:
     meter: Meter
     pricer: Pricer
     settler: Settler
+    unheld: UnheldCalls
     clock: Clock
 
 
@@ -100,7 +103,7 @@ class Pipeline:
             short = refused.shortage
             record.affordable_max_tokens = plan.affordable_max_tokens(short.unit, short.remaining)
             raise
-        attempt = Attempt(grant, plan.ways[grant.rung], Metered(Ending(Outcome.NOT_SENT)))
+        attempt = Attempt(plan, grant, plan.ways[grant.rung], Metered(Ending(Outcome.NOT_SENT)))
         try:
             work = partial(
                 shape, request, wish, attempt.way, rung=grant.rung, amounts=grant.amounts
@@ -111,7 +114,7 @@ class Pipeline:
             headers = client_headers(answer.headers)
             headers.update(
                 budget_headers(
-                    grant,
+                    attempt.grant,
                     shaped,
                     record.decision,
                     requested_model=request.model,
@@ -147,7 +150,9 @@ class Pipeline:
                 for balance in await self._steps.ledger.balances(watched, unit)
             ]
         except LedgerError:
-            raise _ledger_away() from None
+            if not self._steps.reserver.lets_leave:
+                raise _ledger_away() from None
+            balances = []
         return self._steps.policies.wish(request.model, scopes=scopes, balances=balances)
 
     async def _forward(
@@ -157,7 +162,7 @@ class Pipeline:
         steps = self._steps
         line = await steps.forwarder.connect()
         try:
-            await steps.ledger.dispatch(attempt.grant.reservation_id)
+            await self._dispatch(caller, shaped, attempt, record)
             if door.gone:
                 raise ClientGone
         except LedgerError:
@@ -179,6 +184,24 @@ class Pipeline:
         record.answered(answer.status, self._steps.clock.monotonic_ns())
         return answer
 
+    async def _dispatch(
+        self, caller: Caller, shaped: Shaped, attempt: Attempt, record: CallRecord
+    ) -> None:
+        """Record that the call is about to leave: in the ledger, or without it."""
+        steps, held = self._steps, attempt.grant
+        if isinstance(held, Unheld):
+            return
+        try:
+            await steps.ledger.dispatch(held.reservation_id)
+        except LedgerUnavailable as failure:
+            if not steps.reserver.lets_leave:
+                raise
+            attempt.grant = await steps.reserver.let_leave(
+                caller.subject, attempt.plan, held, trace_id=record.trace_id, why=str(failure)
+            )
+            record.allowed(attempt.grant, shaped)
+            await steps.settler.settle(held.reservation_id, GivenBack())
+
     async def _settle(self, attempt: Attempt, record: CallRecord) -> None:
         """End the hold as the ending of the call demands."""
         metered, steps = attempt.metered, self._steps
@@ -188,7 +211,11 @@ class Pipeline:
                 metered.ending, metered.answer, way=attempt.way, held=attempt.grant.amounts
             )
         finally:
-            settlement = await steps.settler.settle(attempt.grant.reservation_id, sentence)
+            settlement = None
+            if isinstance(attempt.grant, Unheld):
+                await steps.unheld.charge(attempt.grant, sentence)
+            else:
+                settlement = await steps.settler.settle(attempt.grant.reservation_id, sentence)
             record.settled(metered.ending, sentence, settlement)
 
     def _answer(

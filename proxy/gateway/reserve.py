@@ -1,6 +1,6 @@
 """Step 3. One atomic hold over every budget of the subject, or a refusal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,11 +13,13 @@ from proxy.domain.errors import (
     Refused,
     UnitMismatch,
 )
+from proxy.domain.money import Unit
 from proxy.domain.reservation import OnExpiry, Overage
 from proxy.domain.scope import budget_scopes
 from proxy.domain.subject import Subject
 from proxy.gateway.denials import Denials, question_of
 from proxy.gateway.estimate import Plan
+from proxy.gateway.outbox.unheld import Unheld, UnheldCalls
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Patience, Queue
@@ -49,7 +51,9 @@ class Reserver:
         metrics: Metrics,
         clock: Clock,
         new_id: Callable[[], str],
+        unheld: UnheldCalls | None = None,
     ) -> None:
+        """`unheld` None: no call leaves without a hold."""
         self._ledger = ledger
         self._leases = leases
         self._denials = denials
@@ -58,6 +62,12 @@ class Reserver:
         self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
+        self._unheld = unheld
+
+    @property
+    def lets_leave(self) -> bool:
+        """Whether a call may leave without a hold while the ledger is away."""
+        return self._unheld is not None
 
     async def reserve(
         self,
@@ -70,7 +80,8 @@ class Reserver:
     ) -> Grant:
         """Hold the first rung that fits.
 
-        Every upstream attempt is a hold of its own, under a key nobody else can know.
+        Every upstream attempt is a hold of its own, under a key nobody else can know. While
+        the ledger is away the call may be let leave without one: `Unheld`.
         `on_waited` hears for how many nanoseconds the call stood in line for a busy budget.
 
         Raises:
@@ -80,24 +91,7 @@ class Reserver:
         rungs, free = plan.rungs, plan.free
         question = question_of(budget_scopes(subject), rungs, free)
         self._denials.check(question)
-        key = f"{self._new_id()}/1"
-        first = plan.ways[0]
-        request = ReserveRequest(
-            key=key,
-            payload_hash=key,
-            subject=subject,
-            plan=rungs,
-            ttl_ms=self._rules.ttl_ms,
-            max_share_pct=self._rules.max_share_pct,
-            overage=self._rules.overage,
-            on_expiry=OnExpiry.UNCERTAIN,
-            free=free,
-            action_kind="llm.completion",
-            action_name=first.model.name,
-            trace_id=trace_id,
-            price_version=first.model.card.source,
-            metadata={"api": "chat", "model": first.model.name},
-        )
+        request = self._request(subject, plan, trace_id)
         patience = self._rules.patience
         try:
             if patience is None:
@@ -110,11 +104,9 @@ class Reserver:
         except BudgetRefused as refusal:
             self._denials.remember(question, refusal)
             raise
-        except LedgerUnavailable:
-            raise Refused(
-                Reason.AUTHORITY_UNAVAILABLE,
-                "The budget ledger cannot be reached, so nothing was sent. Retry shortly.",
-            ) from None
+        except LedgerUnavailable as failure:
+            wish = {unit: span.want for unit, span in rungs[0].items()}
+            return await self._let_leave(request, rung=0, amounts=wish, why=str(failure))
         except UnitMismatch:
             raise Refused(
                 Reason.BUDGET_NOT_FOUND,
@@ -126,6 +118,47 @@ class Reserver:
             ) from None
         self._leases.keep(grant.reservation_id)
         return grant
+
+    async def let_leave(
+        self, subject: Subject, plan: Plan, grant: Grant, *, trace_id: str, why: str
+    ) -> Unheld:
+        """Let a call leave without its hold, which the ledger cannot be told about any more.
+
+        Raises:
+            Refused: AUTHORITY_UNAVAILABLE.
+        """
+        request = self._request(subject, plan, trace_id)
+        return await self._let_leave(request, rung=grant.rung, amounts=grant.amounts, why=why)
+
+    async def _let_leave(
+        self, request: ReserveRequest, *, rung: int, amounts: Mapping[Unit, int], why: str
+    ) -> Unheld:
+        if self._unheld is None:
+            raise Refused(
+                Reason.AUTHORITY_UNAVAILABLE,
+                "The budget ledger cannot be reached, so nothing was sent. Retry shortly.",
+            )
+        return await self._unheld.let_leave(request, rung=rung, amounts=amounts, why=why)
+
+    def _request(self, subject: Subject, plan: Plan, trace_id: str) -> ReserveRequest:
+        key = f"{self._new_id()}/1"
+        first = plan.ways[0]
+        return ReserveRequest(
+            key=key,
+            payload_hash=key,
+            subject=subject,
+            plan=plan.rungs,
+            ttl_ms=self._rules.ttl_ms,
+            max_share_pct=self._rules.max_share_pct,
+            overage=self._rules.overage,
+            on_expiry=OnExpiry.UNCERTAIN,
+            free=plan.free,
+            action_kind="llm.completion",
+            action_name=first.model.name,
+            trace_id=trace_id,
+            price_version=first.model.card.source,
+            metadata={"api": "chat", "model": first.model.name},
+        )
 
     async def _attempt(self, request: ReserveRequest) -> Grant:
         started_ns = self._clock.monotonic_ns()

@@ -14,6 +14,7 @@ from proxy.domain.decision import Decision
 from proxy.domain.errors import BudgetRefused, Reason, Refused
 from proxy.domain.money import Unit, usd
 from proxy.domain.period import iso
+from proxy.gateway.outbox.unheld import Unheld
 from proxy.gateway.shape import Shaped
 from proxy.ledger.records import Grant
 
@@ -141,10 +142,13 @@ def budget_headers(
     """What a call that left is told about its budget, before its cost is known."""
     headers = {
         "X-Budget-Decision": decision,
-        "X-Budget-Reservation-Id": grant.reservation_id,
         "X-Budget-Estimate-Usd": usd(grant.amounts[Unit.USD_MICROCENTS]),
         "X-Cycles-Trace-Id": trace_id,
     }
+    if isinstance(grant, Unheld):
+        headers["X-Budget-Held"] = "false"
+    else:
+        headers["X-Budget-Reservation-Id"] = grant.reservation_id
     money = [balance for balance in grant.balances if balance.unit is Unit.USD_MICROCENTS]
     tightest = min(money, key=lambda balance: balance.remaining, default=None)
     if tightest is not None:

@@ -127,6 +127,11 @@ class Metrics:
             "Calls that cost more than their estimate.",
             registry=self.registry,
         )
+        self.unheld = Counter(
+            "spendgate_calls_unheld",
+            "Calls that left without a hold while the ledger was away.",
+            registry=self.registry,
+        )
         # `labels` takes a lock and spells every value: remembering what it found is a tenth
         # of its work, and the values are bounded.
         self.calls_of = cache(self.calls.labels)

@@ -63,7 +63,7 @@ listn: {}
 budgets:
   - {scope: "tenant:dev", allocated: 10}
   - {scope: "tenant:dev/agent:*", allocted: $1.00}
-ledger: {when_unavailable: allow}
+ledger: {when_unavailable: ask}
 settle: {drain_ms: -1}
 """)
 
@@ -72,7 +72,7 @@ settle: {drain_ms: -1}
         f'{FILE}:3: budgets[0].allocated: a bare number below one cent: write "$10.00"',
         f"{FILE}:4: budgets[1].allocated: missing",
         f'{FILE}:4: budgets[1].allocted: unknown key; did you mean "allocated"?',
-        f'{FILE}:5: ledger.when_unavailable: "allow" is not supported in this version',
+        f"{FILE}:5: ledger.when_unavailable: not one of the accepted values",
         f"{FILE}:6: settle.drain_ms: out of range",
     ]
 

@@ -49,7 +49,6 @@ def test_a_key_of_a_later_version_says_so(text: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("text", "path", "value"),
     [
-        ("ledger: {when_unavailable: allow}", "ledger.when_unavailable", '"allow"'),
         ("ledger: {url: 'cycles+http://a'}", "ledger.url", "cycles+http://"),
         ("ledger: {url: 'cycles+https://a'}", "ledger.url", "cycles+https://"),
         ("pricing: {unknown_model: dearest}", "pricing.unknown_model", '"dearest"'),

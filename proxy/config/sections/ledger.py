@@ -11,7 +11,6 @@ from proxy.config.sections.base import (
     Refuses,
     Section,
     invalid,
-    later,
 )
 from proxy.config.sections.values import DAY_MS, Duration, Usd
 from proxy.ledger.redis.wire.address import SCHEMES, AddressError, parse
@@ -101,8 +100,10 @@ class LedgerConfig(Section):
     """How much may wait there before new calls are refused. A settlement takes about 250 bytes;
     those of calls under way are still taken in."""
 
-    when_unavailable: Annotated[Literal["deny"], later("allow")] = "deny"
-    """What to do with calls while the ledger cannot be reached: they are refused with 503."""
+    when_unavailable: Literal["deny", "allow"] = "deny"
+    """What to do with calls while the ledger cannot be reached. `deny`: they are refused with
+    503. `allow`: they leave without a hold, whatever the budgets have left and whoever froze
+    them, are written down in `journal_dir`, and are charged when the ledger is back."""
 
     @model_validator(mode="after")
     def _only_a_file_is_flushed_by_us(self) -> Self:

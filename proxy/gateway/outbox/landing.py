@@ -10,9 +10,9 @@ from proxy.domain.errors import ActorRequired, ReservationExpired, ReservationFi
 from proxy.domain.money import Unit
 from proxy.gateway.ending import Charged, GivenBack, LeftUncertain
 from proxy.gateway.estimate import UNITS
-from proxy.gateway.outbox.record import Record
+from proxy.gateway.outbox.record import Ended, Left, Record, Settle
 from proxy.ledger.protocol import Ledger
-from proxy.ledger.records import Settlement
+from proxy.ledger.records import Event, Settlement
 
 _NOTHING: Final[Mapping[Unit, int]] = dict.fromkeys(UNITS, 0)
 
@@ -24,12 +24,26 @@ class Landing:
         self._ledger = ledger
 
     async def land(self, record: Record) -> Settlement | None:
-        """End a hold as its sentence says; None where nobody may know yet what it cost.
+        """End a hold as its sentence says, or charge what had none.
+
+        None where nobody may know yet what it cost, and where there is nothing to charge.
 
         Raises:
             LedgerUnavailable: try again.
             LedgerError: the hold has ended another way, or there is none.
         """
+        match record:
+            case Settle():
+                return await self._settle(record)
+            case Left():
+                return await self._apply(record.event)
+            case Ended():
+                return None if record.event is None else await self._apply(record.event)
+
+    async def _apply(self, event: Event) -> Settlement:
+        return (await self._ledger.apply(event)).settlement
+
+    async def _settle(self, record: Settle) -> Settlement | None:
         key = f"{record.reservation_id}/settle"
         match record.sentence:
             case Charged() as charged:

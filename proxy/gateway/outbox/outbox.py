@@ -13,12 +13,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.domain.errors import LedgerError, LedgerUnavailable
-from proxy.gateway.ending import Charged
 from proxy.gateway.outbox.outage import Outage
-from proxy.gateway.outbox.record import Damaged, Record, read, written
+from proxy.gateway.outbox.record import (
+    Damaged,
+    Ended,
+    Left,
+    Record,
+    Settle,
+    costs,
+    landable,
+    read,
+    written,
+)
 from proxy.gateway.outbox.shelf import Shelf
 from proxy.gateway.runtime.tasks import TaskSet
-from proxy.ledger.records import Settlement
+from proxy.ledger.records import Event, Settlement
 from proxy.observe.logs import Log
 
 Land = Callable[[Record], Awaitable[Settlement | None]]
@@ -63,6 +72,7 @@ class Outbox:
         self._log = log
         self._max_bytes = max_bytes
         self._waiting: deque[_Waiting] = deque()
+        self._left: dict[str, _Waiting] = {}
         self._waiting_bytes = 0
         self._untidy = 0
         self._disk = asyncio.Lock()
@@ -74,19 +84,51 @@ class Outbox:
         return len(self._waiting)
 
     @property
+    def is_idle(self) -> bool:
+        """Nothing waits, and no call is under way that would have to."""
+        return not self._waiting and not self._left
+
+    @property
     def is_full(self) -> bool:
         """Nothing that would have to wait may be begun."""
         return self._waiting_bytes >= self._max_bytes
 
-    async def keep(self, record: Record, on_landed: OnLanded, *, why: str) -> None:
+    async def keep(self, record: Record, on_landed: OnLanded, *, why: str | None) -> None:
         """Take a record in, and return when it is kept as well as it can be.
 
-        `on_landed` hears what the ledger said. `why` it could not be told at once.
+        `on_landed` hears what the ledger said. `why` it could not be told at once; None
+        where nobody has tried.
         """
-        self._outage.began(why)
+        if why is not None:
+            self._outage.began(why)
+        if isinstance(record, Ended):
+            self._forget_left(record.key)
         self._add(record, on_landed)
         self._start_landing()
         await self._write()
+
+    async def let_leave(self, event: Event, *, why: str) -> bool:
+        """Write down that a call leaves without a hold; it must not where that is false.
+
+        Whoever lets it leave keeps an `Ended` for it. `why` there is no hold.
+        """
+        self._outage.began(why)
+        if self.is_full:
+            return False
+        record = Left(event)
+        left = self._left[event.key] = _Waiting(record, written(record), _ignore)
+        self._waiting_bytes += len(left.line)
+        is_kept = False
+        try:
+            await self._write()
+            is_kept = left.is_kept
+        finally:
+            if not is_kept:
+                # A caller who was cancelled, or a disk that failed, may have left a line.
+                self._forget_left(event.key)
+                self._add(Ended(event.key, None), _ignore)
+                self._start_landing()
+        return is_kept
 
     async def adopt(self) -> None:
         """Take over what dead processes left for the same ledger, if they left anything.
@@ -146,6 +188,11 @@ class Outbox:
             self._log.line("settlements_lost", records=lost)
         self._shelf.close()
 
+    def _forget_left(self, key: str) -> None:
+        left = self._left.pop(key, None)
+        if left is not None:
+            self._waiting_bytes -= len(left.line)
+
     def _add(self, record: Record, on_landed: OnLanded) -> _Waiting:
         waiting = _Waiting(record, written(record), on_landed)
         self._waiting.append(waiting)
@@ -168,7 +215,8 @@ class Outbox:
                     await self.land()
                 except LedgerUnavailable as failure:
                     self._outage.began(str(failure))
-            self._outage.ended()
+            if self.is_idle:
+                self._outage.ended()
         finally:
             self._is_landing = False
 
@@ -183,17 +231,24 @@ class Outbox:
         except Exception as error:  # noqa: BLE001 - a record that breaks us must not stop the rest
             refusal = type(error).__name__
             self._log.line("internal_error", error=refusal)
-        self._log.line(
-            "settlement_refused", reservation_id=waiting.record.reservation_id, error=refusal
-        )
-        if isinstance(waiting.record.sentence, Charged):
+        record = waiting.record
+        reservation_id = key = None
+        match record:
+            case Settle():
+                reservation_id = record.reservation_id
+            case Left():
+                key = record.event.key
+            case Ended():
+                key = record.key
+        self._log.line("settlement_refused", reservation_id=reservation_id, key=key, error=refusal)
+        if costs(record):
             await self._set_aside(waiting.line)
         return None
 
     async def _write(self) -> None:
         """Bring to the disk what it does not have yet. One flush for all who wait for it."""
         async with self._disk:
-            unkept = [waiting for waiting in self._waiting if not waiting.is_kept]
+            unkept = [each for each in self._all_lines() if not each.is_kept]
             if not unkept:
                 return
             lines = b"".join([waiting.line for waiting in unkept])
@@ -206,12 +261,15 @@ class Outbox:
             for waiting in unkept:
                 waiting.is_kept = True
 
+    def _all_lines(self) -> list[_Waiting]:
+        return [*self._left.values(), *self._waiting]
+
     async def _tidy(self) -> None:
         """Leave in the file only what still waits."""
         async with self._disk:
             if not self._untidy:
                 return
-            waiting = list(self._waiting)
+            waiting = self._all_lines()
             lines = b"".join([each.line for each in waiting])
             try:
                 await asyncio.to_thread(self._shelf.replace, lines)
@@ -237,9 +295,10 @@ class Outbox:
                     damaged.append(line)
             if damaged:
                 self._shelf.set_aside(b"".join(damaged))
-            if records:
-                self._shelf.append(b"".join(map(written, records)))
-        return records, len(damaged)
+            told = landable(records)
+            if told:
+                self._shelf.append(b"".join(map(written, told)))
+        return told, len(damaged)
 
     async def _set_aside(self, line: bytes) -> None:
         try:

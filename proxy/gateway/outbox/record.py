@@ -5,12 +5,14 @@ line that a crash cut short, or a disk has changed, is not taken for what it is 
 holds ids, amounts and the names of models: never a prompt, an answer or a credential.
 """
 
+from collections.abc import Sequence
 from typing import Final
 from zlib import crc32
 
 import msgspec
 
-from proxy.gateway.ending import Sentence
+from proxy.gateway.ending import Charged, Sentence
+from proxy.ledger.records import Event
 
 
 class Settle(msgspec.Struct, frozen=True, tag="settle"):
@@ -20,7 +22,41 @@ class Settle(msgspec.Struct, frozen=True, tag="settle"):
     sentence: Sentence
 
 
-Record = Settle
+class Left(msgspec.Struct, frozen=True, tag="left"):
+    """A call leaves without a hold. If nobody says how it ended, `event` is charged."""
+
+    event: Event
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended"):
+    """A call that left without a hold has ended; no `event`: it cost nothing."""
+
+    key: str
+    event: Event | None
+
+
+Record = Settle | Left | Ended
+
+
+def costs(record: Record) -> bool:
+    """Whether somebody's spend is lost with the record."""
+    match record:
+        case Settle():
+            return isinstance(record.sentence, Charged)
+        case Left():
+            return True
+        case Ended():
+            return record.event is not None
+
+
+def landable(records: Sequence[Record]) -> list[Record]:
+    """What a dead process has to tell: calls that left and ended are told by their end."""
+    ended = {record.key for record in records if isinstance(record, Ended)}
+    return [
+        record
+        for record in records
+        if not isinstance(record, Left) or record.event.key not in ended
+    ]
 
 
 class Damaged(Exception):
@@ -28,7 +64,7 @@ class Damaged(Exception):
 
 
 _encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(Record).decode
+_decoder: Final[msgspec.json.Decoder[Record]] = msgspec.json.Decoder(Record)
 _CRC_DIGITS: Final = 8
 
 
@@ -48,6 +84,6 @@ def read(line: bytes) -> Record:
     if space != b" " or crc != b"%08x" % crc32(document):
         raise Damaged
     try:
-        return _decode(document)
+        return _decoder.decode(document)
     except msgspec.DecodeError:
         raise Damaged from None

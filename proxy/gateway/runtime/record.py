@@ -8,6 +8,7 @@ from proxy.domain.decision import Decision
 from proxy.domain.money import Unit
 from proxy.gateway.ending import Charged, Ending, Sentence
 from proxy.gateway.estimate import Plan
+from proxy.gateway.outbox.unheld import Unheld
 from proxy.gateway.policy import Wish
 from proxy.gateway.shape import Shaped
 from proxy.ledger.records import Grant, Settlement
@@ -31,6 +32,7 @@ class CallRecord:
     status: int = 0
     streamed: bool = False
     reservation_id: str | None = None
+    is_unheld: bool = False
     policy: str | None = None
     caps: str | None = None
     bound: str | None = None
@@ -84,9 +86,10 @@ class CallRecord:
         capped = bool(shaped.caps) or grant.rung > 0
         self.decision = Decision.ALLOW_WITH_CAPS if capped else Decision.ALLOW
         self.caps = ",".join(shaped.caps)
-        self.reservation_id = grant.reservation_id
-        self.held = grant.amounts[Unit.USD_MICROCENTS]
-        self.held_tokens = grant.amounts[Unit.TOKENS]
+        self.is_unheld = isinstance(grant, Unheld)
+        self.reservation_id = None if self.is_unheld else grant.reservation_id
+        self.held = None if self.is_unheld else grant.amounts[Unit.USD_MICROCENTS]
+        self.held_tokens = None if self.is_unheld else grant.amounts[Unit.TOKENS]
 
     def answered(self, status: int, at_ns: int) -> None:
         """The upstream has sent a status."""
@@ -140,6 +143,7 @@ class Recorder:
             caps=record.caps or None,
             bound=record.bound,
             reservation_id=record.reservation_id,
+            unheld=record.is_unheld or None,
             estimate_microcents=record.estimate,
             held_microcents=record.held,
             charged_microcents=record.charged,

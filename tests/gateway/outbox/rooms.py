@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import copytree
@@ -12,13 +12,14 @@ from typing import Any
 from proxy.domain.errors import LedgerUnavailable
 from proxy.domain.money import Unit
 from proxy.domain.reservation import State
+from proxy.domain.subject import Subject
 from proxy.gateway.ending import Charged
 from proxy.gateway.outbox.outage import Outage
 from proxy.gateway.outbox.outbox import Outbox
-from proxy.gateway.outbox.record import Record, Settle
+from proxy.gateway.outbox.record import Ended, Left, Record, Settle
 from proxy.gateway.outbox.shelf import Shelf
 from proxy.gateway.runtime.tasks import TaskSet
-from proxy.ledger.records import Settlement
+from proxy.ledger.records import Event, Settlement
 from tests.e2e.stack import ListLog
 from tests.simulation.rig.virtual import VirtualLoop, VirtualTime
 
@@ -28,6 +29,24 @@ SETTLED = Settlement(State.COMMITTED, BILL, {}, {}, ())
 
 def settle(number: int) -> Settle:
     return Settle(f"rsv_{number}", Charged(BILL, estimated=False, model="m"))
+
+
+def name_of(record: Record) -> str:
+    """What a test calls it."""
+    match record:
+        case Settle():
+            return record.reservation_id
+        case Left():
+            return f"{record.event.key} left"
+        case Ended():
+            return f"{record.key} ended" if record.event else f"{record.key} for nothing"
+
+
+def spent(key: str) -> Event:
+    """A call that left without a hold."""
+    return Event(
+        key=key, payload_hash=key, subject=Subject(tenant="dev"), actual=BILL, is_spent=True
+    )
 
 
 @dataclass
@@ -43,9 +62,10 @@ class Ledger:
         if self.away:
             self.away -= 1
             raise LedgerUnavailable
-        self.heard.append(record.reservation_id)
-        if record.reservation_id in self.breaks:
-            raise self.breaks[record.reservation_id]
+        name = name_of(record)
+        self.heard.append(name)
+        if name in self.breaks:
+            raise self.breaks[name]
         return SETTLED
 
 
@@ -55,9 +75,11 @@ class Disk:
 
     is_full: bool = False
     flushes: int = 0
+    before: Callable[[], object] = lambda: None
 
     def write(self, descriptor: int, data: bytes) -> None:
         self.flushes += 1
+        self.before()
         if self.is_full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.write(descriptor, data)

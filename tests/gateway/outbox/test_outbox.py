@@ -9,7 +9,7 @@ from proxy.domain.errors import AmountOutOfRange
 from proxy.gateway.ending import GivenBack
 from proxy.gateway.outbox import outbox
 from proxy.gateway.outbox.record import Settle, read, written
-from tests.gateway.outbox.rooms import SETTLED, Ledger, Room, settle
+from tests.gateway.outbox.rooms import SETTLED, Ledger, Room, name_of, settle
 from tests.simulation.rig.virtual import Killed
 
 FOR_EVER = 10**9
@@ -25,7 +25,7 @@ def ids(*numbers: int) -> list[str]:
 
 
 def kept(lines: bytes) -> list[str]:
-    return [read(line).reservation_id for line in lines.splitlines()]
+    return [name_of(read(line)) for line in lines.splitlines()]
 
 
 def test_what_waits_lands_in_order_once_the_ledger_is_back(directory: Path) -> None:
@@ -235,6 +235,7 @@ def test_a_charge_that_the_ledger_refuses_is_set_aside_and_stops_no_other(
             {
                 "event": "settlement_refused",
                 "reservation_id": "rsv_1",
+                "key": None,
                 "error": type(error).__name__,
             }
         ]

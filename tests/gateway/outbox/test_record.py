@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 
 from proxy.domain.money import Unit
 from proxy.gateway.ending import Charged, GivenBack, LeftUncertain
-from proxy.gateway.outbox.record import Damaged, Record, Settle, read, written
+from proxy.gateway.outbox.record import Damaged, Ended, Left, Record, Settle, read, written
+from tests.gateway.outbox.rooms import spent
 
 CHARGED = Charged({Unit.USD_MICROCENTS: 2**63 - 1, Unit.TOKENS: 20}, estimated=True, model="m\n")
-RECORDS = [
+RECORDS: list[Record] = [
     Settle("rsv_1", CHARGED),
     Settle("rsv_2", GivenBack()),
     Settle("rsv_3", LeftUncertain()),
+    Left(spent("k")),
+    Ended("k", spent("k")),
+    Ended("k", None),
 ]
 
 
