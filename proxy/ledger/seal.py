@@ -135,9 +135,36 @@ def check_entries(seal: Seal, entries: Iterable[Entry]) -> Iterator[Difference]:
 
 def check_standing(seal: Seal, standing: Standing) -> Iterator[Difference]:
     """Whether this is what the windows held at a checkpoint."""
+    if not seal.is_checkpoint:
+        return
     standing_sha256 = lines.standing_sha256(standing)
-    if seal.is_checkpoint and seal.standing_sha256 != standing_sha256:
+    if seal.standing_sha256 != standing_sha256:
         yield Difference(_where(seal), "windows", seal.standing_sha256, standing_sha256)
+
+
+class SealCheck:
+    """Compares entries with the seals over them, as they come by."""
+
+    def __init__(self, sealed: Iterable[Seal]) -> None:
+        self._sealed = iter(sealed)
+        self._seal = next(self._sealed, None)
+        self._run: list[Entry] = []
+
+    def take(self, entry: Entry, standing: Standing) -> Iterator[Difference]:
+        """The next entry, and what windows hold after it."""
+        if self._seal is None:
+            return
+        self._run.append(entry)
+        if entry.seq == self._seal.last_seq:
+            yield from check_entries(self._seal, self._run)
+            yield from check_standing(self._seal, standing)
+            self._seal = next(self._sealed, None)
+            self._run.clear()
+
+    def left(self) -> Iterator[Difference]:
+        """Seals whose entries are not there."""
+        if self._seal is not None:
+            yield from check_entries(self._seal, self._run)
 
 
 def check_head(seals: Sequence[Seal], kept: Head) -> str | None:

@@ -6,7 +6,7 @@ hand shows as a difference.
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -20,13 +20,11 @@ from proxy.ledger.audit import Audit, Difference, Head
 from proxy.ledger.journal import (
     NOTHING_STANDS,
     Amounts,
-    Entry,
     JournalGap,
     WindowName,
     replay,
 )
-from proxy.ledger.lines import Standing
-from proxy.ledger.seal import Seal, check_chain, check_entries, check_standing
+from proxy.ledger.seal import SealCheck, check_chain
 from proxy.ledger.sqlite.holds import read_amounts
 from proxy.ledger.sqlite.operations import read
 from proxy.ledger.sqlite.operations import seal as seals
@@ -189,34 +187,9 @@ def _add_up(connection: sqlite3.Connection, tenant: str, journals: _Journals) ->
     standing = pruned.standing if pruned is not None else NOTHING_STANDS
     journals.standing.update(standing)
     entries = read.entries(connection, tenant, after_seq=after_seq, limit=-1)
-    check = _SealCheck(seal for seal in sealed if seal.first_seq > after_seq)
+    check = SealCheck(seal for seal in sealed if seal.first_seq > after_seq)
     for entry, after in replay(entries, after_seq=after_seq, standing=standing):
         journals.entries += 1
         journals.standing.update((window, after[window]) for window, _ in entry.postings)
         journals.differences.extend(check.take(entry, after))
     journals.differences.extend(check.left())
-
-
-class _SealCheck:
-    """Compares entries with the seals over them, as they come by."""
-
-    def __init__(self, sealed: Iterable[Seal]) -> None:
-        self._sealed = iter(sealed)
-        self._seal = next(self._sealed, None)
-        self._run: list[Entry] = []
-
-    def take(self, entry: Entry, standing: Standing) -> Iterator[Difference]:
-        """The next entry, and what windows hold after it."""
-        if self._seal is None:
-            return
-        self._run.append(entry)
-        if entry.seq == self._seal.last_seq:
-            yield from check_entries(self._seal, self._run)
-            yield from check_standing(self._seal, standing)
-            self._seal = next(self._sealed, None)
-            self._run.clear()
-
-    def left(self) -> Iterator[Difference]:
-        """Seals whose entries are not there."""
-        if self._seal is not None:
-            yield from check_entries(self._seal, self._run)
