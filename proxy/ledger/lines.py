@@ -50,7 +50,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 _encode: Final = msgspec.json.Encoder().encode
-_decode_windows: Final = msgspec.json.Decoder(_Window).decode_lines
+_decode_window: Final = msgspec.json.Decoder(_Window).decode
 
 
 def entry_line(entry: Entry) -> bytes:
@@ -79,15 +79,15 @@ def entries_sha256(entries: Iterable[Entry]) -> str:
     return digest.hexdigest()
 
 
-def write_standing(standing: Standing) -> bytes:
+def write_standing(standing: Standing) -> str:
     """A line for each window that holds something, sorted, each with its line end."""
     lines = sorted(
         _encode(_window(window, amounts)) for window, amounts in standing.items() if any(amounts)
     )
-    return b"".join(line + b"\n" for line in lines)
+    return b"".join(line + b"\n" for line in lines).decode()
 
 
-def read_standing(written: bytes | str) -> dict[WindowName, Amounts]:
+def read_standing(written: str) -> dict[WindowName, Amounts]:
     """What was written.
 
     Raises:
@@ -105,13 +105,14 @@ def read_standing(written: bytes | str) -> dict[WindowName, Amounts]:
             window.uncovered,
             window.over_limit,
         )
-        for window in _decode_windows(written)
+        # One by one: a call of many lines would keep all other threads waiting.
+        for window in map(_decode_window, filter(None, written.split("\n")))
     }
 
 
 def standing_sha256(standing: Standing) -> str:
     """The digest of the lines."""
-    return sha256(write_standing(standing)).hexdigest()
+    return sha256(write_standing(standing).encode()).hexdigest()
 
 
 def _window(window: WindowName, amounts: Amounts) -> _Window:

@@ -39,5 +39,5 @@ def _fields(seal: "Seal") -> dict[str, object]:
         name: getattr(seal, name) for name in seal.__struct_fields__ if name != "standing"
     }
     if seal.standing is not None:
-        fields["standing"] = write_standing(seal.standing).decode()
+        fields["standing"] = write_standing(seal.standing)
     return fields

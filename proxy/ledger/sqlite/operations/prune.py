@@ -14,13 +14,13 @@ windows    whose time is over are first taken out of the journal, by an entry; t
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
-from proxy.ledger.journal import Amounts, Kind
+from proxy.ledger.journal import NOTHING_STANDS, Amounts, Entry, Kind
 from proxy.ledger.seal import Seal, check_entries, check_standing, standing_after
 from proxy.ledger.sqlite.holds import read_amounts
 from proxy.ledger.sqlite.operations import read
@@ -195,58 +195,59 @@ class _Entries:
 def _find_entries(connection: sqlite3.Connection, before_ms: int, limit: int) -> Batch | None:
     for tenant in read.tenants(connection):
         (first_seq,) = connection.execute(_FIRST_SEQ, (tenant,)).fetchone()
-        pruned = seals.read_checkpoint(connection, tenant, PRUNED)
-        checkpoint = None
-        if pruned is None or first_seq > pruned.seq:
-            checkpoint = _next_checkpoint(connection, tenant, pruned, before_ms)
-            if checkpoint is None:
-                continue
-        end = checkpoint or pruned
-        assert end is not None, "there is one or the other"
-        return _Entries(tenant, first_seq, min(first_seq + limit - 1, end.seq), checkpoint)
+        pruned_seq = seals.checkpoint_seq(connection, tenant, PRUNED)
+        if first_seq <= pruned_seq:
+            return _Entries(tenant, first_seq, min(first_seq + limit - 1, pruned_seq), None)
+        checkpoint = _next_checkpoint(connection, tenant, pruned_seq, before_ms)
+        if checkpoint is not None:
+            last_seq = min(first_seq + limit - 1, checkpoint.seq)
+            return _Entries(tenant, first_seq, last_seq, checkpoint)
     return None
 
 
 def _next_checkpoint(
-    connection: sqlite3.Connection, tenant: str, pruned: Checkpoint | None, before_ms: int
+    connection: sqlite3.Connection, tenant: str, pruned_seq: int, before_ms: int
 ) -> Checkpoint | None:
     """The first one after the entries that went already.
 
     The last run stays, for the next entry to have a number. And so does all that is not
     as it was sealed, for `verify` to tell.
     """
-    after_seq = pruned.seq if pruned is not None else 0
     passed: list[Seal] = []
-    for seal in seals.seals(connection, tenant, after_seq=after_seq):
+    for seal in seals.seals(connection, tenant, after_seq=pruned_seq):
         if passed and passed[-1].is_checkpoint:
-            return _stand_at(connection, pruned, passed)
+            return _stand_at(connection, passed)
         if seal.at_ms >= before_ms:
             return None
         passed.append(seal)
     return None
 
 
-def _stand_at(
-    connection: sqlite3.Connection, pruned: Checkpoint | None, passed: Sequence[Seal]
-) -> Checkpoint | None:
+def _stand_at(connection: sqlite3.Connection, passed: Sequence[Seal]) -> Checkpoint | None:
     """What windows held at the last of these seals; None where an entry was changed since."""
+    pruned = seals.read_checkpoint(connection, passed[0].tenant, PRUNED)
     try:
-        standing = dict(pruned.standing) if pruned is not None else {}
-        for seal in passed:
-            after_seq = seal.first_seq - 1
-            entries = list(
-                read.entries(
-                    connection, seal.tenant, after_seq=after_seq, limit=seal.last_seq - after_seq
-                )
-            )
-            if any(check_entries(seal, entries)):
-                return None
-            standing = standing_after(standing, entries)
+        before = pruned.standing if pruned is not None else NOTHING_STANDS
+        standing = standing_after(before, _as_sealed(connection, passed))
     except ValueError:
         return None
     if any(check_standing(passed[-1], standing)):
         return None
     return seals.write_checkpoint(passed[-1], standing)
+
+
+def _as_sealed(connection: sqlite3.Connection, passed: Iterable[Seal]) -> Iterator[Entry]:
+    """The entries of these seals.
+
+    Raises:
+        ValueError: one was changed since.
+    """
+    for seal in passed:
+        before, count = seal.first_seq - 1, seal.last_seq - seal.first_seq + 1
+        run = list(read.entries(connection, seal.tenant, after_seq=before, limit=count))
+        if any(check_entries(seal, run)):
+            raise ValueError(f"entries {seal.first_seq} to {seal.last_seq} were changed")
+        yield from run
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ _KEEP: Final = "INSERT INTO seals VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _OPEN: Final = "SELECT at_ms, (SELECT max(seq) FROM journal WHERE tenant = ?1) FROM journal"
 _OPEN_RUN: Final = f"{_OPEN} WHERE tenant = ?1 AND seq = ?2"
 _STANDING: Final = "SELECT seq, at_ms, count, windows FROM standings WHERE tenant = ? AND place = ?"
+_PLACE: Final = "SELECT seq FROM standings WHERE tenant = ? AND place = ?"
 _KEEP_STANDING: Final = "INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -107,7 +108,7 @@ def _next_run(
 
 def write_checkpoint(seal: Seal, standing: Standing) -> Checkpoint:
     """The windows at this seal, as they are kept."""
-    written = lines.write_standing(standing).decode()
+    written = lines.write_standing(standing)
     return Checkpoint(seal.last_seq, seal.at_ms, written.count("\n"), written)
 
 
@@ -146,6 +147,12 @@ def read_checkpoint(connection: sqlite3.Connection, tenant: str, place: str) -> 
     """What is kept in this place."""
     row = connection.execute(_STANDING, (tenant, place)).fetchone()
     return Checkpoint(*row) if row is not None else None
+
+
+def checkpoint_seq(connection: sqlite3.Connection, tenant: str, place: str) -> int:
+    """The last entry of what is kept in this place, which can be long; 0 if nothing is."""
+    row = connection.execute(_PLACE, (tenant, place)).fetchone()
+    return row[0] if row is not None else 0
 
 
 def seals(connection: sqlite3.Connection, tenant: str, *, after_seq: int = 0) -> Iterator[Seal]:
