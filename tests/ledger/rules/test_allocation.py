@@ -57,10 +57,11 @@ def test_windows_that_nobody_opened_pay_debt_too(
     assert begins.carried == 50 - paid_between == spent + left
 
 
-@pytest.mark.parametrize("figures", [{"allocated": INT64_MAX - 3}, {"spent": INT64_MAX - 3}])
-def test_windows_in_between_pay_no_more_than_int64_can_tell(figures: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "before", [balance(allocated=INT64_MAX - 3, debt=50), balance(debt=50, spent=INT64_MAX - 3)]
+)
+def test_windows_in_between_pay_no_more_than_int64_can_tell(before: Balance) -> None:
     """What they cannot pay the new window owes: a budget must not be stuck at the edge."""
-    before = balance(debt=50, **figures)
     begins = open_window(20, before, skipped=9, rollover_max=5)
     assert (begins.closing.spent, begins.carried) == (3, 47)
     assert post(before, begins.closing).debt == 0
