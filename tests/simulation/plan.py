@@ -110,6 +110,18 @@ class StatementTrouble:
 
 
 @dataclass(frozen=True)
+class WriteTrouble:
+    """The next write but so many into a file of the outbox ends after so much of it.
+
+    The process dies there, or hears that the disk is full.
+    """
+
+    after: int
+    permille: int
+    kills: bool
+
+
+@dataclass(frozen=True)
 class Outage:
     """Every statement of the ledger fails for a while."""
 
@@ -170,6 +182,7 @@ Act = (
     Kill
     | Terminate
     | StatementTrouble
+    | WriteTrouble
     | Outage
     | Lock
     | ClockStep

@@ -30,6 +30,8 @@ class Trial:
     runs: tuple[CallRun, ...]
     statements: int
     """How many the ledger was asked for."""
+    writes: int = 0
+    """How many there were into files of the outbox."""
 
 
 def try_plan(plan: Plan, *, around: Around = lambda _, work: work) -> Trial:
@@ -46,7 +48,14 @@ def try_plan(plan: Plan, *, around: Around = lambda _, work: work) -> Trial:
             books, broken = NO_BOOKS, (*world.broken, traceback.format_exc())
         finally:
             world.dispose()
-        return Trial(plan, broken, books, tuple(world.runs.values()), world.disk.statements)
+        return Trial(
+            plan,
+            broken,
+            books,
+            tuple(world.runs.values()),
+            world.disk.statements,
+            world.disk.writes,
+        )
 
 
 def first_broken(seeds: Iterable[int]) -> Trial | None:

@@ -30,6 +30,7 @@ from tests.simulation.plan import (
     SetStatus,
     StatementTrouble,
     Terminate,
+    WriteTrouble,
 )
 from tests.simulation.rig.disk import Disk
 from tests.simulation.rig.door import ScriptedDoor
@@ -178,6 +179,8 @@ class World:
                 self._terminated.set()
             case StatementTrouble():
                 self.disk.trouble_in(act.after, act.trouble)
+            case WriteTrouble():
+                self.disk.break_write(act.after, act.permille, kills=act.kills)
             case Outage():
                 self.disk.fail_for(act.duration_ms)
             case ClockStep():

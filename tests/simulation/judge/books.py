@@ -150,12 +150,12 @@ def hold_of(connection: sqlite3.Connection, trace_id: str) -> Row | None:
 
 
 def settled_on_disk(outbox: Path) -> set[str]:
-    """The holds of which whole lines in the outbox say how they ended."""
-    lines = [line for file in outbox.glob("*.jsonl") for line in file.read_text().splitlines(True)]
+    """The holds of which the outbox says how they ended, in lines that are not cut short."""
+    lines = [line for file in outbox.glob("*.jsonl") for line in file.read_text().splitlines()]
     return {
         json.loads(line.partition(" ")[2])["reservation_id"]
         for line in lines
-        if line.endswith("\n")
+        if line.endswith("}}")
     }
 
 

@@ -4,6 +4,7 @@ A process that dies leaves what its files hold at that moment: the next one open
 them, so nothing that the dead one still does can reach it.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -46,6 +47,11 @@ class Disk:
         self.path = self._next_path()
         self.outbox = self.path.with_suffix(".d")
         self._out_until_s = 0.0
+        self._writes_left: int | None = None
+        self._permille = 0
+        self._write_kills = False
+        self.writes = 0
+        """How many there were into files of the outbox so far."""
         self.statements = 0
         """How many the processes have asked for so far."""
 
@@ -102,9 +108,23 @@ class Disk:
             raise _failure()
         return result
 
+    def break_write(self, after: int, permille: int, *, kills: bool) -> None:
+        """The write after so many others ends after so much of it: a crash, or a full disk."""
+        self._writes_left, self._permille, self._write_kills = after, permille, kills
+
     def write(self, descriptor: int, data: bytes) -> None:
-        """Write into a file of the outbox, as a statement is carried out; nobody waits for it."""
-        os.write(descriptor, data)
+        """Write into a file of the outbox."""
+        self.writes += 1
+        if self._writes_left != 0:
+            if self._writes_left is not None:
+                self._writes_left -= 1
+            os.write(descriptor, data)
+            return
+        self._writes_left = None
+        os.write(descriptor, data[: len(data) * self._permille // 1000])
+        if self._write_kills:
+            raise Killed
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _due(self) -> Trouble | None:
         if self._time.elapsed_s < self._out_until_s:
