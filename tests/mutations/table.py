@@ -121,8 +121,8 @@ MUTATIONS: Final = (
     Mutation(
         "send a call without recording its dispatch",
         "proxy/gateway/pipeline.py",
-        "            await steps.ledger.dispatch(attempt.grant.reservation_id)\n",
-        "",
+        "            await steps.ledger.dispatch(held.reservation_id)\n",
+        "            pass\n",
         (f"{EVERY_AWAIT}::test_an_undisturbed_call_is_charged_its_bill",),
     ),
     Mutation(
@@ -134,9 +134,9 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "settle once, and never again when the ledger was away",
-        "proxy/gateway/settle.py",
-        "                except LedgerUnavailable:\n                    continue",
-        "                except LedgerUnavailable:\n                    return",
+        "proxy/gateway/outbox/outbox.py",
+        "                    self._outage.began(str(failure))\n            if",
+        "                    return\n            if",
         (
             f"{SETTLE}::test_while_the_ledger_is_away_the_same_key_is_tried_until_it_lands",
             f"{ONE_THING}::test_a_lease_that_runs_out_changes_no_charge",
@@ -195,9 +195,9 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "give nothing back to an uncertain hold that turns out to be free",
-        "proxy/gateway/settle.py",
-        "            return await self._ledger.commit(reservation_id, actual=0,",
-        "            raise\n            return await self._ledger.commit(reservation_id, actual=0,",
+        "proxy/gateway/outbox/landing.py",
+        "        except ActorRequired:\n            # Its lease",
+        "        except ActorRequired:\n            raise\n            # Its lease",
         (f"{ONE_THING}::test_a_lease_that_runs_out_changes_no_charge",),
     ),
     Mutation(
