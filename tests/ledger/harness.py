@@ -231,7 +231,7 @@ class OneAfterTheOther:
     A store promises no order to those who ask at once; the model has one.
     """
 
-    def __init__(self, home: RedisLedger) -> None:
+    def __init__(self, home: Home) -> None:
         self._home = home
         self._turn = asyncio.Lock()
 
@@ -356,10 +356,10 @@ BACKENDS: dict[str, Backend] = {
     "model": Backend(open_model),
     "sqlite": Backend(open_sqlite, tidies=True),
     "sqlite-power": Backend(partial(open_sqlite, "power"), tidies=True),
-    "valkey": Backend(partial(open_redis, "valkey"), is_shared=True),
-    "valkey-cluster": Backend(partial(open_redis, "valkey-cluster"), is_shared=True),
-    "redis": Backend(partial(open_redis, "redis"), is_shared=True),
-    "redis-6.2": Backend(partial(open_redis, "redis-6.2"), is_shared=True),
+    "valkey": Backend(partial(open_redis, "valkey"), is_shared=True, tidies=True),
+    "valkey-cluster": Backend(partial(open_redis, "valkey-cluster"), is_shared=True, tidies=True),
+    "redis": Backend(partial(open_redis, "redis"), is_shared=True, tidies=True),
+    "redis-6.2": Backend(partial(open_redis, "redis-6.2"), is_shared=True, tidies=True),
 }
 
 HOMES = [name for name in BACKENDS if name != "model"]

@@ -18,26 +18,32 @@ from proxy.ledger.redis.script import Script, assemble
 from proxy.ledger.redis.store import Store
 
 _NAMES: Final = (
-    "all_balances",
-    "apply",
-    "audit",
-    "balances",
-    "charge_late",
-    "commit",
-    "declare",
-    "dispatch",
-    "expire",
-    "extend",
-    "fund",
-    "grow",
-    "ids",
-    "journal",
-    "mark_uncertain",
-    "release",
-    "reservations",
-    "reserve",
-    "set_status",
-    "tenants",
+    "calls/apply",
+    "calls/balances",
+    "calls/charge_late",
+    "calls/commit",
+    "calls/dispatch",
+    "calls/extend",
+    "calls/grow",
+    "calls/mark_uncertain",
+    "calls/release",
+    "calls/reserve",
+    "operators/all_balances",
+    "operators/audit",
+    "operators/fund",
+    "operators/ids",
+    "operators/journal",
+    "operators/reservations",
+    "operators/set_status",
+    "operators/tenants",
+    "upkeep/declare",
+    "upkeep/expire",
+    "upkeep/prune_answers",
+    "upkeep/prune_entries",
+    "upkeep/prune_rows",
+    "upkeep/prune_windows",
+    "upkeep/seal",
+    "upkeep/sealed",
 )
 _TRIES_MAX: Final = 5
 """Windows end while they are worked out: once is rare, and more often nothing helps."""
@@ -53,10 +59,9 @@ class Read(Protocol):
 
 
 def assemble_all(read: Read | None = None) -> Mapping[str, Script]:
-    """The scripts of the ledger by their names."""
-    if read is None:
-        return MappingProxyType({name: assemble(name) for name in _NAMES})
-    return MappingProxyType({name: assemble(name, read) for name in _NAMES})
+    """The scripts of the ledger by the last part of their names."""
+    scripts = [assemble(name, read) if read else assemble(name) for name in _NAMES]
+    return MappingProxyType({script.name.rpartition("/")[2]: script for script in scripts})
 
 
 class Asker:

@@ -1,20 +1,26 @@
 """What the ledger keeps in a store, and how it is called there.
 
-    spendgate:tenants                 a set: whose books there are
-    spendgate:{t:<tenant>}:budgets    a hash: budgets, windows, templates, counters, the clock
-    spendgate:{t:<tenant>}:r:<id>     a hash: one row, with its first answers
-    spendgate:{t:<tenant>}:k:<key>    which row a key made
-    spendgate:{t:<tenant>}:f:<key>    what a funding with this key answered, for two days
-    spendgate:{t:<tenant>}:active     sorted sets of rows: by the end of lease and grace,
-    spendgate:{t:<tenant>}:uncertain  by when they became so,
-    spendgate:{t:<tenant>}:arrears    and by the windows that owe for them
-    spendgate:{t:<tenant>}:scopes     sorted sets of scopes with a budget, and of budgets
-    spendgate:{t:<tenant>}:idle       that a template made, by when they may be retired
-    spendgate:{t:<tenant>}:journal    a stream, whose ids are `<seq>-0`
+    spendgate:tenants                  a set: whose books there are
+    spendgate:{t:<tenant>}:budgets     a hash: budgets, windows, templates, counters, the clock
+    spendgate:{t:<tenant>}:scopes      sorted sets: scopes with a budget,
+    spendgate:{t:<tenant>}:idle        budgets that a template made, by when to look at them,
+    spendgate:{t:<tenant>}:over        windows that are over, by when,
+    spendgate:{t:<tenant>}:forgotten   and those that no journal will tell of
+    spendgate:{t:<tenant>}:r:<id>      a hash: one row, with its first answers
+    spendgate:{t:<tenant>}:k:<key>     which row a key made
+    spendgate:{t:<tenant>}:rows        sorted sets of rows: all by age,
+    spendgate:{t:<tenant>}:active      the open ones by the end of lease and grace,
+    spendgate:{t:<tenant>}:uncertain   or by when they became so,
+    spendgate:{t:<tenant>}:arrears     and by the windows that owe for them
+    spendgate:{t:<tenant>}:f:<key>     what a funding with this key answered
+    spendgate:{t:<tenant>}:funded      a sorted set of those keys, by when
+    spendgate:{t:<tenant>}:journal     a stream, whose ids are `<seq>-0`
+    spendgate:{t:<tenant>}:seals       a stream, whose ids are `<last_seq>-0`
+    spendgate:{t:<tenant>}:checkpoints   a hash: what windows held at two of the seals
 
 All keys of a tenant have one hash tag, and so one slot of a cluster. Scripts are given the
 name of the first hash; the other names follow from it. A subject without a tenant has the
-tag `{t:}`. Nothing but what a funding answered has a TTL.
+tag `{t:}`. Nothing has a TTL: what is old goes by `prune`.
 """
 
 from collections.abc import Iterable, Sequence

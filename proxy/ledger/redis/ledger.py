@@ -28,12 +28,14 @@ from proxy.ledger.records import (
     Settlement,
     Swept,
 )
-from proxy.ledger.redis import answers, reading, requests, sweeping
+from proxy.ledger.redis import answers, reading, requests
 from proxy.ledger.redis.asking import Asker
 from proxy.ledger.redis.layout import scopes_of, tenant_of
-from proxy.ledger.redis.sweeping import UncertainRule
 from proxy.ledger.redis.tenants import Configuration, Tenants
-from proxy.ledger.redis.verify import verify
+from proxy.ledger.redis.upkeep import pruning, sealing, sweeping
+from proxy.ledger.redis.upkeep.sweeping import UncertainRule
+from proxy.ledger.redis.upkeep.verify import verify
+from proxy.ledger.seal import Seal
 
 
 class RedisLedger:
@@ -182,6 +184,14 @@ class RedisLedger:
             self._asker, await self._tenants.every(), self._uncertain_rule, limit=limit
         )
 
+    async def seal(self, *, before_ms: int, limit: int) -> int:
+        tenants = await self._tenants.every()
+        return await sealing.seal(self._asker, tenants, before_ms=before_ms, limit=limit)
+
+    async def prune(self, *, before_ms: int, limit: int) -> int:
+        tenants = await self._tenants.every()
+        return await pruning.prune(self._asker, tenants, before_ms=before_ms, limit=limit)
+
     # Books
 
     async def all_balances(self) -> tuple[Balance, ...]:
@@ -247,7 +257,11 @@ class RedisLedger:
         return await reading.journal(self._asker, tenant, after_seq=after_seq, limit=limit)
 
     async def tenants(self) -> tuple[str, ...]:
-        return tuple(await self._tenants.every())
+        return await reading.with_journals(self._asker, await self._tenants.every())
+
+    async def seals(self, tenant: str) -> tuple[Seal, ...]:
+        sealed = await sealing.read(self._asker, tenant)
+        return tuple(await sealing.seals_and_windows(self._asker, tenant, sealed))
 
     async def verify(self) -> Audit:
         return await verify(self._asker, await self._tenants.every())

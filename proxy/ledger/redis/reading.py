@@ -8,7 +8,7 @@ import msgspec
 from proxy.domain.errors import ReservationNotFound
 from proxy.domain.reservation import OPEN, State
 from proxy.domain.scope import Scope
-from proxy.ledger.journal import Amounts, Entry, Kind, Posting, WindowName
+from proxy.ledger.journal import Amounts, Entry, Kind, Posting, UnreadableEntry, WindowName
 from proxy.ledger.records import Balance, Reservation
 from proxy.ledger.redis import answers
 from proxy.ledger.redis.asking import Asker
@@ -83,11 +83,11 @@ async def _open_rows(
 async def _all_rows(
     asker: Asker, tenant: str, states: frozenset[State]
 ) -> AsyncIterator[Reservation]:
-    """All that the journal has, newest first."""
+    """All there are, newest first."""
     before: int | None = None
     while True:
         start = {} if before is None else {"before": before}
-        page = await asker.ask("ids", tenant, {"page": _ENTRIES_A_PAGE, **start})
+        page = await asker.ask("ids", tenant, {"page": _ROWS_A_PAGE, **start})
         async for row in _rows(asker, tenant, page["ids"]):
             yield answers.reservation(tenant, row)
         before = page.get("next_before")
@@ -101,77 +101,74 @@ async def _rows(asker: Asker, tenant: str, ids: Sequence[str]) -> AsyncIterator[
             yield row
 
 
-class RawEntry(NamedTuple):
-    """An entry as the store has it: postings by the numbers of their windows."""
+async def with_journals(asker: Asker, tenants: Sequence[str]) -> tuple[str, ...]:
+    """Those of these tenants that something was written of."""
+    found = []
+    for tenant in tenants:
+        async for page in journal_pages(asker, tenant, after_seq=0, a_page=1):
+            if page:
+                found.append(tenant)
+            break
+    return tuple(found)
 
-    seq: int
-    kind: Kind
-    reservation_id: str
-    postings: list[list[int]]
-    fields: Mapping[str, str]
 
+class Told(NamedTuple):
+    """An entry, and its postings by the numbers of their windows."""
 
-class _Page(NamedTuple):
-    entries: list[RawEntry]
-    names: Mapping[int, WindowName]
+    entry: Entry
+    changes: tuple[tuple[int, Amounts], ...]
 
 
 async def journal(asker: Asker, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:
     """A tenant's entries after this one, in their order."""
     found: list[Entry] = []
-    async for page in _journal_pages(asker, tenant, after_seq):
-        found += [_entry(tenant, raw, page.names) for raw in page.entries]
+    async for page in journal_pages(asker, tenant, after_seq=after_seq):
+        found += [told.entry for told in page]
         if len(found) >= limit:
             break
     return tuple(found[:limit])
 
 
-async def raw_entries(asker: Asker, tenant: str) -> AsyncIterator[RawEntry]:
-    """All of a tenant's entries, in their order."""
-    async for page in _journal_pages(asker, tenant, 0):
-        for entry in page.entries:
-            yield entry
+async def journal_pages(
+    asker: Asker, tenant: str, *, after_seq: int, a_page: int = _ENTRIES_A_PAGE
+) -> AsyncIterator[list[Told]]:
+    """The same to its end, page by page.
 
-
-async def _journal_pages(asker: Asker, tenant: str, after_seq: int) -> AsyncIterator[_Page]:
+    Raises:
+        UnreadableEntry: somebody has changed one so that it is none any more.
+    """
     while True:
-        request = {"after": after_seq, "page": _ENTRIES_A_PAGE}
+        request = {"after": after_seq, "page": a_page}
         body = await asker.ask("journal", tenant, request)
-        entries = [_raw(entry_id, dict(_pairs(flat))) for entry_id, flat in body["entries"]]
-        names = {number: answers.window_name(name) for number, name in body["names"]}
-        yield _Page(entries, names)
-        if len(entries) < _ENTRIES_A_PAGE:
+        names = {int(number): answers.window_name(name) for number, name in body["names"]}
+        yield [_told(tenant, int(at), dict(_pairs(flat)), names) for at, flat in body["entries"]]
+        if len(body["entries"]) < a_page:
             return
-        after_seq = entries[-1].seq
+        after_seq = int(body["entries"][-1][0])
 
 
 def _pairs(flat: Sequence[str]) -> Iterator[tuple[str, str]]:
     return zip(flat[::2], flat[1::2], strict=True)
 
 
-def _raw(entry_id: str, fields: Mapping[str, str]) -> RawEntry:
-    return RawEntry(
-        seq=int(entry_id.partition("-")[0]),
-        kind=Kind(fields["kind"]),
-        reservation_id=fields["rid"],
-        postings=_decode_postings(fields["postings"]),
-        fields=fields,
-    )
-
-
-def _entry(tenant: str, raw: RawEntry, names: Mapping[int, WindowName]) -> Entry:
-    fields = raw.fields
-    return Entry(
-        tenant=tenant,
-        seq=raw.seq,
-        at_ms=int(fields["at"]),
-        kind=raw.kind,
-        reservation_id=raw.reservation_id or None,
-        postings=tuple(
-            [Posting(names[number], Amounts(*change)) for number, *change in raw.postings]
-        ),
-        scope=Scope(fields["scope"]),
-        actor=fields["actor"],
-        trace_id=fields["trace"],
-        price_version=fields["price"],
-    )
+def _told(
+    tenant: str, seq: int, fields: Mapping[str, str], names: Mapping[int, WindowName]
+) -> Told:
+    try:
+        postings = _decode_postings(fields["postings"])
+        changes = tuple([(number, Amounts(*change)) for number, *change in postings])
+        entry = Entry(
+            tenant=tenant,
+            seq=seq,
+            at_ms=int(fields["at"]),
+            kind=Kind(fields["kind"]),
+            reservation_id=fields["rid"] or None,
+            postings=tuple([Posting(names[number], change) for number, change in changes]),
+            scope=Scope(fields["scope"]),
+            actor=fields["actor"],
+            trace_id=fields["trace"],
+            price_version=fields["price"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableEntry(tenant, seq) from error
+    return Told(entry, changes)

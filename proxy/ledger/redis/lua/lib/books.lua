@@ -49,6 +49,7 @@ local function read_head()
     seq = 0,
     numbers = 0,
     rows = 0,
+    pruned = 0,
     version = 0,
     levels = {},
     templates = 0,
@@ -204,6 +205,22 @@ function books.change(operation, view)
     write_clock()
   end
   return answered(code, body, beside, leap_ms)
+end
+
+-- What an operation answers that only puts things away. Where `went` says that there was nothing,
+-- nothing is written, not even the time.
+function books.tidy(operation)
+  local leap_ms = set_clock(clock.wall_ms())
+  local code, body = decided(operation)
+  if body.went == 0 then
+    return answered(code, body, nil, 0)
+  end
+  if leap_ms > 0 then
+    books.head.leap_ms = books.now_ms
+    books.on_leap()
+  end
+  write_all()
+  return answered(code, body, nil, leap_ms)
 end
 
 -- What the operation answers; nothing is written.

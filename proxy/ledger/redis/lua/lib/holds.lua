@@ -8,8 +8,8 @@
 --   key, hash, call                             what was asked; nobody here reads the call
 --   granted, settled, and `<operation> <key>`   first answers, for replays
 --   settled_metadata
--- Two sorted sets hold the open ones: `…:active` by when lease and grace end, `…:uncertain` by
--- when they became so.
+-- Sorted sets hold the open ones, `…:active` by when lease and grace end, `…:uncertain` by when
+-- they became so; and `…:rows` all of them, by age.
 local holds = {by_id = {}, changed = {}}
 do
   function holds.texts(amounts)
@@ -23,6 +23,7 @@ do
   -- A new row, for a request.
   function holds.add(hold, request)
     holds.by_id[hold.id] = hold
+    books.later('ZADD', books.key('rows'), hold.made.number, hold.id)
     holds.set(hold, 'made', cmsgpack.pack(hold.made))
     holds.set(hold, 'about', cmsgpack.pack({hold.scope, hold.trace_id, hold.price_version}))
     holds.set(hold, 'key', request.key)

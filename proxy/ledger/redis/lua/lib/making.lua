@@ -273,6 +273,8 @@ lazily(budgets, function()
     end
     account.terms.is_retired = true
     accounts.write_terms(account)
+    local now_ms = string.format('%.0f', books.now_ms)
+    books.later('ZADD', books.key('over'), now_ms, account.number)
     books.head.templates_made = books.head.templates_made - 1
     books.later('ZREM', books.key('idle'), account.budget)
   end

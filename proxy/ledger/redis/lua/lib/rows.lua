@@ -43,6 +43,7 @@ function rows.new(request, list)
   for _, account in ipairs(list) do
     numbers[#numbers + 1] = account.budget
     numbers[#numbers + 1] = account.number
+    account.record.rows = (account.record.rows or 0) + 1
   end
   local uncovered = {}
   for _, unit in ipairs(request.units) do

@@ -60,6 +60,7 @@ local windows = lazily({}, function(windows)
     }, terms)
     accounts.by_number[account.number] = account
     terms.window = account.number
+    terms.windows = (terms.windows or 0) + 1
     local begins = allocation.open(
       amount.read(terms.allocated),
       before,
@@ -73,6 +74,8 @@ local windows = lazily({}, function(windows)
     accounts.enter('open', changed, changes, {scope = terms.scope})
     if before then
       accounts.note_past(before)
+      local end_ms = string.format('%.0f', before.record.end_ms)
+      books.later('ZADD', books.key('over'), end_ms, before.number)
     end
     return account
   end

@@ -21,17 +21,22 @@ local function names_of(entries)
   end
   local names = {}
   for place, record in ipairs(books.read(fields)) do
-    local number = tonumber(string.sub(fields[place], 3))
-    names[place] = {number, record.name}
+    if record then
+      names[#names + 1] = {string.sub(fields[place], 3), record.name}
+    end
   end
   return names
 end
 
 local function look()
-  local start = string.format('%.0f-0', request.after + 1)
+  local start = string.format('(%.0f-0', request.after)
   local set = books.key('journal')
   local entries = redis.call('XRANGE', set, start, '+', 'COUNT', request.page)
-  return {entries = entries, names = names_of(entries)}
+  local names = names_of(entries)
+  for _, entry in ipairs(entries) do
+    entry[1] = string.match(entry[1], '^%d+')
+  end
+  return {entries = entries, names = names}
 end
 
 return books.look(look)

@@ -18,11 +18,8 @@
 -- What an operator does to the current window of a budget, once for each key.
 local request = cmsgpack.unpack(ARGV[1])
 
--- How long the first answer to a key is given again; the protocol wants a day.
-local REMEMBERED_MS = 172800000
-
 local function first_answer(key)
-  local found = redis.call('GET', key)
+  local found = redis.call('GET', books.key('f:' .. key))
   if not found then
     return nil
   end
@@ -30,7 +27,7 @@ local function first_answer(key)
   if first.payload ~= request.payload then
     books.refuse({code = 'MISMATCH'})
   end
-  return first, {names = balances.names_of(first.balances)}
+  return first
 end
 
 local function find_name()
@@ -45,10 +42,10 @@ end
 
 local function fund()
   local budget = table.concat({request.scope, request.unit, request.period}, ' ')
-  local key = books.key('f:' .. budget .. ' ' .. request.key)
-  local first, beside = first_answer(key)
+  local key = budget .. ' ' .. request.key
+  local first = first_answer(key)
   if first then
-    return first, beside
+    return first
   end
   local account = budgets.ensure({find_name()})[1]
   room.settle({account})
@@ -57,9 +54,14 @@ local function fund()
   budgets.check_templates()
   accounts.enter('fund', {account}, {change}, {scope = request.scope}, request.actor)
   room.repay({account})
-  local answer = {payload = request.payload, balances = balances.list({account})}
-  books.later('SET', key, cmsgpack.pack(answer), 'PX', REMEMBERED_MS)
-  return answer, {names = balances.names({account})}
+  local answer = cmsgpack.pack({
+    payload = request.payload,
+    balances = balances.list({account}),
+    names = balances.names({account}),
+  })
+  books.later('SET', books.key('f:' .. key), answer)
+  books.later('ZADD', books.key('funded'), string.format('%.0f', books.now_ms), key)
+  return answer
 end
 
 return books.change(fund)

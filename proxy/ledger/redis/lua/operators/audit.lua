@@ -1,7 +1,8 @@
 -- include: lib/clock.lua
 -- include: lib/books.lua
 
--- A page of what `verify` recomputes: windows, or rows. seq: the last entry that is in them.
+-- A page of what `verify` recomputes: windows, or rows. seq: the last entry that is in them;
+-- pruned: how often rows have gone, which no entry tells.
 local request = cmsgpack.unpack(ARGV[1])
 
 local function read_windows(cursor)
@@ -41,7 +42,7 @@ end
 local function look()
   local read = request.of == 'windows' and read_windows or read_rows
   local cursor, found = read(request.cursor)
-  return {cursor = cursor, found = found, seq = books.head.seq}
+  return {cursor = cursor, found = found, seq = books.head.seq, pruned = books.head.pruned}
 end
 
 return books.look(look)
