@@ -1,5 +1,6 @@
 """Sealed entries edited by hand, and a process that dies while it seals or lets go."""
 
+import re
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -267,3 +268,30 @@ async def test_a_disk_that_fails_at_any_statement_leaves_a_sound_ledger(
     assert await sqlite.ledger.all_balances() == balances
     rows = await sqlite.ledger.reservations(states=frozenset(State), limit=100)
     assert len(rows) == {"seal": 9, "prune": 0}[name]
+
+
+async def test_nothing_old_is_looked_for_by_reading_a_whole_table(
+    sqlite: SqliteHarness, faults: Faults
+) -> None:
+    await live(sqlite)
+    faults.statements.clear()
+    await prune_all(sqlite.ledger)
+    selects = {text for text in faults.statements if text.lstrip().startswith("SELECT")}
+    with closing(sqlite3.connect(sqlite.path)) as connection:
+        plans = [
+            detail
+            for text in selects
+            for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {text}", places(text))
+            if "SCAN" in detail
+        ]
+    small = (
+        *("SCAN json_each", "SCAN ledger", "SCAN CONSTANT ROW", "SCAN (subquery", "SCAN found"),
+        "SCAN reservations USING INDEX reservations_active",  # the clock has leaped
+    )
+    assert [plan for plan in plans if not plan.startswith(small)] == []
+    assert len(selects) > 10
+
+
+def places(statement: str) -> list[None]:
+    numbered = re.findall(r"\?(\d+)", statement)
+    return [None] * max(map(int, numbered), default=statement.count("?"))

@@ -88,7 +88,8 @@ CREATE TABLE windows (
     is_forgotten  INTEGER NOT NULL DEFAULT 0,
     UNIQUE (budget_id, start_ms)
 ) STRICT;
-CREATE INDEX windows_by_end ON windows (end_ms) WHERE end_ms IS NOT NULL;
+CREATE INDEX windows_by_end ON windows (end_ms) WHERE end_ms IS NOT NULL AND is_forgotten = 0;
+CREATE INDEX windows_forgotten ON windows (used_at_ms) WHERE is_forgotten = 1;
 
 -- What was spent in a rolling window, by the time of day: number is the time divided by the
 -- length of a bucket. They add up to what the window has spent.

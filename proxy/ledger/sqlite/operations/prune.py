@@ -63,7 +63,7 @@ _DROP_SEALS: Final = "DELETE FROM seals WHERE tenant = ? AND last_seq < ?"
 _OVER: Final = """
 SELECT w.id FROM windows w JOIN budgets b ON b.id = w.budget_id
 WHERE w.end_ms < ?1 AND w.used_at_ms < ?1 AND b.window_id <> w.id
-    AND NOT w.is_forgotten AND w.reserved = 0 AND w.debt = 0 AND w.uncovered = 0
+    AND w.is_forgotten = 0 AND w.reserved = 0 AND w.debt = 0 AND w.uncovered = 0
     AND w.id NOT IN (SELECT value FROM json_each(?2))
 ORDER BY w.end_ms LIMIT ?3
 """
@@ -76,7 +76,7 @@ WHERE {gone} AND w.reserved = 0 AND w.debt = 0 AND w.uncovered = 0
     AND w.used_at_ms < coalesce((SELECT min(at_ms) FROM fundings), ?1)
 LIMIT ?3
 """
-_FORGOTTEN_BEFORE: Final = _UNKNOWN.format(gone="w.end_ms < ?1 AND w.is_forgotten")
+_FORGOTTEN_BEFORE: Final = _UNKNOWN.format(gone="w.is_forgotten = 1 AND w.used_at_ms < ?1")
 _RETIRED_BEFORE: Final = _UNKNOWN.format(gone="b.retired_at_ms < ?1 AND b.window_id = w.id")
 _FORGET: Final = (
     "UPDATE budgets SET used_at_ms = max(used_at_ms,"
