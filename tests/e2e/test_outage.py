@@ -7,11 +7,14 @@ from typing import Any, Final
 import pytest
 
 from proxy.domain.errors import LedgerUnavailable
+from proxy.domain.reservation import State
+from proxy.gateway.outbox.outbox import Outbox
+from proxy.ledger.records import BudgetStatus
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from simulator.behaviour import Behaviour, Refusal
 from simulator.server import Simulator
 from tests.e2e.program import books_of, serving, write_config
-from tests.e2e.stack import running
+from tests.e2e.stack import TENANT, running
 from tests.e2e.wire import RawAnswer, answered
 
 BODY: dict[str, Any] = {
@@ -97,6 +100,7 @@ async def test_where_that_is_allowed_it_leaves_and_is_charged_later(
         (line,) = stack.log.events("call")
         assert (line["unheld"], line["held_microcents"]) == (True, None)
         assert await stack.charged_and_uncovered() == (simulator.total_microcents, 0)
+        assert (await stack.balance()).reserved == 0
         paid = [row for row in await stack.rows() if row.state == "COMMITTED"]
         assert [(row.estimated, row.trace_id) for row in paid] == [(False, line["trace_id"])]
 
@@ -149,6 +153,62 @@ async def test_an_empty_budget_stops_nobody_then_and_shows_it_afterwards(
         assert uncovered["uncovered_microcents"] == simulator.total_microcents
         assert (await answered(stack.base_url, BODY)).status == 429
         assert await stack.charged_and_uncovered() == (0, simulator.total_microcents)
+
+
+async def test_a_frozen_budget_is_charged_all_the_same(
+    tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The money is gone; nobody could know."""
+    async with running(tmp_path, simulator, ledger=ledger_of(tmp_path, "allow")) as stack:
+        await stack.books.set_status(TENANT, None, BudgetStatus.FROZEN, actor="operator")
+        away = Away(monkeypatch, "reserve", "apply")
+        assert (await answered(stack.base_url, BODY)).status == 200
+        away.is_on = False
+        await stack.log.until("ledger_back")
+        assert stack.log.events("settlement_refused") == []
+        assert await stack.charged_and_uncovered() == (simulator.total_microcents, 0)
+
+
+async def test_a_hold_whose_answer_was_lost_does_not_stand_in_its_way(
+    tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was never sent, so it goes back when its lease is over."""
+    reserve = SqliteLedger.reserve
+
+    async def lose(*arguments: Any, **named: Any) -> Any:
+        await reserve(*arguments, **named)
+        raise LedgerUnavailable
+
+    async with running(tmp_path, simulator, ledger=ledger_of(tmp_path, "allow")) as stack:
+        monkeypatch.setattr(SqliteLedger, "reserve", lose)
+        assert (await answered(stack.base_url, BODY)).status == 200
+        await stack.log.until("ledger_back")
+        assert await stack.charged_and_uncovered() == (simulator.total_microcents, 0)
+        assert {row.state: row.dispatched for row in await stack.rows()}[State.ACTIVE] is False
+
+
+async def test_what_left_without_a_hold_and_cost_nothing_is_not_charged(
+    tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator.behave(Behaviour(refusal=Refusal(status=429)))
+    async with running(tmp_path, simulator, ledger=ledger_of(tmp_path, "allow")) as stack:
+        Away(monkeypatch, "reserve")
+        assert (await answered(stack.base_url, BODY)).status == 429
+        await stack.log.until("ledger_back")
+        assert await stack.charged_and_uncovered() == (0, 0)
+        assert await stack.rows() == ()
+
+
+async def test_while_too_much_waits_no_call_begins(
+    tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the ledger may be there again."""
+    async with running(tmp_path, simulator) as stack:
+        with monkeypatch.context() as patched:
+            patched.setattr(Outbox, "is_full", True)
+            assert_refused_for_now(await answered(stack.base_url, BODY))
+        assert simulator.requests_seen == []
+        assert (await answered(stack.base_url, BODY)).status == 200
 
 
 async def test_what_cannot_be_written_down_does_not_leave(

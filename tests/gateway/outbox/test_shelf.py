@@ -169,6 +169,34 @@ def test_a_lock_that_somebody_removed_just_then_is_made_again(
     assert left_in(directory) == LINES
 
 
+def test_an_heir_who_was_too_slow_takes_nothing_from_who_lives(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He has a file open that another heir has removed, and whose owner has made it again."""
+    kept = shelf(directory)
+    (directory / lock_name(kept, directory)).touch()
+    flock, is_first = fcntl.flock, [True]
+
+    def overtaken(descriptor: int, flags: int) -> None:
+        if is_first:
+            is_first.clear()
+            left_in(directory)
+            kept.append(LINES)
+        flock(descriptor, flags)
+
+    monkeypatch.setattr(fcntl, "flock", overtaken)
+    assert left_in(directory) == b""
+    assert left_in(after_crash(directory)) == LINES
+
+
+def lock_name(kept: Shelf, directory: Path) -> str:
+    """How the lock of a shelf is called."""
+    kept.append(b"")
+    (lock,) = directory.glob("*.lock")
+    kept.close()
+    return lock.name
+
+
 @pytest.mark.parametrize("room", range(len(LINES)))
 def test_what_a_full_disk_took_half_of_is_not_there(directory: Path, room: int) -> None:
     disk = FailingDisk(10**9)
