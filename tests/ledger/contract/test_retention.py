@@ -11,6 +11,7 @@ from proxy.ledger.journal import Amounts, Kind, WindowName
 from proxy.ledger.seal import RUN_ENTRIES, check_chain, check_entries, check_head, standing_after
 from tests.ledger.builders import (
     BOT,
+    CLI,
     DEV,
     USD,
     ask,
@@ -150,13 +151,17 @@ async def test_a_row_that_ended_late_counts_from_its_end(harness: Harness) -> No
 
 async def test_what_no_budget_covered_stays_until_it_is_funded(harness: Harness) -> None:
     ledger = harness.ledger
-    await declare(ledger, line(DEV, 10))
-    await spend(ledger, 25, held=10)
+    await declare(ledger, line(BOT, 40), line(CLI, 10))
+    held = [await hold(ledger, 10) for _ in range(4)]
+    for reservation_id in held:
+        await commit(ledger, reservation_id, 15)
+    await spend(ledger, 2, agent="cli")
     harness.advance_ms(DAY_MS)
-    assert await prune_all(ledger, FAR_MS) == 0
-    assert (await fund(ledger, DEV, 15)).uncovered == 0
-    assert await prune_all(ledger, FAR_MS) == 1
-    assert (await balance_of(ledger, DEV)).spent == 25
+    assert (await balance_of(ledger, BOT)).uncovered == 4 * 5
+    assert await prune_all(ledger, FAR_MS) == 1, "the one behind those that stay"
+    assert (await fund(ledger, BOT, 20)).uncovered == 0
+    assert await prune_all(ledger, FAR_MS) == 4
+    assert (await balance_of(ledger, BOT)).spent == 4 * 15
     assert (await ledger.verify()).charged == 0, "it sums up the rows that are there"
 
 
@@ -171,6 +176,8 @@ async def test_entries_go_up_to_a_checkpoint_and_the_last_run_stays(harness: Har
         harness.advance_ms(DAY_MS)
     all_of_them = await ledger.journal("dev", after_seq=0, limit=100)
 
+    await prune_all(ledger, NOON_MS + DAY_MS)
+    assert (await seqs(ledger))[0] == heads[0].seq + 1
     await prune_all(ledger, NOON_MS + DAY_MS + 1)
 
     assert await seqs(ledger) == list(range(heads[1].seq + 1, heads[3].seq + 1))
@@ -251,6 +258,55 @@ async def test_a_fund_can_be_tried_again_for_a_day_whatever_goes(harness: Harnes
     harness.advance_ms(2)
     assert await prune_all(ledger, FAR_MS) == 1
     assert (await fund(ledger, DEV, 5, key="once")).allocated == 110
+
+
+async def turn_over(harness: Harness) -> None:
+    """Hours pass, windows are forgotten, and whatever nothing names goes."""
+    for _ in range(4):
+        harness.advance_ms(HOUR_MS)
+        await spend(harness.ledger, 1, agent=None)
+        await seal_all(harness.ledger)
+        await prune_all(harness.ledger, FAR_MS)
+
+
+async def test_a_window_stays_while_an_answer_names_it(harness: Harness) -> None:
+    ledger = harness.ledger
+    await declare(ledger, line(DEV, 100, period=Period.HOUR))
+    first = await fund(ledger, DEV, 5, period=Period.HOUR, key="once")
+    await turn_over(harness)
+    assert await fund(ledger, DEV, 5, period=Period.HOUR, key="once") == first
+
+
+async def test_a_window_stays_while_a_hold_of_nothing_names_it(harness: Harness) -> None:
+    ledger = harness.ledger
+    await declare(ledger, line(DEV, 100, period=Period.HOUR))
+    request = ask(0, ttl_ms=DAY_MS)
+    grant = await ledger.reserve(request)
+    await turn_over(harness)
+    again = await ledger.reserve(request)
+    assert again.balances == grant.balances
+    settled = await commit(ledger, grant.reservation_id, 0)
+    assert [balance.window_start_ms for balance in settled.balances] == [NOON_MS]
+    assert (await ledger.verify()).differences == ()
+
+
+async def test_a_window_that_went_was_used_when_it_was_used(harness: Harness) -> None:
+    """Its budget is idle neither sooner nor later."""
+    ledger = harness.ledger
+    template = line("tenant:dev/agent:*", 50, period=Period.HOUR, idle_ttl_ms=DAY_MS)
+    await declare(ledger, line(DEV, 100), template)
+    slow = await hold(ledger, 5)
+    harness.advance_ms(HOUR_MS)
+    await spend(ledger, 1)
+    harness.advance_ms(HOUR_MS)
+    await ledger.release(slow, key="end")
+    harness.advance_ms(HOUR_MS)
+    await seal_all(ledger)
+    await prune_all(ledger, FAR_MS)
+    harness.advance_ms(DAY_MS - HOUR_MS)
+    assert (await ledger.expire(limit=9)).retired == ()
+    harness.advance_ms(1)
+    assert [name.scope for name in (await ledger.expire(limit=9)).retired] == [BOT]
 
 
 async def test_many_windows_make_fewer_checkpoints_and_all_still_goes(harness: Harness) -> None:

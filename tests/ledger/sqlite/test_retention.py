@@ -15,6 +15,7 @@ from proxy.domain.reservation import State
 from proxy.ledger.audit import Head
 from proxy.ledger.seal import check_head
 from proxy.ledger.sqlite.ledger import SqliteLedger
+from proxy.ledger.sqlite.operations import seal as seals
 from tests.ledger.builders import BOT, DEV, TOKENS, USD, declare, fund, hold, line, spend
 from tests.ledger.harness import DAY_MS, HOUR_MS, NOON_MS, SqliteHarness, copy_ledger
 from tests.ledger.sqlite.faults import Faults, fail_at, ignore
@@ -198,13 +199,20 @@ async def a_quiet_week(sqlite: SqliteHarness) -> dict[str, int]:
 async def test_two_that_seal_at_once_close_each_run_once(sqlite: SqliteHarness) -> None:
     await declare(sqlite.ledger, line(DEV, 100))
     await spend(sqlite.ledger, 1)
-    other = sqlite.open(serves=False)
-    first, second = (each.seal(before_ms=FAR_MS, limit=9) for each in (sqlite.ledger, other))
-    await first
-    await second
-    await other.close()
-    assert len(await sqlite.ledger.seals("dev")) == 1
-    assert (await sqlite.ledger.verify()).differences == ()
+    with closing(sqlite3.connect(sqlite.path)) as connection:
+        (found,) = seals.due(connection, before_ms=FAR_MS, limit=9)
+    assert await sqlite.ledger.seal(before_ms=FAR_MS, limit=9) == 1
+    assert not await sqlite.ledger._group.submit(lambda t: seals.keep(t, found))
+    assert [seal.digest for seal in await sqlite.ledger.seals("dev")] == [found.seal.digest]
+
+
+async def test_a_last_entry_that_moved_nothing_is_missed(sqlite: SqliteHarness) -> None:
+    await declare(sqlite.ledger, line(DEV, 100))
+    await hold(sqlite.ledger, 1)
+    await sqlite.ledger.seal(before_ms=FAR_MS, limit=9)
+    alter(sqlite, "DELETE FROM journal WHERE kind = 'dispatch'")
+    (difference,) = (await sqlite.ledger.verify()).differences
+    assert difference.what == "entries"
 
 
 # A process that dies, or a disk that fails
