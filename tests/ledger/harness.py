@@ -259,6 +259,10 @@ class StoreAtItsTime:
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Reply:
         return await self.store.run(script, keys, [*args, self.clock.at_ms])
 
+    @property
+    def possible_failovers(self) -> int:
+        return self.store.possible_failovers
+
     async def close(self) -> None:
         await self.store.close()
 
@@ -300,7 +304,12 @@ class RedisHarness:
         asker = Asker(
             StoreAtItsTime(store, self.clock), _told_scripts(), on_leap=self.leaps_ms.append
         )
-        return RedisLedger(asker, new_id=self.new_id, settle_uncertain=self.settle_uncertain)
+        return RedisLedger(
+            asker,
+            new_id=self.new_id,
+            now_ms=self.clock.now_ms,
+            settle_uncertain=self.settle_uncertain,
+        )
 
     def new_id(self) -> str:
         """Ids that are the same in every run."""

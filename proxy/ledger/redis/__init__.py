@@ -1,11 +1,13 @@
 """The shared home: one store for many proxies, Redis or Valkey.
 
-ledger      every operation of the contract, and what it asks of the others:
-              tenants    whose books there are, and which follow the configuration
-              asking     one question to one tenant's books; requests and answers, its words
-              sweeping, reading, verify    many questions
+ledger      every operation of the contract
+tenants     whose books there are, and which follow the configuration
+asking      one question to one tenant's books; requests and answers are its words
+reading     questions that change nothing
+upkeep/     leases, seals, retention, and whether all of it is true
+failover    what is asked again when the store may have forgotten it
 layout      what the store keeps, and how it is called there
-lua/        what decides: a script an operation, on the parts in lib/
+lua/        what decides: a script an operation, on the parts in lua/lib
 
 store       runs a script on the keys of one tenant, or says why it cannot
 call        one operation on its way: its request, and when it is tried again

@@ -28,6 +28,7 @@ _NAMES: Final = (
     "calls/mark_uncertain",
     "calls/release",
     "calls/reserve",
+    "calls/restore",
     "operators/all_balances",
     "operators/audit",
     "operators/fund",
@@ -105,6 +106,11 @@ class Asker:
             needs.update(dict.fromkeys((n["period"], n["after_ms"]) for n in answer["needs"]))
             windows = _encode([_window(*need, now_ms=answer["now_ms"]) for need in needs])
         raise LedgerUnavailable("the clock of the store runs faster than its windows can be told")
+
+    @property
+    def possible_failovers(self) -> int:
+        """Grows when the store may have forgotten its last moments."""
+        return self._store.possible_failovers
 
     async def remember(self, tenant: str) -> None:
         """Say that this tenant has books."""

@@ -29,8 +29,10 @@ from proxy.ledger.records import (
     Swept,
 )
 from proxy.ledger.redis import answers, reading, requests
-from proxy.ledger.redis.asking import Asker
+from proxy.ledger.redis.asking import Asker, assemble_all
+from proxy.ledger.redis.failover import Failover
 from proxy.ledger.redis.layout import scopes_of, tenant_of
+from proxy.ledger.redis.store import Store
 from proxy.ledger.redis.tenants import Configuration, Tenants
 from proxy.ledger.redis.upkeep import pruning, sealing, sweeping
 from proxy.ledger.redis.upkeep.sweeping import UncertainRule
@@ -41,7 +43,9 @@ from proxy.ledger.seal import Seal
 class RedisLedger:
     """A Ledger, its Housekeeping and its Books; `proxy/ledger/protocol.py` says what each does.
 
-    Operations that nobody awaits in between are applied in no promised order.
+    Operations that nobody awaits in between are applied in no promised order. `now_ms` never
+    steps back; it counts the `replay_ms` for which settlements are asked again after a
+    failover, and nothing else.
     """
 
     def __init__(
@@ -49,14 +53,48 @@ class RedisLedger:
         asker: Asker,
         *,
         new_id: Callable[[], str],
+        now_ms: Callable[[], int],
         settle_uncertain: Literal["commit", "hold"] = "commit",
         uncertain_after_ms: int = 900_000,
+        replay_ms: int = 10_000,
     ) -> None:
         self._asker = asker
         self._new_id = new_id
         self._uncertain_rule = UncertainRule(settle_uncertain, uncertain_after_ms)
         self._tenants = Tenants(asker)
+        self._failover = Failover(
+            asker,
+            declare_again=self._tenants.declare_again,
+            now_ms=now_ms,
+            replay_ms=replay_ms,
+        )
         self._pace = Pace()
+
+    @classmethod
+    def open(
+        cls,
+        store: Store,
+        *,
+        new_id: Callable[[], str],
+        now_ms: Callable[[], int],
+        settle_uncertain: Literal["commit", "hold"] = "commit",
+        uncertain_after_ms: int = 900_000,
+        replay_ms: int = 10_000,
+        on_leap: Callable[[int], None] = lambda leap_ms: None,
+    ) -> "RedisLedger":
+        """The ledger in this store, which `fitness.check_fitness` has found fit.
+
+        `on_leap`: told by how many milliseconds the store's clock is ahead of a tenant's last
+        change, where that is more than an hour, and open holds have kept one more lease.
+        """
+        return cls(
+            Asker(store, assemble_all(), on_leap=on_leap),
+            new_id=new_id,
+            now_ms=now_ms,
+            settle_uncertain=settle_uncertain,
+            uncertain_after_ms=uncertain_after_ms,
+            replay_ms=replay_ms,
+        )
 
     async def close(self) -> None:
         """Let what was asked finish, and ask no more."""
@@ -70,15 +108,15 @@ class RedisLedger:
         if not scopes:
             raise answers.no_budget("a subject without a tenant or a level below it")
         tenant = request.subject.tenant or ""
-        await self._tenants.meet(tenant)
         asked = {
             **requests.beginning(request, self._new_id(), units),
             **requests.lease(request),
             "plan": requests.plan(request.plan),
             "free": [unit.value for unit in request.free],
         }
-        body = await self._paced(self._asker.ask("reserve", tenant, asked, what=scopes[-1]))
+        body = await self._paced(self._ask("reserve", tenant, asked, what=scopes[-1]))
         self._tenants.keep(body["id"], tenant)
+        self._failover.granted(tenant, asked, body)
         return answers.grant(body, scopes_of(body["scope"]))
 
     async def dispatch(self, reservation_id: str) -> None:
@@ -144,14 +182,13 @@ class RedisLedger:
 
     async def apply(self, event: Event) -> Applied:
         tenant = event.subject.tenant or ""
-        await self._tenants.meet(tenant)
         asked = {
             **requests.beginning(event, self._new_id(), tuple(event.actual)),
             "actual": requests.amounts(event.actual),
             "is_spent": event.is_spent,
             "estimated": event.estimated,
         }
-        body = await self._asker.ask("apply", tenant, asked, what=asked["scope"])
+        body = await self._ask("apply", tenant, asked, what=asked["scope"])
         self._tenants.keep(body["id"], tenant)
         return Applied(body["id"], answers.settlement(body))
 
@@ -161,9 +198,8 @@ class RedisLedger:
     async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
         found: list[Balance] = []
         for tenant, group in groupby(scopes, tenant_of):
-            await self._tenants.meet(tenant)
             asked = {"scopes": list(group), "unit": unit.value}
-            found += answers.balances(await self._asker.ask("balances", tenant, asked))
+            found += answers.balances(await self._ask("balances", tenant, asked, what=""))
         return tuple(found)
 
     # Housekeeping
@@ -180,9 +216,12 @@ class RedisLedger:
         return Swept()
 
     async def expire(self, *, limit: int) -> Swept:
-        return await sweeping.expire(
-            self._asker, await self._tenants.every(), self._uncertain_rule, limit=limit
-        )
+        if self._failover.is_possible:
+            await self._failover.make_up()
+        tenants = await self._tenants.every()
+        swept = await sweeping.expire(self._asker, tenants, self._uncertain_rule, limit=limit)
+        self._failover.ended(swept.expired + swept.released + swept.committed)
+        return swept
 
     async def seal(self, *, before_ms: int, limit: int) -> int:
         tenants = await self._tenants.every()
@@ -210,7 +249,6 @@ class RedisLedger:
         rules.check_amount(amount)
         rules.check_amount(spent)
         tenant = tenant_of(name.scope)
-        await self._tenants.meet(tenant)
         asked = {
             "scope": name.scope,
             "unit": name.unit.value,
@@ -224,14 +262,13 @@ class RedisLedger:
             "payload": f"{operation} {amount} {spent}",
         }
         what = f"{name.scope} in {name.unit} for the period {name.period}"
-        (balance,) = answers.balances(await self._asker.ask("fund", tenant, asked, what=what))
+        (balance,) = answers.balances(await self._ask("fund", tenant, asked, what=what))
         return balance
 
     async def set_status(
         self, scope: Scope, unit: Unit | None, status: BudgetStatus, *, actor: str
     ) -> tuple[Balance, ...]:
         tenant = tenant_of(scope)
-        await self._tenants.meet(tenant)
         units = tuple(Unit) if unit is None else (unit,)
         asked = {
             "scope": scope,
@@ -239,7 +276,7 @@ class RedisLedger:
             "status": status.value,
             "actor": actor,
         }
-        return answers.balances(await self._asker.ask("set_status", tenant, asked, what=scope))
+        return answers.balances(await self._ask("set_status", tenant, asked, what=scope))
 
     async def reservation(self, reservation_id: str) -> Reservation:
         tenant = await self._tenants.of_hold(reservation_id)
@@ -268,11 +305,22 @@ class RedisLedger:
 
     # What they share
 
+    async def _ask(
+        self, name: str, tenant: str, request: object, *, what: str, hold: str = ""
+    ) -> Any:
+        if self._failover.is_possible:
+            await self._failover.make_up()
+        if not self._tenants.has_met(tenant):
+            await self._tenants.meet(tenant)
+        body = await self._asker.ask(name, tenant, request, what=what)
+        self._failover.answered(name, tenant, hold, request, body)
+        return body
+
     async def _ask_about(self, reservation_id: str, name: str, request: object) -> Any:
         tenant = self._tenants.known(reservation_id)
         if tenant is None:
             tenant = await self._tenants.of_hold(reservation_id)
-        return await self._asker.ask(name, tenant, request, what=reservation_id)
+        return await self._ask(name, tenant, request, what=reservation_id, hold=reservation_id)
 
     async def _paced(self, asked: Awaitable[Any]) -> Any:
         try:

@@ -41,6 +41,11 @@ _WAIT_MS: Final = 50
 class Store(Protocol):
     """What the ledger needs of a store."""
 
+    @property
+    def possible_failovers(self) -> int:
+        """Grows when another server may answer from now on, which may lack what was last."""
+        ...
+
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Reply:
         """Run one script on its keys, at least one, which share a hash tag.
 

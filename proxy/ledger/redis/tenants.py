@@ -84,10 +84,21 @@ class Tenants:
             is_ignored=any(answer.is_ignored for answer in answers),
         )
 
+    async def declare_again(self) -> None:
+        """After a failover: whoever heard of the configuration hears of it again."""
+        async with self._meeting:
+            configuration = self._configuration
+            for tenant in sorted(self._met):
+                await self._asker.remember(tenant)
+                if configuration is not None and tenant in self._told:
+                    await self._tell(configuration, tenant)
+
+    def has_met(self, tenant: str) -> bool:
+        """Whether its books know this process."""
+        return tenant in self._met
+
     async def meet(self, tenant: str) -> None:
         """Before anything is asked of a tenant's books for the first time."""
-        if tenant in self._met:
-            return
         async with self._meeting:
             if tenant not in self._met:
                 configuration = self._configuration

@@ -66,21 +66,6 @@ local function without_free(names, free)
   return is_stopped and names or paid
 end
 
-local function hold_of(rung, amounts, list)
-  local hold = rows.new(request, list)
-  hold.made.rung = rung
-  hold.amounts = amounts
-  hold.state = 'ACTIVE'
-  hold.stands.expires_ms = books.now_ms + request.ttl_ms
-  local changes = {}
-  for unit, held in pairs(amounts) do
-    changes[unit] = {reserved = held}
-  end
-  accounts.enter_by_unit('reserve', list, changes, hold)
-  holds.move_lease(hold, hold.stands.expires_ms)
-  return hold
-end
-
 local function reserve()
   local first, beside_first = first_answer()
   if first then
@@ -92,15 +77,7 @@ local function reserve()
   room.settle(list)
   local rung, amounts = admission.grant(list, read_plan(), request.max_share_pct, free, {})
   budgets.check_templates()
-  local hold = hold_of(rung, amounts, list)
-  local granted = cmsgpack.pack({
-    rung = rung,
-    amounts = holds.texts(amounts),
-    expires_ms = hold.stands.expires_ms,
-    balances = balances.list(list),
-  })
-  holds.add(hold, request)
-  holds.set(hold, 'granted', granted)
+  local hold, granted = rows.hold(request, rung, amounts, list)
   return granted, beside(hold, hold.stands.expires_ms, balances.names(list))
 end
 

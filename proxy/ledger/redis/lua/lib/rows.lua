@@ -70,3 +70,26 @@ function rows.new(request, list)
     },
   }
 end
+
+-- Hold these amounts in these accounts, whether they fit or not: the hold, and the first answer.
+function rows.hold(request, rung, amounts, list, actor)
+  local hold = rows.new(request, list)
+  hold.made.rung = rung
+  hold.amounts = amounts
+  hold.state = 'ACTIVE'
+  local changes = {}
+  for unit, held in pairs(amounts) do
+    changes[unit] = {reserved = held}
+  end
+  accounts.enter_by_unit('reserve', list, changes, hold, actor)
+  holds.move_lease(hold, books.now_ms + request.ttl_ms)
+  local granted = cmsgpack.pack({
+    rung = rung,
+    amounts = holds.texts(amounts),
+    expires_ms = hold.stands.expires_ms,
+    balances = balances.list(list),
+  })
+  holds.add(hold, request)
+  holds.set(hold, 'granted', granted)
+  return hold, granted
+end
