@@ -290,6 +290,19 @@ async def test_a_window_stays_while_a_hold_of_nothing_names_it(harness: Harness)
     assert (await ledger.verify()).differences == ()
 
 
+async def test_a_retired_budget_stays_while_a_hold_of_nothing_names_it(harness: Harness) -> None:
+    ledger = harness.ledger
+    template = line("tenant:dev/agent:*", 50, idle_ttl_ms=HOUR_MS)
+    await declare(ledger, line(DEV, 100, period=Period.HOUR), template)
+    request = ask(0, ttl_ms=DAY_MS)
+    grant = await ledger.reserve(request)
+    harness.advance_ms(2 * HOUR_MS)
+    assert len((await ledger.expire(limit=9)).retired) == 1
+    await turn_over(harness)
+    assert (await ledger.reserve(request)).balances == grant.balances
+    assert (await ledger.verify()).differences == ()
+
+
 async def test_a_window_that_went_was_used_when_it_was_used(harness: Harness) -> None:
     """Its budget is idle neither sooner nor later."""
     ledger = harness.ledger
