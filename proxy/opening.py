@@ -11,7 +11,6 @@ from proxy.config.model import Config
 from proxy.config.sections.ledger import is_store, sqlite_file
 from proxy.domain.clock import Clock, SystemClock
 from proxy.ledger.protocol import Books, Housekeeping, Ledger
-from proxy.ledger.redis.asking import Asker, assemble_all
 from proxy.ledger.redis.fitness import check_fitness
 from proxy.ledger.redis.ledger import RedisLedger
 from proxy.ledger.redis.store import RedisStore
@@ -60,11 +59,13 @@ async def open_to_serve(config: Config, *, clock: Clock, log: Log) -> Home:
     except BaseException:
         await store.close()
         raise
-    return RedisLedger(
-        Asker(store, assemble_all(), on_leap=tell_leap),
+    return RedisLedger.open(
+        store,
         new_id=new_reservation_id,
+        now_ms=LoopTimers().now_ms,
         settle_uncertain=settle.uncertain,
         uncertain_after_ms=settle.uncertain_after_ms,
+        on_leap=tell_leap,
     )
 
 
@@ -78,7 +79,7 @@ async def open_beside(url: str) -> Home:
         return SqliteLedger.open(
             sqlite_file(url), clock=SystemClock(), new_id=new_reservation_id, serves=False
         )
-    return RedisLedger(Asker(_open_store(url), assemble_all()), new_id=new_reservation_id)
+    return RedisLedger.open(_open_store(url), new_id=new_reservation_id, now_ms=LoopTimers().now_ms)
 
 
 async def advice_about(url: str) -> tuple[str, ...]:
