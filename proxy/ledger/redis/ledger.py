@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal
 
-from proxy.domain.errors import BudgetRefused, Reason
+from proxy.domain.errors import BudgetRefused, LedgerError, LedgerUnavailable, Reason, Refused
 from proxy.domain.money import Unit
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope, derive
@@ -216,9 +216,10 @@ class RedisLedger:
         return Swept()
 
     async def expire(self, *, limit: int) -> Swept:
+        tenants = await self._tenants.every()
         if self._failover.is_possible:
             await self._failover.make_up()
-        tenants = await self._tenants.every()
+            tenants = await self._tenants.every()
         swept = await sweeping.expire(self._asker, tenants, self._uncertain_rule, limit=limit)
         self._failover.ended(swept.expired + swept.released + swept.committed)
         return swept
@@ -275,6 +276,7 @@ class RedisLedger:
             "units": [each.value for each in units],
             "status": status.value,
             "actor": actor,
+            "key": self._new_id(),
         }
         return answers.balances(await self._ask("set_status", tenant, asked, what=scope))
 
@@ -312,7 +314,14 @@ class RedisLedger:
             await self._failover.make_up()
         if not self._tenants.has_met(tenant):
             await self._tenants.meet(tenant)
-        body = await self._asker.ask(name, tenant, request, what=what)
+        try:
+            body = await self._asker.ask(name, tenant, request, what=what)
+        except (LedgerError, Refused) as refusal:
+            if isinstance(refusal, LedgerUnavailable) or not self._failover.is_possible:
+                raise
+            # It may be about what the store has just forgotten.
+            await self._failover.make_up()
+            body = await self._asker.ask(name, tenant, request, what=what)
         self._failover.answered(name, tenant, hold, request, body)
         return body
 

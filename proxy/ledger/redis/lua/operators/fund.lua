@@ -6,6 +6,7 @@
 -- include: lib/balances.lua
 -- include: lib/admission.lua
 -- include: lib/allocation.lua
+-- include: lib/funding.lua
 -- include: lib/windows.lua
 -- include: lib/rolling.lua
 -- include: lib/templates.lua
@@ -50,7 +51,7 @@ local function fund()
   local account = budgets.ensure({find_name()})[1]
   room.settle({account})
   local value, spent = amount.read(request.amount), amount.read(request.spent)
-  local change = allocation.fund(account, request.operation, value, spent)
+  local change = funding.change(account, request.operation, value, spent)
   budgets.check_templates()
   accounts.enter('fund', {account}, {change}, {scope = request.scope}, request.actor)
   room.repay({account})

@@ -33,7 +33,21 @@ local function make_absent(names)
   budgets.check_templates()
 end
 
+-- An operation whose reply was lost is asked again; it leaves one entry.
+local function is_done()
+  local key = 'status ' .. request.key
+  if redis.call('EXISTS', books.key('f:' .. key)) == 1 then
+    return true
+  end
+  books.later('SET', books.key('f:' .. key), '')
+  books.later('ZADD', books.key('funded'), string.format('%.0f', books.now_ms), key)
+  return false
+end
+
 local function set_status()
+  if is_done() then
+    return nil
+  end
   local names = budgets.names({request.scope}, units)
   if #names == 0 then
     books.refuse({code = 'NO_BUDGET'})
