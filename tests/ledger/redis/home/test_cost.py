@@ -11,8 +11,7 @@ from tests.ledger.builders import DEV, USD, ask, commit, declare, line, spend
 from tests.ledger.harness import HOUR_MS
 from tests.servers.process import Server
 
-LEVELS = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
-SUBJECT = Subject(**dict(zip(LEVELS, ("dev", "w", "a", "f", "bot", "t"), strict=True)))
+SUBJECT = Subject(tenant="dev", workspace="w", app="a", workflow="f", agent="bot", toolset="t")
 
 IGNORED = {"config|resetstat", "info", "client|setinfo", "hello"}
 

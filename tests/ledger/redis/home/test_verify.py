@@ -22,13 +22,13 @@ def change_record(server: Server, field: str, **values: object) -> None:
 
 
 def window_of(server: Server, scope: str) -> str:
-    fields = server.client.hgetall(f"{BOOKS}:budgets")
-    assert isinstance(fields, dict)
-    for name, packed in fields.items():
-        if name.startswith(b"w:") and msgspec.msgpack.decode(packed)["name"].startswith(
-            f"{scope} "
-        ):
-            return str(name.decode())
+    """The field of the scope's window."""
+    fields: dict[bytes, bytes] = server.command("HGETALL", f"{BOOKS}:budgets")
+    for field, packed in fields.items():
+        if field.startswith(b"w:"):
+            name: str = msgspec.msgpack.decode(packed)["name"]
+            if name.startswith(f"{scope} "):
+                return field.decode()
     raise AssertionError(scope)
 
 
