@@ -65,6 +65,7 @@ async def open_to_serve(config: Config, *, clock: Clock, log: Log) -> Home:
         now_ms=LoopTimers().now_ms,
         settle_uncertain=settle.uncertain,
         uncertain_after_ms=settle.uncertain_after_ms,
+        replay_ms=config.ledger.replay_ms,
         on_leap=tell_leap,
     )
 

@@ -26,7 +26,6 @@ def keys(*rests: str) -> str:
     ("text", "path"),
     [
         ("listen: {authority: '127.0.0.1:7878'}", "listen.authority"),
-        ("ledger: {replay_ms: 10000}", "ledger.replay_ms"),
         ("ledger: {api_key: x}", "ledger.api_key"),
         (keys(f"a, sha256: {HASH}, scope_filter: x"), "keys[0].scope_filter"),
         ("dedupe: {window_ms: 0}", "dedupe"),
@@ -107,6 +106,12 @@ def test_a_value_of_a_later_version_says_so(text: str, path: str, value: str) ->
             "ledger.durability",
             "not ours to promise of a store: let it say appendfsync always",
         ),
+        (
+            "ledger: {replay_ms: 10000}",
+            "ledger.replay_ms",
+            "without effect: a ledger in a file forgets nothing that was answered",
+        ),
+        ("ledger: {url: 'redis://a', replay_ms: 0}", "ledger.replay_ms", "out of range"),
         (
             "identity: {default: {tenant: 'Acme Corp'}}",
             "identity.default.tenant",

@@ -54,7 +54,7 @@ def _check_ledger_url(value: str) -> str:
 class LedgerConfig(Section):
     """Where holds and spend are kept."""
 
-    later_keys: ClassVar[frozenset[str]] = frozenset({"replay_ms", "api_key"})
+    later_keys: ClassVar[frozenset[str]] = frozenset({"api_key"})
 
     url: Annotated[
         str,
@@ -78,6 +78,11 @@ class LedgerConfig(Section):
 
     reservation_ttl_ms: int = Field(default=60_000, ge=1_000, le=3_600_000)
     """How long a hold outlives a proxy that died. A proxy that lives extends its holds."""
+
+    replay_ms: int = Field(default=10_000, ge=1_000, le=600_000)
+    """For how long a proxy remembers what it settled on a Redis or Valkey. After a failover it
+    asks for that once more, since the new master may not have heard of it: so at least as long
+    as a replica may be behind. Takes some 3 kB of memory a call."""
 
     config_version: int = Field(default=1, ge=1, le=1_000_000_000_000_000)
     """The version of `budgets` and `templates_max`. The ledger remembers the highest that it
@@ -110,6 +115,15 @@ class LedgerConfig(Section):
         if self.durability == "power" and is_store(self.url):
             raise invalid(
                 "not ours to promise of a store: let it say appendfsync always", at=("durability",)
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_store_fails_over(self) -> Self:
+        if "replay_ms" in self.model_fields_set and not is_store(self.url):
+            raise invalid(
+                "without effect: a ledger in a file forgets nothing that was answered",
+                at=("replay_ms",),
             )
         return self
 
