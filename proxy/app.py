@@ -34,7 +34,6 @@ from proxy.gateway.outbox.outbox import Outbox
 from proxy.gateway.outbox.shelf import Shelf
 from proxy.gateway.outbox.unheld import UnheldCalls
 from proxy.gateway.pipeline import Pipeline, Steps
-from proxy.gateway.policy import Policies
 from proxy.gateway.reserve import HoldRules, Reserver
 from proxy.gateway.runtime.admin import Checks
 from proxy.gateway.runtime.front import Front
@@ -47,6 +46,7 @@ from proxy.gateway.upstream.pool import HttpUpstream, UpstreamTimeouts
 from proxy.ledger.protocol import Ledger
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
+from proxy.policies import Policies
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class Reason(StrEnum):
     IDENTITY_REQUIRED = "identity_required"
     INVALID_KEY = "invalid_key"
     IDENTITY_MISMATCH = "identity_mismatch"
+    TENANT_SUSPENDED = "tenant_suspended"
+    TENANT_CLOSED = "tenant_closed"
     HOST_NOT_ALLOWED = "host_not_allowed"
     ORIGIN_NOT_ALLOWED = "origin_not_allowed"
     PATH_NOT_ALLOWED = "path_not_allowed"

@@ -24,8 +24,8 @@ from proxy.dialects.chat_request import ChatRequest
 from proxy.dialects.chat_tools import WEB_SEARCH
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit, usd
-from proxy.gateway.policy import Wish
 from proxy.ledger.records import Rung, Span
+from proxy.policies import Wish
 
 UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
 """What a call is held and charged in. Nothing that passes here has a price in the others."""

@@ -25,7 +25,6 @@ from proxy.gateway.forward import Forwarder, UpstreamAnswer
 from proxy.gateway.identify import Caller
 from proxy.gateway.meter import Meter, Metered
 from proxy.gateway.outbox.unheld import Unheld, UnheldCalls
-from proxy.gateway.policy import Policies, Wish
 from proxy.gateway.reserve import Reserver
 from proxy.gateway.respond import budget_headers
 from proxy.gateway.runtime.door import ClientGone, Door
@@ -36,6 +35,7 @@ from proxy.gateway.settle import Settler
 from proxy.gateway.shape import Shaped, shape
 from proxy.ledger.protocol import Ledger
 from proxy.ledger.records import Grant
+from proxy.policies import Policies, Wish
 
 
 @dataclass(slots=True)
@@ -144,15 +144,11 @@ class Pipeline:
         if not watched:
             return Wish()
         try:
-            balances = [
-                balance
-                for unit in UNITS
-                for balance in await self._steps.ledger.balances(watched, unit)
-            ]
+            balances = await self._steps.ledger.balances(watched, *UNITS)
         except LedgerError:
             if not self._steps.reserver.lets_leave:
                 raise _ledger_away() from None
-            balances = []
+            balances = ()
         return self._steps.policies.wish(request.model, scopes=scopes, balances=balances)
 
     async def _forward(

@@ -8,7 +8,7 @@ from proxy.dialects.chat_changes import Changes, apply
 from proxy.dialects.chat_request import ChatRequest
 from proxy.domain.money import Unit
 from proxy.gateway.estimate import Way
-from proxy.gateway.policy import Wish
+from proxy.policies import Wish
 
 
 class Shaped(msgspec.Struct, frozen=True):

@@ -6,6 +6,12 @@ docs/semantics.md; source: cycles-protocol-v0.yaml, /v1/reservations and below.
 
 Every operation also raises LedgerUnavailable (nobody can tell whether it happened: try
 again with the same key), and every one on a hold ReservationNotFound.
+
+A tenant may be suspended or closed. Then new holds raise Refused: TENANT_SUSPENDED or
+TENANT_CLOSED, after a replay and before anything that a budget says; a closed one refuses
+`grow`, `extend`, `commit` and `release` of holds made over the protocol (`on_expiry`
+release) as well, after a replay and before what their state says. What the proxy has sent
+is settled as ever.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,13 +30,16 @@ from proxy.ledger.records import (
     BudgetStatus,
     Declared,
     Event,
+    Forecast,
     FundOperation,
     Grant,
     Lease,
     Reservation,
+    ReservationQuery,
     ReserveRequest,
     Settlement,
     Swept,
+    TenantStatus,
 )
 from proxy.ledger.seal import Seal
 
@@ -60,6 +69,14 @@ class Ledger(Protocol):
             ValueError: an empty plan, rungs in different units, a minimum above what is
                 wanted, an amount in a free unit, a share outside 1 to 100, a lease or a
                 grace longer than a day.
+        """
+        ...
+
+    async def decide(self, request: ReserveRequest) -> Forecast:
+        """What `reserve` would do now. Nothing is held, made or remembered; its key is not read.
+
+        Raises:
+            What `reserve` would raise, but for IdempotencyMismatch.
         """
         ...
 
@@ -179,8 +196,29 @@ class Ledger(Protocol):
         """
         ...
 
-    async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
-        """The budgets on these scopes as a reserve would find them, outermost first.
+    async def recall(self, tenant: str, key: str, payload_hash: str) -> str | None:
+        """What was remembered under this key, if anything was.
+
+        Raises:
+            IdempotencyMismatch: with another payload; or a hold or an event has the key.
+        """
+        ...
+
+    async def remember(
+        self, tenant: str, key: str, payload_hash: str, answer: str, *, keep_ms: int
+    ) -> str:
+        """Keep the answer to a question that changed nothing; the first one, which may be another.
+
+        It is kept for at least `keep_ms`. Meanwhile a reserve or an event with its key
+        raises IdempotencyMismatch.
+
+        Raises:
+            IdempotencyMismatch: as in `recall`.
+        """
+        ...
+
+    async def balances(self, scopes: Sequence[Scope], *units: Unit) -> tuple[Balance, ...]:
+        """The budgets on these scopes in these units, as a reserve would find and order them.
 
         Scopes without one are skipped; one that a template would make is there.
         """
@@ -293,6 +331,25 @@ class Books(Protocol):
         self, *, states: frozenset[State], limit: int, scope: Scope | None = None
     ) -> tuple[Reservation, ...]:
         """The newest rows in these states, newest first; those at or below a scope."""
+        ...
+
+    async def find(self, query: ReservationQuery) -> tuple[Reservation, ...]:
+        """The rows that a query asks for, in its order."""
+        ...
+
+    async def tenant_status(self, tenant: str) -> TenantStatus:
+        """ACTIVE where nobody has said otherwise.
+
+        Raises:
+            LedgerUnavailable: what is written there is no status.
+        """
+        ...
+
+    async def set_tenant_status(self, tenant: str, status: TenantStatus, *, actor: str) -> None:
+        """Suspend, close or reopen a tenant, journalled with who did it.
+
+        From the moment this has returned it is in force; what it was before does not matter.
+        """
         ...
 
     async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:

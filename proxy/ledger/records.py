@@ -38,6 +38,18 @@ class FundOperation(StrEnum):
     REPAY_DEBT = "REPAY_DEBT"
 
 
+class TenantStatus(StrEnum):
+    """SUSPENDED stops new holds; CLOSED stops all that came over the protocol, for good.
+
+    What the proxy itself has sent is charged whatever its tenant is.
+    Source: cycles-protocol-v0.yaml, "ERROR SEMANTICS", closed owning tenant.
+    """
+
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    CLOSED = "CLOSED"
+
+
 class BudgetLine(msgspec.Struct, frozen=True):
     """One declared budget: for one scope, or a template for each scope it matches.
 
@@ -85,6 +97,7 @@ class ReserveRequest(msgspec.Struct, frozen=True):
     A call costs nothing in the units of `free`: their budgets hold nothing for it, and
     stop it only when frozen or closed. `trace_id` and `price_version` stand in each
     journal entry of the hold; `metadata` is kept on the row (models, API), never a prompt.
+    `annotation` is kept with the first answer, and given back with every replay of it.
     """
 
     key: str
@@ -103,6 +116,7 @@ class ReserveRequest(msgspec.Struct, frozen=True):
     trace_id: str = ""
     price_version: str = ""
     metadata: Mapping[str, str] = msgspec.field(default_factory=dict)
+    annotation: str = ""
 
 
 class Balance(msgspec.Struct, frozen=True):
@@ -153,6 +167,16 @@ class Grant(msgspec.Struct, frozen=True):
     amounts: Mapping[Unit, int]
     expires_at_ms: int
     remaining_ttl_ms: int
+    affected_scopes: tuple[Scope, ...]
+    balances: tuple[Balance, ...]
+    annotation: str = ""
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """What a reserve would hold if it were made now. `balances` are without that hold."""
+
+    rung: int
+    amounts: Mapping[Unit, int]
     affected_scopes: tuple[Scope, ...]
     balances: tuple[Balance, ...]
 
@@ -223,6 +247,7 @@ class Reservation(msgspec.Struct, frozen=True):
     """A row as operators see it.
 
     `metadata` came with the reserve, `settled_metadata` with what ended the hold.
+    `is_event`: it never was a hold; it was charged at once.
     """
 
     reservation_id: str
@@ -247,3 +272,55 @@ class Reservation(msgspec.Struct, frozen=True):
     price_version: str
     metadata: Mapping[str, str]
     settled_metadata: Mapping[str, str]
+    is_event: bool = False
+
+
+class SortKey(StrEnum):
+    """What rows can be sorted by; rows that are equal in it, by their id.
+
+    RESERVED is the amount held, of the unit that `Unit` lists first.
+    Source: cycles-protocol-v0.yaml, parameter `sort_by` of listReservations.
+    """
+
+    RESERVATION_ID = "reservation_id"
+    TENANT = "tenant"
+    SCOPE_PATH = "scope_path"
+    STATUS = "status"
+    RESERVED = "reserved"
+    CREATED_AT_MS = "created_at_ms"
+    EXPIRES_AT_MS = "expires_at_ms"
+
+
+class Between(NamedTuple):
+    """A span of time, both ends in it; None is open."""
+
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
+class Place(NamedTuple):
+    """Where a row stands in a sorted list: what it is sorted by, and its id."""
+
+    value: str | int
+    reservation_id: str
+
+
+class ReservationQuery(msgspec.Struct, frozen=True):
+    """Rows of one tenant that were holds (no events), sorted; at most `limit` after `after`.
+
+    `levels`: the rows whose subject has these values at these levels. `finalized` is of
+    COMMITTED and RELEASED rows only: others have no such time. A STATUS is sorted by its
+    name, and UNCERTAIN as the ACTIVE that it reads as on the wire.
+    """
+
+    tenant: str
+    limit: int
+    states: frozenset[State] = frozenset(State)
+    key: str | None = None
+    levels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    created: Between = Between()
+    expires: Between = Between()
+    finalized: Between = Between()
+    sort: SortKey = SortKey.CREATED_AT_MS
+    is_descending: bool = True
+    after: Place | None = None

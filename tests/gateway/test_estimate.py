@@ -16,9 +16,9 @@ from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit
 from proxy.gateway.estimate import Counter, Degrade, Estimator, Plan, Rates, Way
-from proxy.gateway.policy import Wish
 from proxy.gateway.shape import shape
 from proxy.ledger.records import Span
+from proxy.policies import Wish
 
 NOW_MS = 1_795_000_000_000
 MESSAGES = [{"role": "user", "content": "hi"}]

@@ -8,8 +8,8 @@ import pytest
 from proxy.dialects.chat_request import ChatRequest, read_request
 from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
-from proxy.gateway.policy import Wish
 from proxy.gateway.shape import Shaped, shape
+from proxy.policies import Wish
 from tests.gateway.test_estimate import estimator, plan, request
 
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {}}}

@@ -212,12 +212,8 @@ async def _budgets_of(
     """The budgets of a scope, also those that a template makes with the first call."""
     from proxy.domain.money import Unit
 
-    return [
-        balance
-        for each in (Unit if unit is None else (unit,))
-        for balance in await ledger.balances([scope], each)
-        if period in (None, balance.period)
-    ]
+    found = await ledger.balances([scope], *(Unit if unit is None else (unit,)))
+    return [balance for balance in found if period in (None, balance.period)]
 
 
 async def _leaving(ledger: "Home", balance: "Balance") -> "list[Leaving]":

@@ -143,11 +143,8 @@ async def _is_estimate(ledger: "Home", hold: "Reservation", known: "Mapping[Unit
     """Whether nothing was stated, or a budget counts what was not."""
     from proxy.domain.scope import budget_scopes
 
-    scopes = budget_scopes(hold.subject)
-    counted = [
-        unit for unit in hold.amounts if unit not in known and await ledger.balances(scopes, unit)
-    ]
-    return not known or bool(counted)
+    unknown = [unit for unit in hold.amounts if unit not in known]
+    return not known or bool(await ledger.balances(budget_scopes(hold.subject), *unknown))
 
 
 @reservations_group.command("release")

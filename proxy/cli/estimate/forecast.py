@@ -22,7 +22,6 @@ from proxy.domain.scope import Scope, budget_scopes, derive
 from proxy.domain.subject import LEVELS, RUN, Subject
 from proxy.gateway.estimate import UNITS, Counter, Plan
 from proxy.gateway.identify import Identifier
-from proxy.gateway.policy import Policies, Wish
 from proxy.gateway.shape import Shaped, shape
 from proxy.ledger import rules
 from proxy.ledger.protocol import Ledger
@@ -30,6 +29,7 @@ from proxy.ledger.records import Balance
 from proxy.ledger.rules import Granted
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.opening import open_beside
+from proxy.policies import Policies, Wish
 
 NAMEABLE: Final = (*LEVELS, RUN)
 """What `--as` may name."""
@@ -81,7 +81,7 @@ async def forecast(config: Config, body: bytes, named: Sequence[tuple[str, str]]
     subject = _subject(config, named)
     scopes = budget_scopes(subject)
     async with _ledger(config, subject) as (ledger, from_ledger):
-        every = [balance for unit in Unit for balance in await ledger.balances(scopes, unit)]
+        every = await ledger.balances(scopes, *Unit)
     balances = sorted((b for b in every if b.unit in UNITS), key=_order(scopes))
     wish = Policies(policies(config)).wish(request.model, scopes=scopes, balances=balances)
     tokenizers = Tokenizers()

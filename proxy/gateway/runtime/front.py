@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from proxy.domain.clock import Clock
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.scope import derive
+from proxy.domain.trace import trace_id_of
 from proxy.gateway.ending import Outcome
 from proxy.gateway.forward import API_PREFIX, Forwarder
 from proxy.gateway.identify import Caller, Guard, Identifier
@@ -22,7 +23,6 @@ from proxy.gateway.runtime.admin import Checks, health_answer
 from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.headers import client_headers
 from proxy.gateway.runtime.record import CallRecord, Recorder
-from proxy.gateway.runtime.trace import trace_id_of
 from proxy.observe.logs import Log
 
 CHAT_PATH: Final = f"{API_PREFIX}/chat/completions"

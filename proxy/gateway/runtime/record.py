@@ -9,11 +9,11 @@ from proxy.domain.money import Unit
 from proxy.gateway.ending import Charged, Ending, Sentence
 from proxy.gateway.estimate import Plan
 from proxy.gateway.outbox.unheld import Unheld
-from proxy.gateway.policy import Wish
 from proxy.gateway.shape import Shaped
 from proxy.ledger.records import Grant, Settlement
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
+from proxy.policies import Wish
 
 
 @dataclass(slots=True)

@@ -195,10 +195,10 @@ class RedisLedger:
     async def mark_uncertain(self, reservation_id: str) -> None:
         await self._ask_about(reservation_id, "mark_uncertain", reservation_id)
 
-    async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
+    async def balances(self, scopes: Sequence[Scope], *units: Unit) -> tuple[Balance, ...]:
         found: list[Balance] = []
         for tenant, group in groupby(scopes, tenant_of):
-            asked = {"scopes": list(group), "unit": unit.value}
+            asked = {"scopes": list(group), "units": [unit.value for unit in units]}
             found += answers.balances(await self._ask("balances", tenant, asked, what=""))
         return tuple(found)
 

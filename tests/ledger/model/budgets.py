@@ -109,9 +109,9 @@ class Budgets(Windows):
         self.settle(windows)
         return [self.balance(window) for window in windows]
 
-    def balances(self, scopes: Sequence[Scope], unit: Unit) -> list[Balance]:
+    def balances(self, scopes: Sequence[Scope], *units: Unit) -> list[Balance]:
         """As a reserve would find them."""
-        return self.look(lambda: self.settled(self.names(scopes, {unit})))
+        return self.look(lambda: self.settled(self.names(scopes, set(units))))
 
     def all_balances(self) -> list[Balance]:
         """Every budget that was made."""

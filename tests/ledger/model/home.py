@@ -127,8 +127,8 @@ class ModelHome:
     async def mark_uncertain(self, reservation_id: str) -> None:
         self._do(lambda: self.model.mark_uncertain(reservation_id))
 
-    async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
-        return tuple(self.model.read(lambda: self.model.balances(scopes, unit)))
+    async def balances(self, scopes: Sequence[Scope], *units: Unit) -> tuple[Balance, ...]:
+        return tuple(self.model.read(lambda: self.model.balances(scopes, *units)))
 
     # Housekeeping
 

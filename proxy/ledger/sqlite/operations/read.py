@@ -52,12 +52,12 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def balances(
-    connection: sqlite3.Connection, now_ms: int, scopes: Sequence[Scope], unit: Unit
+    connection: sqlite3.Connection, now_ms: int, scopes: Sequence[Scope], units: Sequence[Unit]
 ) -> tuple[Balance, ...]:
     """As a reserve would find them now."""
     with snapshot(connection):
         transaction = Transaction(connection, now_ms)
-        accounts = transaction.accounts.current(scopes, (unit,))
+        accounts = transaction.accounts.current(scopes, tuple(units))
         return tuple(arrears.foreseen(transaction, accounts))
 
 

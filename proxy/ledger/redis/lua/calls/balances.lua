@@ -18,7 +18,11 @@
 local request = cmsgpack.unpack(ARGV[1])
 
 local function look()
-  local list = budgets.ensure((budgets.names(request.scopes, {[request.unit] = true})))
+  local units = {}
+  for _, unit in ipairs(request.units) do
+    units[unit] = true
+  end
+  local list = budgets.ensure((budgets.names(request.scopes, units)))
   room.settle(list)
   return {balances = balances.list(list)}, {names = balances.names(list)}
 end

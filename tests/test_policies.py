@@ -14,8 +14,8 @@ from proxy.domain.period import Period
 from proxy.domain.policy import Band, Policy
 from proxy.domain.scope import Scope, ScopePattern, derive
 from proxy.domain.subject import Subject
-from proxy.gateway.policy import Policies, Wish, entry_for
 from proxy.ledger.records import Balance, BudgetStatus
+from proxy.policies import Policies, Wish, entry_for
 
 SCOPES = derive(Subject(tenant="dev", agent="bot"))
 TENANT, AGENT = SCOPES
