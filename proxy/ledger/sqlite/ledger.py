@@ -179,11 +179,11 @@ class SqliteLedger:
     async def apply(self, event: Event) -> Applied:
         return await self._group.submit(lambda t: events.apply(t, event, self._new_id))
 
-    async def balances(self, scopes: Sequence[Scope], unit: Unit) -> tuple[Balance, ...]:
+    async def balances(self, scopes: Sequence[Scope], *units: Unit) -> tuple[Balance, ...]:
         # Here and not in the reader's thread: a call must not wait behind an operator's question.
         try:
             connection = self._file.connection()
-            return read.balances(connection, self._now_ms(connection), scopes, unit)
+            return read.balances(connection, self._now_ms(connection), scopes, units)
         except sqlite3.Error as error:
             raise unavailable(error) from error
 
