@@ -1,5 +1,6 @@
 """The embedded home: every promise of the protocol, kept by one file and one writer."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -94,9 +95,18 @@ class SqliteLedger:
             LedgerUnavailable: another process serves from it, or it cannot be opened; the
                 sentence says what to do.
         """
-        lock = ServeLock(path) if serves else None
+        # The log lies beside the file, not beside a link to it; so does the lock, or each link
+        # would have a server of its own.
+        file_path = Path(os.path.realpath(path))
+        lock = ServeLock(file_path) if serves else None
         try:
-            file = LedgerFile(path, create=serves, durability=durability, connect=connect)
+            file = LedgerFile(
+                file_path,
+                named=path.absolute(),
+                create=serves,
+                durability=durability,
+                connect=connect,
+            )
         except BaseException:
             if lock is not None:
                 lock.release()

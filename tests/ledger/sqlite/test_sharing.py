@@ -12,7 +12,7 @@ import pytest
 from proxy.domain.errors import LedgerUnavailable
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.builders import DEV, USD, ask, balance_of, declare, fund, line, usd
-from tests.ledger.harness import ManualClock, SqliteHarness
+from tests.ledger.harness import ManualClock, SqliteHarness, copy_ledger
 
 
 async def test_a_second_server_is_kept_out(sqlite: SqliteHarness) -> None:
@@ -20,6 +20,68 @@ async def test_a_second_server_is_kept_out(sqlite: SqliteHarness) -> None:
         sqlite.open()
     await sqlite.restart()
     await declare(sqlite.ledger, line(DEV, 1))
+
+
+@pytest.fixture
+def link(sqlite: SqliteHarness, tmp_path: Path) -> Path:
+    """Another name of the ledger, in another directory."""
+    link = tmp_path / "link.db"
+    link.symlink_to(sqlite.path)
+    return link
+
+
+def open_at(path: Path, *, serves: bool = True) -> SqliteLedger:
+    return SqliteLedger.open(path, clock=ManualClock(), new_id=lambda: "rsv_1", serves=serves)
+
+
+async def test_a_second_server_is_kept_out_by_another_name_too(
+    sqlite: SqliteHarness, link: Path
+) -> None:
+    with pytest.raises(LedgerUnavailable, match="another process serves"):
+        open_at(link)
+    await sqlite.close()
+    server = open_at(link)
+    with pytest.raises(LedgerUnavailable, match="another process serves"):
+        open_at(sqlite.path)
+    await server.close()
+    assert [found.name for found in link.parent.iterdir()] == [link.name]
+
+
+def lead(link: Path, target: Path) -> None:
+    """Let the link lead there from now on."""
+    link.unlink()
+    link.symlink_to(target)
+
+
+async def test_a_link_that_leads_elsewhere_is_waited_for(sqlite: SqliteHarness, link: Path) -> None:
+    """Commands would look there, and find nothing of what is held here."""
+    await declare(sqlite.ledger, line(DEV, 100))
+    await sqlite.close()
+    server = open_at(link)
+    lead(link, copy_of(sqlite.path))
+    with pytest.raises(LedgerUnavailable, match="moved, removed or replaced"):
+        await server.reserve(ask(1))
+    lead(link, sqlite.path)
+    assert (await server.reserve(ask(1))).amounts == usd(1)
+    away = sqlite.path.rename(sqlite.path.with_name("away.db"))
+    lead(link, away)
+    with pytest.raises(LedgerUnavailable, match="moved, removed or replaced"):
+        await server.balances([DEV], USD)
+    await server.close()
+
+
+def copy_of(path: Path) -> Path:
+    """Another ledger, beside this one."""
+    other = path.with_name("other.db")
+    copy_ledger(path, other)
+    return other
+
+
+async def test_a_link_to_itself_is_no_ledger(tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(link)
+    with pytest.raises(LedgerUnavailable):
+        open_at(link)
 
 
 async def test_a_command_works_beside_the_server(sqlite: SqliteHarness) -> None:

@@ -53,7 +53,7 @@ def _create_private(path: Path) -> None:
     and its error says what to do.
     """
     with suppress(OSError):
-        os.close(os.open(path.resolve(), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 class LedgerFile:
@@ -68,11 +68,12 @@ class LedgerFile:
         self,
         path: Path,
         *,
+        named: Path | None = None,
         create: bool,
         durability: Durability = "process",
         connect: Connect = connect,
     ) -> None:
-        """Open the file.
+        """Open the file. `named`: a link that leads to it, and has to as long as it is open.
 
         Raises:
             LedgerUnavailable: it cannot be opened, or is not ours to write.
@@ -80,6 +81,7 @@ class LedgerFile:
         if not create and not path.exists():
             raise LedgerUnavailable(f"there is no ledger at {path}: `spendgate serve` makes it")
         self.path = path
+        self._named = named or path
         self.durability = durability
         self._connect = connect
         self._connection: sqlite3.Connection | None = self._open(create=create)
@@ -120,6 +122,8 @@ class LedgerFile:
         """Which file stands at the path, by device and number."""
         try:
             found = os.stat(self.path)
+            if self._named != self.path and not os.path.samestat(found, os.stat(self._named)):
+                return None
         except OSError:
             return None
         return found.st_dev, found.st_ino

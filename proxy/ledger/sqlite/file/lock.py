@@ -30,7 +30,7 @@ class ServeLock:
             os.close(self._descriptor)
             raise LedgerUnavailable(
                 "another process serves from this ledger: a SQLite file has one server, "
-                "and processes that share budgets must use Redis, once it is supported"
+                "and processes that share budgets must use Redis or Valkey"
             ) from None
 
     def release(self) -> None:

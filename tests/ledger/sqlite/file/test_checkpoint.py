@@ -99,6 +99,21 @@ async def test_a_short_log_is_left_alone(sqlite: SqliteHarness, faults: Faults) 
     assert COPY not in faults.statements
 
 
+async def test_a_long_log_starts_over_when_its_file_goes_by_another_name(
+    sqlite: SqliteHarness, tmp_path: Path
+) -> None:
+    """SQLite keeps the log beside the file, wherever the link is."""
+    (tmp_path / "link.db").symlink_to(sqlite.path)
+    await sqlite.close()
+    sqlite.path = tmp_path / "link.db"
+    await sqlite.restart()
+    file_path = sqlite.path.resolve()
+    lengthen_log(file_path, LONG_BYTES)
+    async with asyncio.timeout(PATIENCE_S):
+        while is_long(file_path):
+            await hold_often(sqlite, 1)
+
+
 async def test_a_long_log_starts_over_again_and_again(sqlite: SqliteHarness) -> None:
     for _ in range(3):
         lengthen_log(sqlite.path, LONG_BYTES)
