@@ -4,6 +4,7 @@ import click
 
 from proxy.cli.books.budgets import budgets_group
 from proxy.cli.books.reservations import reservations_group
+from proxy.cli.books.tenants import tenants_group
 from proxy.cli.books.verify import verify_command
 from proxy.cli.check import check_command
 from proxy.cli.demo.command import demo_command
@@ -39,6 +40,7 @@ for command in (
     estimate_command,
     budgets_group,
     reservations_group,
+    tenants_group,
     journal_group,
     verify_command,
     demo_command,

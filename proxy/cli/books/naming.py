@@ -38,6 +38,24 @@ class ScopeType(click.ParamType["Scope"]):
         return Scope(f"{pattern.text}{_RUN}{encode_value(run)}" if slash else pattern.text)
 
 
+class TenantType(click.ParamType[str]):
+    """One tenant, as its scope names it; `tenant:dev` is understood as well."""
+
+    name = "tenant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from proxy.domain.scope import parse_pattern
+
+        text = str(value).removeprefix("tenant:")
+        try:
+            pattern = parse_pattern(f"tenant:{text}", subtree=False)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if pattern.is_template or "/" in pattern.text:
+            self.fail("name one tenant", param, ctx)
+        return pattern.text.removeprefix("tenant:")
+
+
 def split_run(scope: "Scope") -> "tuple[Scope, str | None]":
     """The scope without its run, and the run."""
     from proxy.domain.scope import Scope

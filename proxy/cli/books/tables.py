@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from proxy.cli.books.rolling import Leaving
     from proxy.domain.money import Unit
     from proxy.domain.period import Period
-    from proxy.ledger.records import Balance, Reservation
+    from proxy.ledger.records import Balance, Reservation, TenantStatus
 
 
 def show_balances(balances: "Iterable[Balance]") -> None:
@@ -37,6 +37,17 @@ def show_balances(balances: "Iterable[Balance]") -> None:
         open_console().print(table)
     else:
         click.echo("no budgets")
+
+
+def show_tenants(standings: "Iterable[tuple[str, TenantStatus]]") -> None:
+    """One row for each tenant."""
+    table = new_table("tenant", "status")
+    for tenant, status in standings:
+        table.add_row(tenant, status.lower())
+    if table.row_count:
+        open_console().print(table)
+    else:
+        click.echo("no tenants")
 
 
 def _standing(balance: "Balance") -> list[str]:
