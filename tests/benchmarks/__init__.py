@@ -5,8 +5,9 @@
                    passthrough is the yardstick of every ratio
     rounds         the course every contender runs, again and again, one beside the other
     figures        from samples to figures: best, median, spread, added, ratio
-    report         tables for people, JSON for programs
+    report         its tables for people, JSON for programs; remarks: what every table says
     steps/         one call's steps, each timed by itself: where the microseconds go
+    ledger/        the ledger alone in each of its homes, beside probes that do the same work
     instruments/   the fake upstream, the load generator, processes and their CPU time
 
 A benchmark reports; it fails only when a contender could not be measured.

@@ -1,6 +1,6 @@
-"""Tables for people, JSON for programs."""
+"""The tables of the proxy for people, JSON for programs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,15 +11,13 @@ from rich.text import Text
 from tests.benchmarks.contenders import DIRECT, PASSTHROUGH, WITH_BUDGETS
 from tests.benchmarks.figures import METRICS, Figure, Metric, Samples, figure
 from tests.benchmarks.instruments.machine import Machine
+from tests.benchmarks.remarks import heading, number, quietness
 from tests.benchmarks.rounds import Course, Runner
 from tests.benchmarks.steps.measure import StepTimes
 from tests.benchmarks.steps.targets import REST, STEPS
 
 FIRST_TARGET = 0.5
 """Requests/s with budgets, as a share of the bare pass-through's."""
-
-_RESTLESS = 1.3
-_CROWDED_PCT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ class Report:
             console.print(Text(line), soft_wrap=True)
 
     def _table(self) -> Table:
-        table = Table(title=_heading(self.machine), title_justify="left")
+        table = Table(title=heading(self.machine), title_justify="left")
         table.add_column("")
         for runner in self.course.runners:
             table.add_column(runner.contender.title, justify="right")
@@ -115,17 +113,11 @@ class Report:
         for runner in self.course.runners:
             yield f"{runner.contender.title}: {runner.contender.about}"
         yield "figures: the best of the repeats (their median), and the ratio to A"
-        yield f"others had {self.course.foreign_pct:.0f}% of our cores' time" + (
-            ": too much to believe more than the ratios"
-            if self.course.foreign_pct > _CROWDED_PCT
-            else ""
+        yield from quietness(
+            self.machine,
+            foreign_pct=self.course.foreign_pct,
+            fixed_work_us=self.course.fixed_work_us,
         )
-        wander = _wander(self.course.fixed_work_us)
-        yield f"the slowest round was {wander:.2f} times as slow as the fastest" + (
-            ": too restless to believe more than the ratios" if wander > _RESTLESS else ""
-        )
-        if not self.machine.pinned:
-            yield "nothing was pinned to a core: requests/s include the instruments' own share"
         for runner in self.course.runners:
             if runner.failure:
                 yield f"{runner.contender.title} could not be measured: {runner.failure}"
@@ -148,13 +140,6 @@ class Report:
         return found.ratio if found else None
 
 
-def _heading(machine: Machine) -> str:
-    return (
-        f"{machine.processor}, {machine.cores} cores, {machine.system}, {machine.python}; "
-        f"fsync p50 {machine.fsync_p50_us:.0f} us"
-    )
-
-
 def _microseconds(own_us: float | None) -> str:
     return "-" if own_us is None else f"{own_us:.1f}"
 
@@ -162,18 +147,10 @@ def _microseconds(own_us: float | None) -> str:
 def _cell(metric: Metric, found: Figure | None) -> Text:
     if found is None:
         return Text("-", style="dim")
-    cell = Text(_number(found.shown), style="bold")
-    cell.append(f" ({_number(found.shown_median)})", style="dim not bold")
+    cell = Text(number(found.shown), style="bold")
+    cell.append(f" ({number(found.shown_median)})", style="dim not bold")
     if metric.added and found.added is None:
         cell.append(" itself", style="dim not bold")
     if found.ratio is not None:
         cell.append(f" {found.ratio:.2f} A", style="cyan not bold")
     return cell
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _wander(fixed_work_us: Sequence[float]) -> float:
-    return max(fixed_work_us) / min(fixed_work_us)

@@ -11,7 +11,7 @@ from tests.benchmarks.rounds import QUICK, Course, Race, Runner
 from tests.benchmarks.steps.measure import StepTime, StepTimes
 from tests.benchmarks.steps.targets import REST
 
-MACHINE = Machine("Linux x86_64", "CPython 3.11", "a processor", 2, True, 49.0)
+MACHINE = Machine("Linux x86_64", "CPython 3.11", "a processor", 2, True, 49.0, "ext4")
 
 
 def report(

@@ -6,4 +6,5 @@ upstream    answers calls, as fast as plain Python can
 generator   makes calls, and says how long they took
 processes   starts and pins processes, reads their CPU time and memory
 machine     how quiet the machine is and how fast its disk
+disk        which disk that is
 """

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.benchmarks.instruments.disk import filesystem_of
+
 _WORK = {f"key {number}": number for number in range(500)}
 _ROUNDS = 1_000
 _SYNCS = 50
@@ -31,6 +33,7 @@ class Machine:
     cores: int
     pinned: bool
     fsync_p50_us: float
+    filesystem: str
 
 
 def describe(*, pinned: bool, directory: Path) -> Machine:
@@ -42,6 +45,7 @@ def describe(*, pinned: bool, directory: Path) -> Machine:
         cores=os.cpu_count() or 1,
         pinned=pinned,
         fsync_p50_us=fsync_p50_us(directory),
+        filesystem=filesystem_of(directory),
     )
 
 

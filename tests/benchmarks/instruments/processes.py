@@ -169,7 +169,7 @@ class Instrument:
 
     def __init__(self, module: str, *, core: int | None) -> None:
         self._popen = subprocess.Popen(
-            python(f"tests.benchmarks.instruments.{module}"),
+            python(module),
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -204,7 +204,7 @@ class Generator(Instrument):
     """The load generator's process."""
 
     def __init__(self, *, core: int | None) -> None:
-        super().__init__("generator", core=core)
+        super().__init__("tests.benchmarks.instruments.generator", core=core)
 
     def run(self, job: Job) -> Tally:
         """Do one job.
@@ -223,5 +223,5 @@ class Upstream(Instrument):
     """The fake upstream's process."""
 
     def __init__(self, *, core: int | None) -> None:
-        super().__init__("upstream", core=core)
+        super().__init__("tests.benchmarks.instruments.upstream", core=core)
         self.port = int(self.read_line())
