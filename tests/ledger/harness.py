@@ -257,7 +257,7 @@ class StoreAtItsTime:
     clock: ManualClock
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Reply:
-        return await self.store.run(script, keys, [*args, self.clock.at_ms])
+        return await self.store.run(script, keys, [*args, self.clock.now_ms()])
 
     @property
     def possible_failovers(self) -> int:

@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.mutations.runner import copied_tree, survivors
+from tests.mutations.runner import copied_tree, tried
 from tests.mutations.table import MUTATIONS
 
 
@@ -13,10 +13,10 @@ def main() -> int:
     with copied_tree() as tree:
         for mutation in MUTATIONS:
             if part in mutation.name:
-                missed = survivors(mutation, tree)
-                unnoticed += bool(missed)
-                sys.stdout.write(f"{'MISSED' if missed else 'red':7}{mutation.name}\n")
-                sys.stdout.writelines(f"       {test} is green\n" for test in missed)
+                wrong = tried(mutation, tree)
+                unnoticed += bool(wrong)
+                sys.stdout.write(f"{'MISSED' if wrong else 'red':7}{mutation.name}\n")
+                sys.stdout.writelines(f"       {each}\n" for each in wrong)
     return 1 if unnoticed else 0
 
 

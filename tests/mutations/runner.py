@@ -10,12 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.mutations.table import Mutation
+from tests.mutations.mutation import Mutation
+from tests.mutations.verdict import complaints
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 COPIED: Final = ("proxy", "pricing", "simulator", "tests", "docs", "deploy")
 NOT_COPIED: Final = shutil.ignore_patterns("__pycache__", ".hypothesis")
 TIMEOUT_S: Final = 300
+_OUTCOMES: Final = {"PASSED": True, "FAILED": False, "ERROR": False}
 
 
 @contextmanager
@@ -48,16 +50,15 @@ def mutated(mutation: Mutation, tree: Path) -> Iterator[None]:
         path.write_text(text, "utf-8")
 
 
-def survivors(mutation: Mutation, tree: Path) -> list[str]:
-    """The tests that should have noticed the edit, and did not."""
+def tried(mutation: Mutation, tree: Path) -> list[str]:
+    """Make the edit and run its tests: what is wrong with how they noticed it."""
     with mutated(mutation, tree):
-        failed = failed_tests(mutation.tests, tree)
-    return [test for test in mutation.tests if not any(each.startswith(test) for each in failed)]
+        return complaints(mutation, results_of(mutation.tests, tree))
 
 
-def failed_tests(tests: tuple[str, ...], tree: Path) -> list[str]:
-    """Run the tests in the tree; the ids of those that fail."""
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
+def results_of(tests: tuple[str, ...], tree: Path) -> dict[str, bool]:
+    """Run the tests in the tree: by the id of each that ran, whether it is green."""
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rpfE", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, *tests],
         cwd=tree,
@@ -67,8 +68,18 @@ def failed_tests(tests: tuple[str, ...], tree: Path) -> list[str]:
         timeout=TIMEOUT_S,
         check=False,
     )
-    lines = [line.split(" ", 1) for line in done.stdout.splitlines()]
-    found = [line[1] for line in lines if line[0] in ("FAILED", "ERROR") and len(line) > 1]
-    if done.returncode not in (0, 1) and not found:
+    results = read_results(done.stdout)
+    if not results:
         raise RuntimeError(done.stdout + done.stderr)
+    return results
+
+
+def read_results(summary: str) -> dict[str, bool]:
+    """The results in a summary of pytest, one a line: `FAILED file::test[parameters] - why`."""
+    found: dict[str, bool] = {}
+    for line in summary.splitlines():
+        outcome, _, told = line.partition(" ")
+        if outcome in _OUTCOMES and "::" in told:
+            test = told.partition(" - ")[0]
+            found[test] = _OUTCOMES[outcome] and found.get(test, True)
     return found

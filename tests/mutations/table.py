@@ -1,23 +1,16 @@
 """The edits. The first eleven are those that semantics 9 names for the spine."""
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from tests.mutations.homes import OF_HOMES
+from tests.mutations.mutation import CONTRACT, Mutation
+from tests.mutations.outbox import OF_OUTBOX
 
 SIMULATION: Final = "tests/simulation/test_simulation.py::test_no_life_breaks_the_promise[0]"
 EVERY_AWAIT: Final = "tests/simulation/test_every_await.py"
 ONE_THING: Final = "tests/simulation/test_interference.py"
 ENDING: Final = "tests/gateway/test_ending.py"
 SETTLE: Final = "tests/gateway/test_settle.py"
-LEDGER: Final = "tests/ledger/contract"
-
-
-class Mutation(NamedTuple):
-    """Put `new` in the place of `old`, which stands once in `file`: each of `tests` fails."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
 
 
 MUTATIONS: Final = (
@@ -45,7 +38,7 @@ MUTATIONS: Final = (
         "scopes = budget_scopes(request.subject)\n"
         "    accounts = budgets_of(transaction, scopes[:-1] or scopes, units)",
         (
-            f"{LEDGER}/test_refusals.py::test_the_first_failing_scope_names_the_refusal",
+            f"{CONTRACT}/test_refusals.py::test_the_first_failing_scope_names_the_refusal",
             f"{EVERY_AWAIT}::test_an_undisturbed_call_is_charged_its_bill",
         ),
     ),
@@ -54,7 +47,7 @@ MUTATIONS: Final = (
         "proxy/ledger/sqlite/operations/settle.py",
         "    _check_open(transaction, hold, Kind.COMMIT)\n",
         "",
-        (f"{LEDGER}/test_hold_errors.py::test_a_hold_says_no", SIMULATION),
+        (f"{CONTRACT}/test_hold_errors.py::test_a_hold_says_no", SIMULATION),
     ),
     Mutation(
         "release the hold of an answer that was cut",
@@ -99,7 +92,7 @@ MUTATIONS: Final = (
         "proxy/ledger/sqlite/clock.py",
         "return Moment(recorded_ms, 0)",
         "return Moment(wall_ms, 0)",
-        (f"{LEDGER}/test_life.py::test_a_clock_that_steps_back_stands_still",),
+        (f"{CONTRACT}/test_life.py::test_a_clock_that_steps_back_stands_still",),
     ),
     Mutation(
         "sweep an uncertain hold",
@@ -107,7 +100,7 @@ MUTATIONS: Final = (
         "charge(transaction, one.hold, one.hold.amounts, estimate, actor=SETTLER)",
         "give_back(transaction, one.hold, Kind.RELEASE, actor=SETTLER)",
         (
-            f"{LEDGER}/test_life.py::test_what_stays_uncertain_is_charged_in_full_as_an_estimate",
+            f"{CONTRACT}/test_life.py::test_what_stays_uncertain_is_charged_in_full_as_an_estimate",
             f"{EVERY_AWAIT}::test_the_process_may_die_at_every_wait",
         ),
     ),
@@ -196,8 +189,8 @@ MUTATIONS: Final = (
     Mutation(
         "give nothing back to an uncertain hold that turns out to be free",
         "proxy/gateway/outbox/landing.py",
-        "        except ActorRequired:\n            # Its lease",
-        "        except ActorRequired:\n            raise\n            # Its lease",
+        "ReservationFinalized):\n            # Its lease",
+        "ReservationFinalized):\n            raise\n            # Its lease",
         (f"{ONE_THING}::test_a_lease_that_runs_out_changes_no_charge",),
     ),
     Mutation(
@@ -247,18 +240,7 @@ MUTATIONS: Final = (
         "proxy/ledger/sqlite/accounts.py",
         "if made + len(new) > templates_max:",
         "if False:",
-        (f"{LEDGER}/budgets/test_templates.py::test_templates_make_no_more_than_they_may",),
-    ),
-    Mutation(
-        "drop a savepoint: a refusal keeps what its operation had begun",
-        "proxy/ledger/sqlite/transaction.py",
-        '            self._connection.execute("ROLLBACK TO operation")\n',
-        "",
-        (
-            "tests/ledger/sqlite/test_transaction.py"
-            "::test_an_operation_that_fails_takes_back_what_it_changed_and_nothing_else",
-            f"{LEDGER}/budgets/test_declared.py::test_a_configuration_that_fails_changes_nothing",
-        ),
+        (f"{CONTRACT}/budgets/test_templates.py::test_templates_make_no_more_than_they_may",),
     ),
     Mutation(
         "keep what was spent in a rolling window for ever",
@@ -266,7 +248,7 @@ MUTATIONS: Final = (
         "        if left:\n",
         "        if False:\n",
         (
-            f"{LEDGER}/budgets/test_rolling.py::test_debt_that_only_time_pays_does_not_block_for_ever",
+            f"{CONTRACT}/budgets/test_rolling.py::test_debt_that_only_time_pays_does_not_block_for_ever",
         ),
     ),
     Mutation(
@@ -274,7 +256,7 @@ MUTATIONS: Final = (
         "proxy/ledger/sqlite/accounts.py",
         "            if account.balance.unit in units:\n",
         "            if account.balance.unit is units[0]:\n",
-        (f"{LEDGER}/holds/test_units.py::test_a_hold_is_in_every_budget_of_each_of_its_units",),
+        (f"{CONTRACT}/holds/test_units.py::test_a_hold_is_in_every_budget_of_each_of_its_units",),
     ),
     Mutation(
         "write on into a file that was moved away",
@@ -329,4 +311,6 @@ MUTATIONS: Final = (
         "",
         ("tests/gateway/test_settle.py::test_those_who_wait_for_room_hear_of_it_when_it_is_there",),
     ),
+    *OF_HOMES,
+    *OF_OUTBOX,
 )

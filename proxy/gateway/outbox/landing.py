@@ -57,9 +57,9 @@ class Landing:
     async def _give_back(self, reservation_id: str, key: str) -> Settlement:
         try:
             return await self._ledger.release(reservation_id, key=key)
-        except ActorRequired:
+        except (ActorRequired, ReservationFinalized):
             # Its lease ran out while the ledger was away. Only a person gives up what is
-            # uncertain; we know better what it cost.
+            # uncertain; we know better what it cost. Or we have said so before.
             return await self._ledger.commit(
                 reservation_id, actual=_NOTHING, key=key, payload_hash="0"
             )

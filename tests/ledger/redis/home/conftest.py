@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from proxy.ledger.redis.ledger import RedisLedger
-from proxy.ledger.redis.store import RedisStore
+from proxy.ledger.redis.store import RedisStore, Store
 from proxy.ledger.redis.wire.address import parse
 from proxy.ledger.redis.wire.timing import LoopTimers
 from tests.servers.process import Server
@@ -27,9 +27,16 @@ class Processes:
 
     def start(self, url: str) -> RedisLedger:
         """One more process. Its monotonic clock stands still."""
-        store = RedisStore(
+        return self.open(self.connect(url))
+
+    def connect(self, url: str) -> RedisStore:
+        """A store for one more process."""
+        return RedisStore(
             parse(url), timers=LoopTimers(), random=Random(1), deadline_ms=DEADLINE_MS
         )
+
+    def open(self, store: Store) -> RedisLedger:
+        """The ledger of a process in this store, which ends with it."""
         ledger = RedisLedger.open(
             store, new_id=self._ids(), now_ms=lambda: 0, replay_ms=self.replay_ms
         )

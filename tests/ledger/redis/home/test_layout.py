@@ -77,17 +77,17 @@ async def test_amounts_are_exact_wherever_they_stand(ledger: RedisLedger) -> Non
     assert grant.balances[0].remaining == INT64_MAX - odd
     grown = await ledger.grow(grant.reservation_id, by=usd(odd), key="more")
     assert grown.amounts == usd(2 * odd)
-    settled = await commit(ledger, grant.reservation_id, odd + 1)
-    assert (settled.charged, settled.released) == (usd(odd + 1), usd(odd - 1))
-    assert settled.balances[0].spent == odd + 1
-    assert (await balance_of(ledger, DEV)).remaining == INT64_MAX - odd - 1
+    settled = await commit(ledger, grant.reservation_id, odd + 2)
+    assert (settled.charged, settled.released) == (usd(odd + 2), usd(odd - 2))
+    assert settled.balances[0].spent == odd + 2
+    assert (await balance_of(ledger, DEV)).remaining == INT64_MAX - odd - 2
     changes = [
         posting.change
         for entry in await ledger.journal("dev", after_seq=0, limit=10)
         for posting in entry.postings
     ]
     assert sum(change.reserved for change in changes) == 0
-    assert sum(change.spent for change in changes) == odd + 1
+    assert sum(change.spent for change in changes) == odd + 2
     assert (await ledger.verify()).differences == ()
 
 
