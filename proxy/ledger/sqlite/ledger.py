@@ -101,11 +101,7 @@ class SqliteLedger:
         lock = ServeLock(file_path) if serves else None
         try:
             file = LedgerFile(
-                file_path,
-                named=path.absolute(),
-                create=serves,
-                durability=durability,
-                connect=connect,
+                file_path, named=path, create=serves, durability=durability, connect=connect
             )
         except BaseException:
             if lock is not None:

@@ -73,15 +73,16 @@ class LedgerFile:
         durability: Durability = "process",
         connect: Connect = connect,
     ) -> None:
-        """Open the file. `named`: a link that leads to it, and has to as long as it is open.
+        """Open the file. `named`: how people name it; a link has to lead to it all the time.
 
         Raises:
             LedgerUnavailable: it cannot be opened, or is not ours to write.
         """
+        named = named or path
         if not create and not path.exists():
-            raise LedgerUnavailable(f"there is no ledger at {path}: `spendgate serve` makes it")
+            raise LedgerUnavailable(f"there is no ledger at {named}: `spendgate serve` makes it")
         self.path = path
-        self._named = named or path
+        self._named = named.absolute()
         self.durability = durability
         self._connect = connect
         self._connection: sqlite3.Connection | None = self._open(create=create)
