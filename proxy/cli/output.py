@@ -36,6 +36,11 @@ def new_table(*headings: str, title: str | None = None) -> "Table":
     return table
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 call`, `2,000 calls`. `many` where more than one are not called `one` and an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def print_json(value: object) -> None:
     """One JSON document, on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from proxy.cli.configured import config_option, read_config
-from proxy.cli.output import json_option, new_table, open_console, print_json, say_no
+from proxy.cli.output import counted, json_option, new_table, open_console, print_json, say_no
 
 if TYPE_CHECKING:
     from pricing.card import RateLine
@@ -110,7 +110,7 @@ def _show(model: "Model", facts: _Facts) -> None:
         return
     rates = new_table("what", "tier", "input", ">USD", "per")
     for line in model.card.breakdown():
-        above = "" if line.above_tokens < 0 else f"above {line.above_tokens:,} tokens"
+        above = "" if line.above_tokens < 0 else f"above {counted(line.above_tokens, 'token')}"
         rates.add_row(
             line.what.replace("_", " "), line.service_tier, above, _cents(line.usd), line.per
         )
@@ -130,6 +130,6 @@ def _words(value: _Fact) -> str:
         case bool():
             return "yes" if value else "no"
         case int():
-            return f"{value:,} tokens"
+            return counted(value, "token")
         case _:
             return value

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from proxy.cli.configured import budget_option, config_option, read_config, show_findings
+from proxy.cli.output import counted
 from proxy.domain.errors import LedgerError
 
 
@@ -47,7 +48,8 @@ def serve_command(config_file: Path | None, budget_usd: str | None) -> None:
             return load(config_file, os.environ)
         except ConfigError as error:
             show_findings(error.findings)
-            log.line("reload_failed", why=f"{len(error.findings)} findings: the old one stays")
+            found = counted(len(error.findings), "finding")
+            log.line("reload_failed", why=f"{found}: the old one stays")
             return None
 
     def say_ready(server: Server) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from proxy.cli.books.opened import ledger_option, with_ledger
-from proxy.cli.output import json_option, new_table, open_console, print_json
+from proxy.cli.output import counted, json_option, new_table, open_console, print_json
 
 if TYPE_CHECKING:
     from proxy.ledger.audit import Audit, Head
@@ -98,7 +98,7 @@ def show_broken(verdict: Verdict, heads: int) -> None:
     for said in verdict.broken:
         click.echo(said)
     if heads and not verdict.broken and not verdict.audit.differences:
-        click.echo(f"{heads} kept {'head holds' if heads == 1 else 'heads hold'}: no entry changed")
+        click.echo(f"{counted(heads, 'kept head holds', 'kept heads hold')}: no entry changed")
 
 
 def show_audit(audit: "Audit") -> None:
@@ -107,7 +107,8 @@ def show_audit(audit: "Audit") -> None:
 
     usd = Unit.USD_MICROCENTS
     click.echo(
-        f"{audit.reservations:,} reservations, {audit.entries:,} journal entries; "
+        f"{counted(audit.reservations, 'reservation')}, "
+        f"{counted(audit.entries, 'journal entry', 'journal entries')}; "
         f"charged {written(audit.charged, usd)}, uncovered {written(audit.uncovered, usd)}, "
         f"uncertain {written(audit.uncertain, usd)}"
     )

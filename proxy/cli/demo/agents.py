@@ -11,6 +11,7 @@ import aiohttp
 
 from proxy.cli.demo.stage import body_of
 from proxy.cli.demo.tally import Tally, Told
+from proxy.cli.output import counted
 from proxy.domain.decision import Decision
 from proxy.domain.money import usd
 
@@ -86,5 +87,5 @@ def _changes(headers: Mapping[str, str]) -> str:
     if "X-Budget-Model" in headers:
         changes.append(headers["X-Budget-Model"].partition(";")[0])
     if "X-Budget-Max-Tokens" in headers:
-        changes.append(f"at most {headers['X-Budget-Max-Tokens']} tokens")
+        changes.append(f"at most {counted(int(headers['X-Budget-Max-Tokens']), 'token')}")
     return ", ".join(changes)

@@ -16,6 +16,7 @@ from proxy.cli.demo.agents import Agent, Desk
 from proxy.cli.demo.inspect import Report, inspect
 from proxy.cli.demo.stage import KEY, Noon, Stage, body_of
 from proxy.cli.demo.tally import Tally
+from proxy.cli.output import counted
 from proxy.config.load import parse
 from proxy.domain.clock import Clock
 from proxy.ledger.records import Balance
@@ -139,7 +140,7 @@ async def _let_work(
             task.cancel()
     worked_ms = elapsed_ms()
     if late:
-        tally.fail(f"{len(late)} agents were never told no")
+        tally.fail(f"{counted(len(late), 'agent was', 'agents were')} never told no")
     show(Scene(worked_ms, await ledger.all_balances(), tally))
     await ledger.close()
     return worked_ms

@@ -7,6 +7,7 @@ from pathlib import Path
 from proxy.app import new_reservation_id
 from proxy.cli.demo.stage import TENANT
 from proxy.cli.demo.tally import Tally
+from proxy.cli.output import counted
 from proxy.domain.clock import Clock
 from proxy.domain.decision import Decision
 from proxy.domain.money import Unit, written
@@ -67,7 +68,7 @@ async def inspect(
 
 def _all_were_answered(tally: Tally, troubles: Sequence[str]) -> Promise:
     failures = [*tally.failures, *troubles]
-    figures = "; ".join(failures[:3]) or f"{len(tally.told):,} answers"
+    figures = "; ".join(failures[:3]) or counted(len(tally.told), "answer")
     return Promise("every call was answered", not failures, figures)
 
 
@@ -82,7 +83,7 @@ def _nothing_ever_below_zero(entries: Sequence[Entry]) -> Promise:
     return Promise(
         "after every journal entry, every budget had remaining >= 0",
         lowest >= 0 and bool(entries),
-        f"{len(entries):,} entries, lowest {_money(lowest)}",
+        f"{counted(len(entries), 'entry', 'entries')}, lowest {_money(lowest)}",
     )
 
 
@@ -97,7 +98,8 @@ def _books_agree(audit: Audit) -> Promise:
     return Promise(
         "verify finds no difference between balances, rows and journal",
         not audit.differences,
-        f"{audit.reservations:,} reservations, {len(audit.differences)} differences",
+        f"{counted(audit.reservations, 'reservation')}, "
+        f"{counted(len(audit.differences), 'difference')}",
     )
 
 

@@ -13,7 +13,7 @@ from proxy.cli.demo.course import Scene
 from proxy.cli.demo.inspect import Report
 from proxy.cli.demo.stage import CHEAPER, MODEL, SHORTEN_PCT, SWAP_PCT, Stage
 from proxy.cli.demo.tally import Tally, Told
-from proxy.cli.output import new_table
+from proxy.cli.output import counted, new_table
 from proxy.domain.decision import Decision
 from proxy.domain.money import MICROCENTS_PER_CENT, usd
 from proxy.ledger.records import Balance
@@ -39,7 +39,8 @@ _SHORT: Final = {
 def introduction(stage: Stage) -> str:
     """What is going to be seen."""
     return (
-        f"{stage.agents} agents ask {MODEL} through the proxy; their app may spend "
+        f"{counted(stage.agents, 'agent asks', 'agents ask')} {MODEL} through the proxy; "
+        f"their app may spend "
         f"${usd(stage.app_budget)} today, which is too little. Each call first holds the most it "
         f"can cost. From {SWAP_PCT}% used on, a policy swaps in {CHEAPER}; from {SHORTEN_PCT}% it "
         "shortens answers, too (CAPS). When nothing fits any more, the answer is no (DENY), and "
@@ -107,7 +108,7 @@ def _scopes(balances: Sequence[Balance], tally: Tally) -> Table:
     others = agents[_AGENTS_SHOWN:]
     if others:
         counts = sum((tally.of(balance.scope) for balance in others), Counter[Decision]())
-        _add_row(table, f"    {len(others)} more agents", others, counts)
+        _add_row(table, f"    {counted(len(others), 'more agent')}", others, counts)
     return table
 
 
@@ -153,8 +154,8 @@ def show_report(console: Console, report: Report) -> None:
     counts = ", ".join(f"{tally.total[d]} {d}" for d in Decision)
     console.print()
     console.print(
-        f"{sum(tally.total.values()):,} calls in {report.elapsed_ms / 1000:.1f} s: {counts}; "
-        f"{tally.waits} times an agent was told to wait for calls in flight."
+        f"{counted(tally.total.total(), 'call')} in {report.elapsed_ms / 1000:.1f} s: {counts}; "
+        f"{counted(tally.waits, 'time')} an agent was told to wait for calls in flight."
     )
     console.print()
     for promise in report.promises:

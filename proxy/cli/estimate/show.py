@@ -9,7 +9,7 @@ from proxy.cli.books.naming import period_name
 from proxy.cli.books.tables import amounts
 from proxy.cli.estimate.forecast import Forecast, ScopeForecast
 from proxy.cli.estimate.taken import Taken, taken
-from proxy.cli.output import new_table, open_console
+from proxy.cli.output import counted, new_table, open_console
 from proxy.domain.decision import Decision
 from proxy.domain.money import Unit, usd, written
 from proxy.gateway.estimate import Way
@@ -46,7 +46,9 @@ def _show_tokens(console: Console, way: Way) -> None:
 
 
 def _show_rates(console: Console, rates: Taken) -> None:
-    above = f", input above {rates.above_tokens:,} tokens" if rates.above_tokens >= 0 else ""
+    above = ""
+    if rates.above_tokens >= 0:
+        above = f", input above {counted(rates.above_tokens, 'token')}"
     tiers = f" (dearest of {', '.join(rates.tiers)})" if len(rates.tiers) > 1 else ""
     title = f"\nRates taken, tier {rates.service_tier}{tiers}{above}"
     table = new_table("what", ">tokens", ">USD per million", "why", title=title)
@@ -117,7 +119,7 @@ def _wish(found: Forecast) -> str:
     wish, caps = found.wish, found.wish.caps
     changes = [
         f"model {wish.model}" if wish.model else "",
-        f"at most {caps.max_tokens:,} tokens" if caps.max_tokens is not None else "",
+        f"at most {counted(caps.max_tokens, 'token')}" if caps.max_tokens is not None else "",
         f"only tools {', '.join(caps.tool_allowlist)}" if caps.tool_allowlist else "",
         f"no tools {', '.join(caps.tool_denylist)}" if caps.tool_denylist else "",
     ]

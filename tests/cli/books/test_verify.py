@@ -35,6 +35,14 @@ def test_a_sound_ledger_says_what_it_holds(config_file: Path) -> None:
     assert verdict == "no differences: rows, journal, seals and balances agree"
 
 
+def test_one_thing_is_not_called_several(config_file: Path) -> None:
+    hold(config_file, CENT)
+
+    result = run("verify", "-c", str(config_file))
+
+    assert result.stdout.startswith("1 reservation, 3 journal entries; charged $0.00, ")
+
+
 def test_each_difference_is_a_line_and_the_answer_is_no(altered: Path) -> None:
     result = run("verify", "-c", str(altered))
 
