@@ -44,6 +44,8 @@ class Kind(StrEnum):
     DECLARE = "declare"
     FUND = "fund"
     SET_STATUS = "set_status"
+    SET_TENANT_STATUS = "set_tenant_status"
+    """A tenant was suspended, closed or let go on, with all its scopes."""
 
 
 class Amounts(NamedTuple):

@@ -7,11 +7,11 @@ docs/semantics.md; source: cycles-protocol-v0.yaml, /v1/reservations and below.
 Every operation also raises LedgerUnavailable (nobody can tell whether it happened: try
 again with the same key), and every one on a hold ReservationNotFound.
 
-A tenant may be suspended or closed. Then new holds raise Refused: TENANT_SUSPENDED or
-TENANT_CLOSED, after a replay and before anything that a budget says; a closed one refuses
-`grow`, `extend`, `commit` and `release` of holds made over the protocol (`on_expiry`
-release) as well, after a replay and before what their state says. What the proxy has sent
-is settled as ever.
+A tenant may be suspended or closed. Then new holds, more of one (`grow`) and events that
+are not spent yet raise Refused: TENANT_SUSPENDED or TENANT_CLOSED, after a replay and before
+anything that a budget or the state of a hold says. A closed one refuses `extend`, `commit`
+and `release` of holds made over the protocol (`on_expiry` release) in the same place. What
+the proxy has sent is settled as ever, and leases end as ever.
 """
 
 from collections.abc import Mapping, Sequence
@@ -334,7 +334,11 @@ class Books(Protocol):
         ...
 
     async def find(self, query: ReservationQuery) -> tuple[Reservation, ...]:
-        """The rows that a query asks for, in its order."""
+        """The rows that a query asks for, in its order.
+
+        Raises:
+            ValueError: a level that subjects do not have, or less than one row.
+        """
         ...
 
     async def tenant_status(self, tenant: str) -> TenantStatus:

@@ -276,7 +276,7 @@ class Reservation(msgspec.Struct, frozen=True):
 
 
 class SortKey(StrEnum):
-    """What rows can be sorted by; rows that are equal in it, by their id.
+    """What rows can be sorted by; rows that are equal in it, by their id in the same direction.
 
     RESERVED is the amount held, of the unit that `Unit` lists first.
     Source: cycles-protocol-v0.yaml, parameter `sort_by` of listReservations.
@@ -308,9 +308,10 @@ class Place(NamedTuple):
 class ReservationQuery(msgspec.Struct, frozen=True):
     """Rows of one tenant that were holds (no events), sorted; at most `limit` after `after`.
 
-    `levels`: the rows whose subject has these values at these levels. `finalized` is of
-    COMMITTED and RELEASED rows only: others have no such time. A STATUS is sorted by its
-    name, and UNCERTAIN as the ACTIVE that it reads as on the wire.
+    `levels`: the rows whose subject has these values, as scopes have them, at these levels.
+    `finalized` is of COMMITTED and RELEASED rows only: others have no such time. A STATUS is
+    sorted by its name, and UNCERTAIN as the ACTIVE that it reads as on the wire. The row at
+    `after`, and rows before it in the order, are left out, whether it is still there or not.
     """
 
     tenant: str

@@ -9,6 +9,7 @@ settlement   what a hold becomes, and what is charged once there is room again
 allocation   windows, operators and configuration
 posting      a balance after a change
 asking       what may be asked at all
+tenancy      what may be asked for a tenant that is suspended or closed
 
 Source: cycles-protocol-v0.yaml, /v1/reservations and below; where it leaves room,
 docs/semantics.md decides.
@@ -16,7 +17,12 @@ docs/semantics.md decides.
 
 from proxy.ledger.rules.admission import NOTHING, Granted, grant
 from proxy.ledger.rules.allocation import Opening, adjust, fund, open_window, roll
-from proxy.ledger.rules.asking import check_extension, check_request, lines_by_name
+from proxy.ledger.rules.asking import (
+    check_extension,
+    check_query,
+    check_request,
+    lines_by_name,
+)
 from proxy.ledger.rules.life import MOVES, at_lease_end, move
 from proxy.ledger.rules.posting import check_amount, post
 from proxy.ledger.rules.settlement import (
@@ -32,6 +38,7 @@ from proxy.ledger.rules.settlement import (
     pay,
     repay,
 )
+from proxy.ledger.rules.tenancy import check_lasting, check_new
 
 __all__ = [
     "ARREARS_MAX",
@@ -48,6 +55,9 @@ __all__ = [
     "charge",
     "check_amount",
     "check_extension",
+    "check_lasting",
+    "check_new",
+    "check_query",
     "check_request",
     "doubt",
     "fund",

@@ -5,7 +5,8 @@ from typing import Final
 
 from proxy.domain.money import INT64_MAX, Unit
 from proxy.domain.scope import Scope
-from proxy.ledger.records import BudgetLine, BudgetName, ReserveRequest, Span
+from proxy.domain.subject import LEVELS
+from proxy.ledger.records import BudgetLine, BudgetName, ReservationQuery, ReserveRequest, Span
 from proxy.ledger.rules.posting import check_amount
 
 _LEASE_MS_MAX: Final = 86_400_000
@@ -53,6 +54,18 @@ def check_extension(by_ms: int) -> None:
     """
     if not 1 <= by_ms <= _LEASE_MS_MAX:
         raise ValueError("an extension is at least a millisecond and at most a day")
+
+
+def check_query(query: ReservationQuery) -> None:
+    """What rows can be looked for by.
+
+    Raises:
+        ValueError: a level that subjects do not have, or less than one row.
+    """
+    if not query.levels.keys() <= {*LEVELS}:
+        raise ValueError(f"rows are found by the levels {', '.join(LEVELS)}")
+    if query.limit < 1:
+        raise ValueError("a page has at least one row")
 
 
 def lines_by_name(lines: Sequence[BudgetLine]) -> Mapping[BudgetName, BudgetLine]:
