@@ -16,6 +16,8 @@ from proxy.config.convert import ledger_place, policies, price_overrides
 from proxy.config.model import Config
 from proxy.config.sections.network import UpstreamConfig
 from proxy.domain.clock import Clock, SystemClock
+from proxy.domain.guard import Guard
+from proxy.domain.key import Key, KeyRing, expand
 from proxy.domain.reservation import Overage
 from proxy.gateway.charge import Pricer
 from proxy.gateway.denials import Denials
@@ -26,7 +28,7 @@ from proxy.gateway.forward import (
     Forwarder,
     Upstream,
 )
-from proxy.gateway.identify import Guard, Identifier, Key
+from proxy.gateway.identify import Identifier
 from proxy.gateway.meter import Disconnects, Meter
 from proxy.gateway.outbox.landing import Landing
 from proxy.gateway.outbox.outage import Outage
@@ -138,9 +140,7 @@ class Gateway:
             )
         )
         self.front = Front(
-            guard=Guard(
-                frozenset(config.listen.allowed_hosts), frozenset(config.listen.allowed_origins)
-            ),
+            guard=_guard(config),
             identifier=_identifier(config),
             pipeline=self.pipeline,
             forwarder=forwarder,
@@ -232,5 +232,23 @@ def _identifier(config: Config) -> Identifier:
         accept=frozenset(identity.accept),
         trust_headers=identity.headers == "trusted",
         require_key=identity.require_key,
-        keys={key.sha256: Key(key.name, key.sha256, key.subject.given()) for key in config.keys},
+        keys=_keys(config),
     )
+
+
+def _keys(config: Config) -> KeyRing:
+    return KeyRing(
+        Key(
+            name=key.name,
+            sha256=key.sha256,
+            subject=key.subject.given(),
+            permissions=expand(key.permissions),
+            scope_filter=key.scope_filter,
+        )
+        for key in config.keys
+    )
+
+
+def _guard(config: Config) -> Guard:
+    listen = config.listen
+    return Guard(frozenset(listen.allowed_hosts), frozenset(listen.allowed_origins))

@@ -47,14 +47,22 @@ def _located(config: Config, findings: Iterable[Finding]) -> list[Finding]:
 
 def _loops(config: Config) -> Iterator[Finding]:
     """Upstreams that are this proxy itself."""
-    listeners = {"listen.proxy": config.listen.proxy, "listen.admin": config.listen.admin}
+    listen = config.listen
+    listeners = {
+        "listen.proxy": listen.proxy,
+        "listen.authority": listen.authority,
+        "listen.admin": listen.admin,
+    }
     for number, upstream in enumerate(config.upstreams):
         for name, listener in listeners.items():
             if _is_at(upstream.base_url, listener):
                 problem = f"is {name} itself: calls would go round in a circle"
                 yield Finding(("upstreams", number, "base_url"), problem)
-    if config.listen.proxy == config.listen.admin and config.listen.proxy.port != 0:
-        yield Finding(("listen", "admin"), "the same address as listen.proxy")
+    seen: dict[Address, str] = {}
+    for name, listener in listeners.items():
+        first = seen.setdefault(listener, name)
+        if first != name and listener.port != 0:
+            yield Finding(tuple(name.split(".")), f"the same address as {first}")
 
 
 def _is_at(base_url: str, listener: Address) -> bool:

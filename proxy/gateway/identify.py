@@ -6,9 +6,7 @@ levels that are accepted. Nothing is ever widened: a level outside the list, or 
 that disagree, is refused. Rules: docs/semantics.md, "Who is calling".
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
@@ -16,7 +14,8 @@ from urllib.parse import unquote
 import msgspec
 
 from proxy.domain.errors import Reason, Refused
-from proxy.domain.scope import encode_value
+from proxy.domain.key import Key, KeyRing, Permission
+from proxy.domain.scope import derive, encode_value
 from proxy.domain.subject import LEVELS, RUN, Subject
 from proxy.gateway.runtime.headers import BAGGAGE_PREFIX
 
@@ -25,40 +24,6 @@ _OUR_KEY_PREFIX = "cyc_"
 _SUBJECTS_REMEMBERED: Final = 4_096
 _NAMEABLE = (*LEVELS, RUN)
 _HEADER_LEVELS = {f"x-cycles-{level}": level for level in _NAMEABLE}
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key we issued: known by the SHA-256 of its secret, never by the secret."""
-
-    name: str
-    sha256: str
-    subject: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """Who may knock: hosts we answer to, and origins of web pages that may call."""
-
-    allowed_hosts: frozenset[str]
-    allowed_origins: frozenset[str]
-
-    def check(self, host: str | None, origin: str | None) -> None:
-        """Refuse a foreign Host (DNS rebinding) and a web page that spends through us.
-
-        Raises:
-            Refused: HOST_NOT_ALLOWED, ORIGIN_NOT_ALLOWED.
-        """
-        if host is None or _host_name(host) not in self.allowed_hosts:
-            raise Refused(
-                Reason.HOST_NOT_ALLOWED,
-                "This Host is not one the proxy answers to: add it to listen.allowed_hosts.",
-            )
-        if origin is not None and origin.lower() not in self.allowed_origins:
-            raise Refused(
-                Reason.ORIGIN_NOT_ALLOWED,
-                "Calls from web pages are not allowed: add the origin to listen.allowed_origins.",
-            )
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -79,7 +44,7 @@ class Identifier:
         accept: frozenset[str],
         trust_headers: bool,
         require_key: bool,
-        keys: Mapping[str, Key],
+        keys: KeyRing,
     ) -> None:
         self._default = tuple(default.items())
         self._accept = accept
@@ -110,14 +75,17 @@ class Identifier:
                 claims.extend(_from_baggage(_text(value)))
         key, foreign = self._tell_apart(credentials)
         layers = (*self._default, *key.subject.items()) if key else self._default
-        return Caller(self._subject_of(layers, tuple(claims)), path, foreign)
+        subject = self._subject_of(layers, tuple(claims))
+        if key is not None:
+            _check_may_call(key, subject)
+        return Caller(subject, path, foreign)
 
     def _tell_apart(self, credentials: list[str]) -> tuple[Key | None, str | None]:
         """Our key among the credentials, and the first that is somebody else's."""
         ours: Key | None = None
         foreign = None
         for secret in credentials:
-            key = self._key_of(secret)
+            key = self._keys.find(secret)
             if key is not None:
                 if ours is not None and ours is not key:
                     raise Refused(Reason.IDENTITY_MISMATCH, "Two of our keys came with one call.")
@@ -131,11 +99,6 @@ class Identifier:
                 Reason.IDENTITY_REQUIRED, "A budget key is required: send it as the bearer token."
             )
         return ours, foreign
-
-    def _key_of(self, secret: str) -> Key | None:
-        if not self._keys:
-            return None
-        return self._keys.get(hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest())
 
     def _merge(
         self, layers: tuple[tuple[str, str], ...], claims: tuple[tuple[str, str], ...]
@@ -167,6 +130,19 @@ class Identifier:
         if RUN in merged:
             originals[RUN] = merged.pop(RUN)
         return Subject(**merged, dimensions=originals)
+
+
+def _check_may_call(key: Key, subject: Subject) -> None:
+    if not key.may(Permission.RESERVATIONS_CREATE):
+        raise Refused(
+            Reason.IDENTITY_MISMATCH,
+            f"The key {key.name} may not make calls: it lacks {Permission.RESERVATIONS_CREATE}.",
+        )
+    if not key.reaches(derive(subject)[-1]):
+        raise Refused(
+            Reason.IDENTITY_MISMATCH,
+            f"The key {key.name} may not spend here: its scope_filter says where.",
+        )
 
 
 def split_path(path: str) -> tuple[tuple[tuple[str, str], ...], str]:
@@ -211,10 +187,3 @@ def _from_baggage(baggage: str) -> Iterator[tuple[str, str]]:
         level = name.strip().removeprefix(BAGGAGE_PREFIX)
         if equals and name.strip().startswith(BAGGAGE_PREFIX) and level in _NAMEABLE:
             yield level, unquote(value.strip())
-
-
-def _host_name(host: str) -> str:
-    """The Host header without its port; IPv6 addresses without their brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.partition(":")[0].lower()

@@ -32,7 +32,7 @@ def serving(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", Path, str]]
         upstream = next_line(simulator.stdout, "http").split()[-1]
         config_file.write_text(
             f"""
-listen: {{proxy: "127.0.0.1:0", admin: "127.0.0.1:{free_port()}"}}
+listen: {{proxy: "127.0.0.1:0", authority: "127.0.0.1:0", admin: "127.0.0.1:{free_port()}"}}
 ledger: {{url: "sqlite:///{folder / "spendgate.db"}"}}
 upstreams: [{{name: simulated, base_url: "{upstream}", api_key: none}}]
 identity: {{default: {{tenant: dev}}}}

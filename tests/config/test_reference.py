@@ -204,7 +204,10 @@ def test_a_schema_default_is_one_that_the_schema_accepts() -> None:
         (("degrade", "shorten"), "true or false"),
         (("settle", "missing_usage"), "counted or hold"),
         (("budgets", 0, "per"), "run; or null"),
-        (("listen",), "a map with any of the keys proxy, admin, allowed_hosts, allowed_origins"),
+        (
+            ("listen",),
+            "a map with any of the keys proxy, authority, admin, allowed_hosts, allowed_origins",
+        ),
         (("budgets",), "a list of maps"),
         (("pricing", "overrides", 0, "hidden_output"), "true or false; or null"),
         (("policies", 0, "models", "gpt-4o"), "the name of one model"),

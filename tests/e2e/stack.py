@@ -119,7 +119,7 @@ def loaded_tokenizers() -> Tokenizers:
 def config_text(folder: Path, upstream: str, changes: Mapping[str, object]) -> str:
     """A configuration for tests: one tenant with $100, listeners on free ports."""
     config: dict[str, object] = {
-        "listen": {"proxy": "127.0.0.1:0", "admin": "127.0.0.1:0"},
+        "listen": dict.fromkeys(("proxy", "authority", "admin"), "127.0.0.1:0"),
         "ledger": {
             "url": f"sqlite:///{folder / 'ledger.db'}",
             "journal_dir": str(folder / "outbox"),

@@ -233,7 +233,7 @@ async def test_a_second_one_on_the_same_ledger_does_not_start(
 async def test_a_port_that_is_taken_is_named(tmp_path: Path, simulator: Simulator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        listen = {"proxy": f"127.0.0.1:{port}", "admin": "127.0.0.1:0"}
+        listen = {"proxy": f"127.0.0.1:{port}", "authority": "127.0.0.1:0", "admin": "127.0.0.1:0"}
         config = write_config(tmp_path, simulator.base_url, listen=listen)
         code, said = await ran("serve", "-c", str(config))
 

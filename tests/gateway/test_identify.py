@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.domain.errors import Reason, Refused
-from proxy.domain.scope import derive
-from proxy.gateway.identify import Caller, Guard, Identifier, Key, split_path
+from proxy.domain.guard import Guard
+from proxy.domain.key import CALLING, Key, KeyRing, Permission
+from proxy.domain.scope import derive, parse_pattern
+from proxy.gateway.identify import Caller, Identifier, split_path
 
 SECRET = "cyc_live_0123456789"
 DIGEST = hashlib.sha256(SECRET.encode()).hexdigest()
@@ -22,13 +24,14 @@ def identifier(
     accept: frozenset[str] = frozenset({"agent", "toolset", "run"}),
     trust_headers: bool = True,
     require_key: bool = False,
+    key: Key = CI,
 ) -> Identifier:
     return Identifier(
         default={"tenant": "dev"} if default is None else default,
         accept=accept,
         trust_headers=trust_headers,
         require_key=require_key,
-        keys={DIGEST: CI},
+        keys=KeyRing([key]),
     )
 
 
@@ -54,6 +57,24 @@ def test_a_key_fills_empty_levels_and_never_goes_upstream() -> None:
     caller = call({"Authorization": f"Bearer {SECRET}"})
     assert derive(caller.subject) == ("tenant:dev", "tenant:dev/app:ci")
     assert caller.foreign_credential is None
+
+
+def test_a_key_that_may_not_reserve_may_not_call() -> None:
+    key = Key("ci", DIGEST, permissions=CALLING - {Permission.RESERVATIONS_CREATE})
+    assert refusal({"x-api-key": SECRET}, rules=identifier(key=key)) is Reason.IDENTITY_MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("agent", "admitted"), [("bot", True), ("bot2", False), (None, False)], ids=str
+)
+def test_a_key_spends_only_where_its_filter_lets_it(agent: str | None, admitted: bool) -> None:
+    reach = (parse_pattern("tenant:dev/agent:bot/*", subtree=True),)
+    rules = identifier(key=Key("ci", DIGEST, scope_filter=reach))
+    headers = {"x-api-key": SECRET} | ({"X-Cycles-Agent": agent} if agent else {})
+    if admitted:
+        assert call(headers, rules=rules).subject.agent == agent
+    else:
+        assert refusal(headers, rules=rules) is Reason.IDENTITY_MISMATCH
 
 
 def test_a_key_is_known_in_either_header() -> None:

@@ -76,7 +76,7 @@ class Stage:
         """The configuration of the proxy."""
         tenant, app = f"tenant:{TENANT}", f"tenant:{TENANT}/app:{APP}"
         return f"""
-listen: {{proxy: "127.0.0.1:0", admin: "127.0.0.1:0"}}
+listen: {{proxy: "127.0.0.1:0", authority: "127.0.0.1:0", admin: "127.0.0.1:0"}}
 ledger: {{url: "sqlite:///{ledger}"}}
 upstreams: [{{name: simulated, base_url: "{base_url}", api_key: {KEY}}}]
 identity: {{default: {{tenant: {TENANT}, app: {APP}}}, accept: [agent]}}

@@ -17,6 +17,7 @@ from proxy.dialects.chat_request import ChatRequest, read_request
 from proxy.domain.clock import SystemClock
 from proxy.domain.decision import Decision
 from proxy.domain.errors import Reason, Refused
+from proxy.domain.key import KeyRing
 from proxy.domain.money import Unit
 from proxy.domain.scope import Scope, budget_scopes, derive
 from proxy.domain.subject import LEVELS, RUN, Subject
@@ -123,7 +124,7 @@ def _subject(config: Config, named: Sequence[tuple[str, str]]) -> Subject:
         accept=frozenset(NAMEABLE),
         trust_headers=True,
         require_key=False,
-        keys={},
+        keys=KeyRing(),
     )
     headers = [(f"X-Cycles-{level}", value) for level, value in named]
     return identifier.identify("/v1/chat/completions", headers).subject

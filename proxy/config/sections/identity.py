@@ -1,11 +1,12 @@
 """Who is calling: the sidecar's own subject, what calls may add, and our keys."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
-from proxy.config.sections.base import NOT_SUPPORTED, Accepts, Section, invalid, unique
-from proxy.config.sections.values import LevelValue, Name
+from proxy.config.sections.base import Accepts, Section, invalid, unique
+from proxy.config.sections.values import LevelValue, Name, PolicyScope
+from proxy.domain.key import WILDCARDS, Permission
 
 Nameable = Literal["tenant", "workspace", "app", "workflow", "agent", "toolset", "run"]
 
@@ -58,27 +59,25 @@ class IdentityConfig(Section):
     default subject's."""
 
 
-Permission = Literal[
-    "reservations:*",
-    "reservations:create",
-    "reservations:commit",
-    "reservations:release",
-    "reservations:extend",
-    "reservations:list",
-    "balances:read",
+def _check_permission(value: str) -> str:
+    if value not in (*Permission, *WILDCARDS):
+        raise invalid("not a permission of the protocol")
+    return value
+
+
+PermissionName = Annotated[
+    str,
+    AfterValidator(_check_permission),
+    WithJsonSchema({"type": "string", "enum": [*WILDCARDS, *Permission]}),
+    Accepts(
+        "a permission of the Cycles protocol, `events:create`, or a group with a wildcard",
+        '"reservations:*"',
+    ),
 ]
-
-
-def _check_may_spend(permissions: tuple[Permission, ...]) -> tuple[Permission, ...]:
-    if not {"reservations:*", "reservations:create"} & set(permissions):
-        raise invalid(f"a key that may not make reservations is {NOT_SUPPORTED}")
-    return permissions
 
 
 class KeyConfig(Section):
     """A key of ours, by the hash of its secret."""
-
-    later_keys: ClassVar[frozenset[str]] = frozenset({"scope_filter"})
 
     name: Name
     """What logs call it."""
@@ -91,17 +90,26 @@ class KeyConfig(Section):
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ),
     ]
-    """The hash of the secret, which callers send as bearer token or `x-api-key`. The secret
-    itself is never in a file. A known key is never sent upstream."""
+    """The hash of the secret, which callers send to the proxy as bearer token or `x-api-key`,
+    and to the authority as `X-Cycles-API-Key`. The secret itself is never in a file. A known
+    key is never sent upstream."""
 
     subject: SubjectConfig = SubjectConfig()
     """The levels that this key adds to `identity.default`. Where the two disagree, calls
     with this key are refused."""
 
     permissions: Annotated[
-        tuple[Permission, ...],
+        tuple[PermissionName, ...],
         Field(min_length=1),
         AfterValidator(unique()),
-        AfterValidator(_check_may_spend),
-    ] = Field(default=("reservations:*", "balances:read"), examples=['["reservations:*"]'])
-    """What the key may do. To make calls it needs to make reservations."""
+    ] = Field(
+        default=("reservations:*", "events:create", "balances:read"),
+        examples=['["reservations:*"]'],
+    )
+    """What the key may do. Calls through the proxy, reservations and decisions need
+    `reservations:create`, events `events:create`; docs/protocol.md has the list. `admin:read`
+    is every permission that ends in `:read`, `admin:write` every one that ends in `:write`."""
+
+    scope_filter: Annotated[tuple[PolicyScope, ...], AfterValidator(unique("text"))] = ()
+    """The only scopes where the key may spend, and whose reservations and balances it sees.
+    Empty: wherever `subject` lets it."""

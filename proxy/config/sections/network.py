@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -21,11 +21,15 @@ from proxy.config.sections.values import (
 class ListenConfig(Section):
     """The sockets of the proxy, and who may knock at them."""
 
-    later_keys: ClassVar[frozenset[str]] = frozenset({"authority"})
-
     proxy: ListenAddress = Address("127.0.0.1", 7676)
     """Where agents send their calls. On a loopback address, as by default, only programs of
     this machine (or of this pod) can spend."""
+
+    authority: ListenAddress = Field(
+        default=Address("127.0.0.1", 7878), examples=["127.0.0.1:7878"]
+    )
+    """Where clients of the Cycles protocol reserve and commit. It wants a key of `keys` with
+    every request; without any it serves health alone."""
 
     admin: ListenAddress = Field(default=Address("127.0.0.1", 7979), examples=["127.0.0.1:7979"])
     """Where health, metrics and the operator's view are served."""

@@ -11,11 +11,12 @@ from urllib.parse import unquote
 
 from proxy.domain.clock import Clock
 from proxy.domain.errors import Reason, Refused
+from proxy.domain.guard import Guard
 from proxy.domain.scope import derive
 from proxy.domain.trace import trace_id_of
 from proxy.gateway.ending import Outcome
 from proxy.gateway.forward import API_PREFIX, Forwarder
-from proxy.gateway.identify import Caller, Guard, Identifier
+from proxy.gateway.identify import Caller, Identifier
 from proxy.gateway.meter import Disconnects, read_whole
 from proxy.gateway.pipeline import Pipeline
 from proxy.gateway.respond import Answer, refusal_answer

@@ -46,7 +46,11 @@ def _launch_proxy(
 ) -> Launch:
     port, admin_port = free_port(), free_port()
     config = {
-        "listen": {"proxy": f"{HOST}:{port}", "admin": f"{HOST}:{admin_port}"},
+        "listen": {
+            "proxy": f"{HOST}:{port}",
+            "authority": f"{HOST}:0",
+            "admin": f"{HOST}:{admin_port}",
+        },
         "ledger": {"url": f"sqlite:///{directory / 'ledger.db'}"},
         "upstreams": [
             {

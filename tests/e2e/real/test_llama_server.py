@@ -96,7 +96,7 @@ async def counted(address: str) -> tuple[int, int, int]:
 def config_text(folder: Path, upstream: str) -> str:
     return yaml.safe_dump(
         {
-            "listen": {"proxy": "127.0.0.1:0", "admin": "127.0.0.1:0"},
+            "listen": dict.fromkeys(("proxy", "authority", "admin"), "127.0.0.1:0"),
             "ledger": {"url": f"sqlite:///{folder / 'ledger.db'}"},
             "upstreams": [{"name": "llama", "base_url": f"{upstream}/v1", "api_key": "none"}],
             "identity": {"default": {"tenant": "dev"}},
