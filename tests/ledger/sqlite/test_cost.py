@@ -29,24 +29,22 @@ from tests.ledger.builders import (
 from tests.ledger.harness import HOUR_MS, MINUTE_MS, SqliteHarness, scratch
 from tests.ledger.sqlite.faults import Faults
 
-HISTORY = 100_000
-
-FILL_RESERVATIONS = f"""
-WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {HISTORY})
+FILL_RESERVATIONS = """
+WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < :rows)
 INSERT INTO reservations (
     id, tenant, key, payload_hash, state, subject, scope, action_kind, action_name, trace_id,
     price_version, windows, rung, amounts, overage, on_expiry, dispatched, created_at_ms, ttl_ms,
     expires_at_ms, lapses_at_ms, extensions, metadata, granted, finalized_at_ms, settled_key,
     settled_hash, settled, charged, estimated
 )
-SELECT 'old_' || x, 'dev', 'old ' || x, '', 'COMMITTED', '{{"tenant":"dev"}}', 'tenant:dev',
-    'llm.completion', '', '', '', '[1]', 0, '{{"USD_MICROCENTS":5}}', 'ALLOW_IF_AVAILABLE',
-    'uncertain', 1, 0, 60000, 60000, 60000, 0, '{{}}', '[{{"USD_MICROCENTS":5}},60000,[]]', 1, 'k',
-    '', '["COMMITTED",{{"USD_MICROCENTS":5}},{{}},{{}},[]]', '{{"USD_MICROCENTS":5}}', 0
+SELECT 'old_' || x, 'dev', 'old ' || x, '', 'COMMITTED', '{"tenant":"dev"}', 'tenant:dev',
+    'llm.completion', '', '', '', '[1]', 0, '{"USD_MICROCENTS":5}', 'ALLOW_IF_AVAILABLE',
+    'uncertain', 1, 0, 60000, 60000, 60000, 0, '{}', '[{"USD_MICROCENTS":5},60000,[]]', 1, 'k',
+    '', '["COMMITTED",{"USD_MICROCENTS":5},{},{},[]]', '{"USD_MICROCENTS":5}', 0
 FROM n
 """
-FILL_JOURNAL = f"""
-WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {HISTORY}),
+FILL_JOURNAL = """
+WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < :rows),
     last (seq) AS (SELECT max(seq) FROM journal)
 INSERT INTO journal (
     tenant, seq, at_ms, kind, reservation_id, scope, actor, trace_id, price_version, postings
@@ -59,7 +57,7 @@ FROM n, last, (
 ) AS half
 """
 FILL_WINDOWS = f"""
-WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {HISTORY})
+WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 100000)
 INSERT INTO windows (
     budget_id, start_ms, end_ms, carried, used_at_ms, allocated, reserved, spent, debt,
     uncertain, uncovered, is_over_limit
@@ -153,22 +151,23 @@ async def cost_of_a_call(
     return dict(meter.spent)
 
 
-async def test_a_call_takes_as_many_steps_after_100_000_others(
-    metered: SqliteHarness, meter: Meter
+@pytest.mark.parametrize("rows", [100_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
+async def test_a_call_takes_as_many_steps_after_very_many_others(
+    metered: SqliteHarness, meter: Meter, rows: int
 ) -> None:
     """inferrail took 104 ms for a reserve after 5,000 receipts."""
     await declare(metered.ledger, *EVERY_KIND)
     await cost_of_a_call(metered, meter)
     fresh = await cost_of_a_call(metered, meter)
     with sqlite3.connect(metered.path) as connection:
-        connection.execute(FILL_JOURNAL)
-        connection.execute(FILL_RESERVATIONS)
+        connection.execute(FILL_JOURNAL, {"rows": rows})
+        connection.execute(FILL_RESERVATIONS, {"rows": rows})
         connection.execute(FILL_WINDOWS)
-        connection.execute("UPDATE windows SET spent = spent + 5 * ? WHERE id = 1", (HISTORY,))
+        connection.execute("UPDATE windows SET spent = spent + 5 * ? WHERE id = 1", (rows,))
     old = await cost_of_a_call(metered, meter)
     assert old == fresh
     meter.stop()
-    assert (await balance_of(metered.ledger, DEV, Period.LIFETIME, USD)).spent == 5 * HISTORY + 18
+    assert (await balance_of(metered.ledger, DEV, Period.LIFETIME, USD)).spent == 5 * rows + 18
     assert (await metered.ledger.verify()).differences == ()
 
 

@@ -6,10 +6,8 @@ import pytest
 
 from proxy.ledger.redis.ledger import RedisLedger
 from tests.ledger.builders import DEV, ask, balance_of, declare, line
-from tests.ledger.redis.home.test_cost import Meter
+from tests.ledger.redis.home.test_cost import A_RUN, Meter
 from tests.servers.process import Server
-
-A_RUN = 50
 
 
 @pytest.mark.parametrize("holds", [1_000, pytest.param(100_000, marks=pytest.mark.soak)])
