@@ -31,6 +31,7 @@ _NAMES: Final = (
     "calls/restore",
     "operators/all_balances",
     "operators/audit",
+    "operators/count_uncertain",
     "operators/fund",
     "operators/ids",
     "operators/journal",

@@ -1,17 +1,15 @@
 """The shared home: every promise of the protocol, kept by one store for many proxies."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from typing import Any, Literal
+from typing import Literal
 
-from proxy.domain.errors import BudgetRefused, LedgerError, LedgerUnavailable, Reason, Refused
 from proxy.domain.money import Unit
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope, derive
 from proxy.ledger import rules
 from proxy.ledger.audit import Audit
 from proxy.ledger.journal import Entry
-from proxy.ledger.pace import Pace
 from proxy.ledger.records import (
     Applied,
     Balance,
@@ -28,12 +26,13 @@ from proxy.ledger.records import (
     Settlement,
     Swept,
 )
-from proxy.ledger.redis import answers, reading, requests
+from proxy.ledger.redis import answers, requests
 from proxy.ledger.redis.asking import Asker, assemble_all
-from proxy.ledger.redis.failover import Failover
 from proxy.ledger.redis.layout import scopes_of, tenant_of
+from proxy.ledger.redis.process import Process
+from proxy.ledger.redis.reading import budgets, journal, rows
 from proxy.ledger.redis.store import Store
-from proxy.ledger.redis.tenants import Configuration, Tenants
+from proxy.ledger.redis.tenants import Configuration
 from proxy.ledger.redis.upkeep import pruning, sealing, sweeping
 from proxy.ledger.redis.upkeep.sweeping import UncertainRule
 from proxy.ledger.redis.upkeep.verify import verify
@@ -61,14 +60,8 @@ class RedisLedger:
         self._asker = asker
         self._new_id = new_id
         self._uncertain_rule = UncertainRule(settle_uncertain, uncertain_after_ms)
-        self._tenants = Tenants(asker)
-        self._failover = Failover(
-            asker,
-            declare_again=self._tenants.declare_again,
-            now_ms=now_ms,
-            replay_ms=replay_ms,
-        )
-        self._pace = Pace()
+        self._process = Process(asker, now_ms=now_ms, replay_ms=replay_ms)
+        self._tenants = self._process.tenants
 
     @classmethod
     def open(
@@ -108,19 +101,14 @@ class RedisLedger:
         if not scopes:
             raise answers.no_budget("a subject without a tenant or a level below it")
         tenant = request.subject.tenant or ""
-        asked = {
-            **requests.beginning(request, self._new_id(), units),
-            **requests.lease(request),
-            "plan": requests.plan(request.plan),
-            "free": [unit.value for unit in request.free],
-        }
-        body = await self._paced(self._ask("reserve", tenant, asked, what=scopes[-1]))
-        self._tenants.keep(body["id"], tenant)
-        self._failover.granted(tenant, asked, body)
+        asked = requests.reserve(request, self._new_id(), units)
+        asking = self._process.ask("reserve", tenant, asked, what=scopes[-1])
+        body = await self._process.paced(asking)
+        self._process.granted(tenant, asked, body)
         return answers.grant(body, scopes_of(body["scope"]))
 
     async def dispatch(self, reservation_id: str) -> None:
-        await self._ask_about(reservation_id, "dispatch", reservation_id)
+        await self._process.ask_about(reservation_id, "dispatch", reservation_id)
 
     async def grow(self, reservation_id: str, *, by: Mapping[Unit, int], key: str) -> Grant:
         asked = {
@@ -129,13 +117,13 @@ class RedisLedger:
             "key": key,
             "payload": requests.payload(by),
         }
-        body = await self._paced(self._ask_about(reservation_id, "grow", asked))
+        body = await self._process.paced(self._process.ask_about(reservation_id, "grow", asked))
         return answers.grant(body, scopes_of(body["scope"]))
 
     async def extend(self, reservation_id: str, *, by_ms: int, key: str) -> Lease:
         rules.check_extension(by_ms)
         asked = {"id": reservation_id, "by_ms": by_ms, "key": key, "payload": str(by_ms)}
-        body = await self._ask_about(reservation_id, "extend", asked)
+        body = await self._process.ask_about(reservation_id, "extend", asked)
         return Lease(body["expires_ms"], body["left_ms"])
 
     async def commit(
@@ -156,11 +144,16 @@ class RedisLedger:
             "estimated": estimated,
             **({"metadata": answers.written_metadata(metadata)} if metadata else {}),
         }
-        return self._ended(await self._ask_about(reservation_id, "commit", asked))
+        return await self._end(reservation_id, "commit", asked)
 
     async def release(self, reservation_id: str, *, key: str, actor: str = "") -> Settlement:
         asked = {"id": reservation_id, "key": key, "payload": "", "actor": actor}
-        return self._ended(await self._ask_about(reservation_id, "release", asked))
+        return await self._end(reservation_id, "release", asked)
+
+    async def _end(self, reservation_id: str, name: str, asked: object) -> Settlement:
+        body = await self._process.ask_about(reservation_id, name, asked)
+        self._process.settled(body)
+        return answers.settlement(body)
 
     async def charge_late(
         self,
@@ -178,7 +171,9 @@ class RedisLedger:
             "payload": payload_hash,
             "estimated": estimated,
         }
-        return answers.settlement(await self._ask_about(reservation_id, "charge_late", asked))
+        return answers.settlement(
+            await self._process.ask_about(reservation_id, "charge_late", asked)
+        )
 
     async def apply(self, event: Event) -> Applied:
         tenant = event.subject.tenant or ""
@@ -188,18 +183,18 @@ class RedisLedger:
             "is_spent": event.is_spent,
             "estimated": event.estimated,
         }
-        body = await self._ask("apply", tenant, asked, what=asked["scope"])
+        body = await self._process.ask("apply", tenant, asked, what=asked["scope"])
         self._tenants.keep(body["id"], tenant)
         return Applied(body["id"], answers.settlement(body))
 
     async def mark_uncertain(self, reservation_id: str) -> None:
-        await self._ask_about(reservation_id, "mark_uncertain", reservation_id)
+        await self._process.ask_about(reservation_id, "mark_uncertain", reservation_id)
 
     async def balances(self, scopes: Sequence[Scope], *units: Unit) -> tuple[Balance, ...]:
         found: list[Balance] = []
         for tenant, group in groupby(scopes, tenant_of):
             asked = {"scopes": list(group), "units": [unit.value for unit in units]}
-            found += answers.balances(await self._ask("balances", tenant, asked, what=""))
+            found += answers.balances(await self._process.ask("balances", tenant, asked, what=""))
         return tuple(found)
 
     # Housekeeping
@@ -216,12 +211,9 @@ class RedisLedger:
         return Swept()
 
     async def expire(self, *, limit: int) -> Swept:
-        tenants = await self._tenants.every()
-        if self._failover.is_possible:
-            await self._failover.make_up()
-            tenants = await self._tenants.every()
+        tenants = await self._process.every_tenant()
         swept = await sweeping.expire(self._asker, tenants, self._uncertain_rule, limit=limit)
-        self._failover.ended(swept.expired + swept.released + swept.committed)
+        self._process.swept(swept.expired + swept.released + swept.committed)
         return swept
 
     async def seal(self, *, before_ms: int, limit: int) -> int:
@@ -235,7 +227,7 @@ class RedisLedger:
     # Books
 
     async def all_balances(self) -> tuple[Balance, ...]:
-        return await reading.all_balances(self._asker, await self._tenants.every())
+        return await budgets.all_balances(self._asker, await self._tenants.every())
 
     async def fund(
         self,
@@ -263,7 +255,7 @@ class RedisLedger:
             "payload": f"{operation} {amount} {spent}",
         }
         what = f"{name.scope} in {name.unit} for the period {name.period}"
-        (balance,) = answers.balances(await self._ask("fund", tenant, asked, what=what))
+        (balance,) = answers.balances(await self._process.ask("fund", tenant, asked, what=what))
         return balance
 
     async def set_status(
@@ -278,25 +270,31 @@ class RedisLedger:
             "actor": actor,
             "key": self._new_id(),
         }
-        return answers.balances(await self._ask("set_status", tenant, asked, what=scope))
+        return answers.balances(await self._process.ask("set_status", tenant, asked, what=scope))
 
     async def reservation(self, reservation_id: str) -> Reservation:
         tenant = await self._tenants.of_hold(reservation_id)
-        return await reading.reservation(self._asker, tenant, reservation_id)
+        return await rows.reservation(self._asker, tenant, reservation_id)
 
     async def reservations(
         self, *, states: frozenset[State], limit: int, scope: Scope | None = None
     ) -> tuple[Reservation, ...]:
         tenants = await self._tenants.every() if scope is None else [tenant_of(scope)]
-        return await reading.reservations(
+        return await rows.reservations(
             self._asker, tenants, states=states, limit=limit, scope=scope
         )
 
+    async def count_uncertain(self) -> int:
+        found = 0
+        for tenant in await self._tenants.every():
+            found += (await self._asker.ask("count_uncertain", tenant, {}))["count"]
+        return found
+
     async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:
-        return await reading.journal(self._asker, tenant, after_seq=after_seq, limit=limit)
+        return await journal.entries(self._asker, tenant, after_seq=after_seq, limit=limit)
 
     async def tenants(self) -> tuple[str, ...]:
-        return await reading.with_journals(self._asker, await self._tenants.every())
+        return await journal.with_journals(self._asker, await self._tenants.every())
 
     async def seals(self, tenant: str) -> tuple[Seal, ...]:
         sealed = await sealing.read(self._asker, tenant)
@@ -304,42 +302,3 @@ class RedisLedger:
 
     async def verify(self) -> Audit:
         return await verify(self._asker, await self._tenants.every())
-
-    # What they share
-
-    async def _ask(
-        self, name: str, tenant: str, request: object, *, what: str, hold: str = ""
-    ) -> Any:
-        if self._failover.is_possible:
-            await self._failover.make_up()
-        if not self._tenants.has_met(tenant):
-            await self._tenants.meet(tenant)
-        try:
-            body = await self._asker.ask(name, tenant, request, what=what)
-        except (LedgerError, Refused) as refusal:
-            if isinstance(refusal, LedgerUnavailable) or not self._failover.is_possible:
-                raise
-            # It may be about what the store has just forgotten.
-            await self._failover.make_up()
-            body = await self._asker.ask(name, tenant, request, what=what)
-        self._failover.answered(name, tenant, hold, request, body)
-        return body
-
-    async def _ask_about(self, reservation_id: str, name: str, request: object) -> Any:
-        tenant = self._tenants.known(reservation_id)
-        if tenant is None:
-            tenant = await self._tenants.of_hold(reservation_id)
-        return await self._ask(name, tenant, request, what=reservation_id, hold=reservation_id)
-
-    async def _paced(self, asked: Awaitable[Any]) -> Any:
-        try:
-            return await asked
-        except BudgetRefused as refusal:
-            if refusal.reason is Reason.BUDGET_BUSY:
-                refusal.retry_after_ms = self._pace.retry_after_ms()
-            raise
-
-    def _ended(self, body: Any) -> Settlement:
-        if "open_ms" in body:
-            self._pace.settled_after(body["open_ms"])
-        return answers.settlement(body)

@@ -30,6 +30,17 @@ def beginning(
     }
 
 
+def reserve(request: ReserveRequest, reservation_id: str, units: Iterable[Unit]) -> dict[str, Any]:
+    """What is to be held, and for how long."""
+    return {
+        **beginning(request, reservation_id, units),
+        **lease(request),
+        "plan": plan(request.plan),
+        "free": [unit.value for unit in request.free],
+        **({"annotation": request.annotation} if request.annotation else {}),
+    }
+
+
 def lease(request: ReserveRequest) -> dict[str, Any]:
     """How long a hold is kept, and what it may get of what remains."""
     most = request.max_extensions

@@ -7,8 +7,8 @@ goes when no row and no entry names it. So each batch leaves a sound ledger.
 from collections.abc import Sequence
 from typing import Any
 
-from proxy.ledger.redis import reading
 from proxy.ledger.redis.asking import Asker
+from proxy.ledger.redis.reading import journal
 from proxy.ledger.redis.upkeep import sealing
 from proxy.ledger.redis.upkeep.sealing import Checkpoint, Sealed
 from proxy.ledger.seal import Seal, check_entries, check_standing, standing_after
@@ -101,7 +101,7 @@ async def _stand_at(
         standing = dict(sealed.pruned.standing) if sealed.pruned is not None else {}
         for seal in passed:
             after_seq = seal.first_seq - 1
-            entries = await reading.journal(
+            entries = await journal.entries(
                 asker, tenant, after_seq=after_seq, limit=seal.last_seq - after_seq
             )
             if any(check_entries(seal, entries)):

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from proxy.ledger import lines
 from proxy.ledger.journal import Entry
 from proxy.ledger.lines import Standing
-from proxy.ledger.redis import reading
 from proxy.ledger.redis.asking import Asker
+from proxy.ledger.redis.reading import journal
 from proxy.ledger.seal import RUN_ENTRIES, Seal, close, is_checkpoint_due, standing_after
 
 _SEALS_A_PAGE: Final = 500
@@ -135,7 +135,7 @@ async def _close(asker: Asker, tenant: str, sealed: Sealed, run: list[Entry]) ->
     since, windows = (latest.seq, latest.windows) if latest is not None else (0, 0)
     standing = None
     if is_checkpoint_due(entries=run[-1].seq - since, windows=windows):
-        entries = await reading.journal(asker, tenant, after_seq=since, limit=run[-1].seq - since)
+        entries = await journal.entries(asker, tenant, after_seq=since, limit=run[-1].seq - since)
         standing = standing_after(latest.standing if latest is not None else {}, entries)
     return close(sealed.last, run, standing)
 
@@ -145,10 +145,10 @@ async def _next_run(asker: Asker, tenant: str, sealed: Sealed, before_ms: int) -
     after_seq = sealed.last.last_seq if sealed.last is not None else 0
     is_full = sealed.last_seq - after_seq >= RUN_ENTRIES
     limit = RUN_ENTRIES if is_full else 1
-    run = await reading.journal(asker, tenant, after_seq=after_seq, limit=limit)
+    run = await journal.entries(asker, tenant, after_seq=after_seq, limit=limit)
     if is_full or not run or run[0].at_ms >= before_ms:
         return list(run) if is_full else []
-    run = await reading.journal(asker, tenant, after_seq=after_seq, limit=RUN_ENTRIES)
+    run = await journal.entries(asker, tenant, after_seq=after_seq, limit=RUN_ENTRIES)
     return [entry for entry in run if entry.at_ms < before_ms]
 
 

@@ -14,9 +14,9 @@ from proxy.domain.money import Unit
 from proxy.domain.period import iso
 from proxy.ledger.audit import Audit, Difference
 from proxy.ledger.journal import Amounts, Entry, Kind, WindowName
-from proxy.ledger.redis import answers, reading
+from proxy.ledger.redis import answers
 from proxy.ledger.redis.asking import Asker
-from proxy.ledger.redis.reading import Told
+from proxy.ledger.redis.reading.journal import Told, pages
 from proxy.ledger.redis.upkeep import sealing
 from proxy.ledger.redis.upkeep.sealing import Sealed
 from proxy.ledger.seal import Seal, SealCheck, check_chain
@@ -90,7 +90,7 @@ async def _verify_one(asker: Asker, tenant: str) -> Audit:
         seals = await sealing.seals_and_windows(asker, tenant, sealed)
         differences += check_chain(seals)
         journal = _Journal(tenant, found, sealed, seals)
-        async for page in reading.journal_pages(asker, tenant, after_seq=sealed.pruned_seq):
+        async for page in pages(asker, tenant, after_seq=sealed.pruned_seq):
             for told in page:
                 differences += journal.follow(told)
                 entries += 1

@@ -87,6 +87,18 @@ async def test_what_a_call_over_six_scopes_costs(
     }
 
 
+async def test_uncertain_holds_are_counted_without_reading_one(
+    ledger: RedisLedger, meter: Meter
+) -> None:
+    await declare(ledger, line(DEV, 100))
+    for _ in range(5):
+        await ledger.mark_uncertain((await ledger.reserve(ask(1))).reservation_id)
+    meter.start()
+    assert await ledger.count_uncertain() == 5
+    # The tenants, and how many there are of the only one.
+    assert meter.read() == {"evalsha": 2, "smembers": 1, "time": 1, "hget": 1, "zcard": 1}
+
+
 async def test_a_refusal_writes_the_time_and_nothing_else(
     ledger: RedisLedger, meter: Meter
 ) -> None:
