@@ -22,6 +22,7 @@ import msgspec
 import redis
 
 from proxy.app import new_reservation_id
+from proxy.domain.errors import LedgerError, Refused
 from proxy.ledger.sqlite.file.connection import Durability
 from tests.benchmarks.instruments.processes import CannotMeasure
 from tests.benchmarks.ledger.callers import Tally, call
@@ -92,20 +93,18 @@ async def _open_file(job: Job) -> AsyncIterator[Load]:
 
 @asynccontextmanager
 async def _open_rows(job: Job) -> AsyncIterator[Load]:
+    clock = CountingClock()
     with TemporaryDirectory(dir=job.directory) as directory:
         path = Path(directory, "ledger.db")
         sample = await make_sample(path, job.durability)
         writer = RowWriter(
-            path,
-            job.durability,
-            sample,
-            new_id=new_reservation_id,
-            now_ms=CountingClock().now_ms,
+            path, job.durability, sample, new_id=new_reservation_id, now_ms=clock.now_ms
         )
 
         async def load(duration_s: float) -> Tally:
+            before = clock.asked
             stint = write(writer, callers=job.callers, batch=job.batch, duration_s=duration_s)
-            return stint.tally()
+            return stint.tally(transactions=clock.asked - before)
 
         with closing(writer):
             yield load
@@ -201,7 +200,7 @@ def main() -> None:
     for line in sys.stdin.buffer:
         try:
             tally = asyncio.run(play(msgspec.json.decode(line, type=Job)))
-        except (CannotMeasure, OSError, redis.RedisError) as problem:
+        except (CannotMeasure, LedgerError, Refused, OSError, redis.RedisError) as problem:
             tally = Tally(failure=str(problem))
         sys.stdout.buffer.write(msgspec.json.encode(tally) + b"\n")
         sys.stdout.buffer.flush()

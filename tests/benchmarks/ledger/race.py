@@ -186,7 +186,7 @@ class Race:
             batches.get(place, 1),
         )
         tally = self._player.play(job)
-        if tally.transactions:
+        if entrant.kind is entrant.home.ledger and tally.transactions:
             batches[place] = max(1, round(tally.operations / tally.transactions))
         entrant.add(read(tally, callers))
 

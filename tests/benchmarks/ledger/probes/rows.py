@@ -95,9 +95,7 @@ class RowWriter:
         self._began, self._ended = (
             Template(entry, ("seq", "reservation_id")) for entry in sample.entries
         )
-        self._windows = [
-            (window["reserved"], window["spent"], window["id"]) for window in sample.windows
-        ]
+        self._windows = [(window["spent"], window["id"]) for window in sample.windows]
         self._insert = _insert("reservations", sample.held)
         self._settle = (
             f"UPDATE reservations SET {', '.join(f'{name} = ?' for name in changed)}"
@@ -127,12 +125,12 @@ class RowWriter:
             else:
                 self._end(number, entries)
                 outcomes.append(None)
-        # A row that stays as it is would not be written: SQLite compares before it does.
+        # Amounts that differ from the last: SQLite does not write a row that stays as it is.
         self._connection.executemany(
             "UPDATE windows SET reserved = ?, spent = ?, used_at_ms = ? WHERE id = ?",
             [
-                (reserved + self._seq, spent + self._seq, now_ms, window_id)
-                for reserved, spent, window_id in self._windows
+                (spent * len(self._ids), spent * self._number, now_ms, window_id)
+                for spent, window_id in self._windows
             ],
         )
         self._connection.executemany(self._append, entries)
