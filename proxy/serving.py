@@ -27,7 +27,6 @@ from proxy.config.sections.ledger import is_store
 from proxy.config.sections.values import Address
 from proxy.domain.clock import Clock
 from proxy.domain.errors import LedgerError
-from proxy.domain.reservation import State
 from proxy.gateway.outbox.outage import Outage
 from proxy.gateway.outbox.outbox import Outbox
 from proxy.gateway.respond import Answer
@@ -53,8 +52,6 @@ _EXPIRY_PAUSE_S: Final = 1.0
 
 _ADOPTION_PAUSE_S: Final = 10.0
 """How often to look for settlements that a proxy beside this one left when it died."""
-
-_UNCERTAIN_COUNTED_MAX: Final = 10_000
 
 _NEW_OBJECTS_PER_COLLECTION: Final = 10_000
 """About 5 MB; the default is 700."""
@@ -240,13 +237,11 @@ class Server:
         self._metrics.queue_length.set(len(self._queue))
         try:
             balances = await self._ledger.all_balances()
-            uncertain = await self._ledger.reservations(
-                states=frozenset({State.UNCERTAIN}), limit=_UNCERTAIN_COUNTED_MAX
-            )
+            uncertain = await self._ledger.count_uncertain()
         except LedgerError:
             return
         declared = frozenset(budget.pattern.text for budget in self._config.budgets)
-        self._metrics.show_ledger(balances, declared=declared, uncertain=len(uncertain))
+        self._metrics.show_ledger(balances, declared=declared, uncertain=uncertain)
 
     def _start_timers(self) -> None:
         self._timers.start(self._load_vocabulary(), name="load vocabulary")

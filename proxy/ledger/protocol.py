@@ -333,6 +333,10 @@ class Books(Protocol):
         """The newest rows in these states, newest first; those at or below a scope."""
         ...
 
+    async def count_uncertain(self) -> int:
+        """How many holds are UNCERTAIN. Reads no row, so it may be asked all the time."""
+        ...
+
     async def find(self, query: ReservationQuery) -> tuple[Reservation, ...]:
         """The rows that a query asks for, in its order.
 

@@ -259,6 +259,9 @@ class SqliteLedger:
     ) -> tuple[Reservation, ...]:
         return await self._reader.ask(lambda c: read.reservations(c, states, scope, limit))
 
+    async def count_uncertain(self) -> int:
+        return await self._reader.ask(rows.count_uncertain)
+
     async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:
         return await self._reader.ask(
             lambda c: tuple(read.entries(c, tenant, after_seq=after_seq, limit=limit))

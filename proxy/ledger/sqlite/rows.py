@@ -151,6 +151,13 @@ def newest(
     return list(islice((row for row in found if _is_below(row[1], scope)), limit))
 
 
+def count_uncertain(connection: sqlite3.Connection) -> int:
+    """How many there are, by their index alone."""
+    select = "SELECT count(*) FROM reservations WHERE state = 'UNCERTAIN'"
+    count: int = connection.execute(select).fetchone()[0]
+    return count
+
+
 def _is_below(row: Reservation, scope: Scope | None) -> bool:
     """A run is below its scope, and holds of other runs are not below the run."""
     return scope is None or scope in budget_scopes(row.subject)

@@ -88,6 +88,22 @@ async def test_a_row_that_is_not_there_is_not_found(ledger: Home) -> None:
         await ledger.reservation("rsv_unknown")
 
 
+async def test_uncertain_holds_are_counted_until_somebody_decides(ledger: Home) -> None:
+    assert await ledger.count_uncertain() == 0
+    other = Scope("tenant:other")
+    await declare(ledger, line(DEV, 100), line(other, 100))
+    held = [await hold(ledger, 10) for _ in range(3)]
+    elsewhere = await ledger.reserve(ask(10, subject=Subject(tenant="other")))
+    held.append(elsewhere.reservation_id)
+    assert await ledger.count_uncertain() == 0
+    for reservation_id in held:
+        await ledger.mark_uncertain(reservation_id)
+    assert await ledger.count_uncertain() == 4
+    await commit(ledger, held[0], 10)
+    await ledger.release(held[1], key="end", actor="ops")
+    assert await ledger.count_uncertain() == 2
+
+
 async def test_the_journal_tells_the_story_of_a_call(ledger: Home) -> None:
     await declare(ledger, line(DEV, 100), line(BOT, 50))
     reservation_id = await hold(ledger, 20)

@@ -186,6 +186,9 @@ class ModelHome:
         )
         return tuple(row for row, _ in zip(newest, range(limit), strict=False))
 
+    async def count_uncertain(self) -> int:
+        return sum(hold.state is State.UNCERTAIN for hold in self.model.holds.values())
+
     async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:
         return tuple(self.model.entries.get(tenant, [])[after_seq : after_seq + limit])
 

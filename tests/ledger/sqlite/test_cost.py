@@ -171,6 +171,22 @@ async def test_a_call_takes_as_many_steps_after_very_many_others(
     assert (await metered.ledger.verify()).differences == ()
 
 
+async def test_uncertain_holds_are_counted_in_as_many_steps_after_a_thousand_calls(
+    metered: SqliteHarness, meter: Meter
+) -> None:
+    await declare(metered.ledger, *PLAIN)
+    await metered.ledger.mark_uncertain((await metered.ledger.reserve(ask(1))).reservation_id)
+    assert await metered.ledger.count_uncertain() == 1  # opens what reads
+    meter.take("before")
+    assert await metered.ledger.count_uncertain() == 1
+    meter.take("fresh")
+    with sqlite3.connect(metered.path) as connection:
+        connection.execute(FILL_RESERVATIONS, {"rows": 1_000})
+    assert await metered.ledger.count_uncertain() == 1
+    meter.take("old")
+    assert meter.spent["old"] == meter.spent["fresh"]
+
+
 async def test_a_plain_call_takes_few_statements(metered: SqliteHarness, meter: Meter) -> None:
     await declare(metered.ledger, *PLAIN)
     await cost_of_a_call(metered, meter)

