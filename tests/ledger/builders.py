@@ -129,6 +129,7 @@ def ask(
     trace_id: str = "",
     price_version: str = "",
     metadata: Mapping[str, str] | None = None,
+    annotation: str = "",
 ) -> ReserveRequest:
     """A request for `amount`, all or nothing, unless a plan says more. A key of its own."""
     return ReserveRequest(
@@ -146,6 +147,7 @@ def ask(
         trace_id=trace_id,
         price_version=price_version,
         metadata=metadata or {},
+        annotation=annotation,
     )
 
 
@@ -211,6 +213,12 @@ async def hold(
     if dispatched:
         await ledger.dispatch(grant.reservation_id)
     return grant.reservation_id
+
+
+async def over_protocol(ledger: Home, amount: Amount, *, ttl_ms: int = MINUTE_MS) -> str:
+    """A hold that was made over the protocol; its id."""
+    request = ask(amount, ttl_ms=ttl_ms, on_expiry=OnExpiry.RELEASE)
+    return (await ledger.reserve(request)).reservation_id
 
 
 async def commit(

@@ -1,0 +1,1 @@
+"""What the Cycles protocol asks of a ledger, once for each home."""
