@@ -1,9 +1,9 @@
 """What an authority answers: these fields and no others, for clients that check each of them.
 
-Fields that are UNSET are left out. `write` makes the bytes.
+Fields that are UNSET are left out, and a status that can only be one is put in. `write` makes
+the bytes.
 """
 
-from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -69,60 +69,34 @@ class ReservationCreateResponse(Schema, frozen=True, kw_only=True):
     retry_after_ms: Count | UnsetType = UNSET
 
 
-class Committed(StrEnum):
-    """How a commit answers."""
-
-    COMMITTED = "COMMITTED"
-
-
-class Released(StrEnum):
-    """How a release answers."""
-
-    RELEASED = "RELEASED"
-
-
-class Extended(StrEnum):
-    """How an extension answers."""
-
-    ACTIVE = "ACTIVE"
-
-
-class AppliedStatus(StrEnum):
-    """How an event answers."""
-
-    APPLIED = "APPLIED"
-
-
-class CommitResponse(Schema, frozen=True, kw_only=True):
+class CommitResponse(Schema, frozen=True, kw_only=True, tag_field="status", tag="COMMITTED"):
     """What was charged; less than the actual where the budgets could not pay it."""
 
-    status: Committed = Committed.COMMITTED
     charged: Amount
     released: Amount | UnsetType = UNSET
     balances: list[Balance] | UnsetType = UNSET
 
 
-class ReleaseResponse(Schema, frozen=True, kw_only=True):
+class ReleaseResponse(Schema, frozen=True, kw_only=True, tag_field="status", tag="RELEASED"):
     """What went back."""
 
-    status: Released = Released.RELEASED
     released: Amount
     balances: list[Balance] | UnsetType = UNSET
 
 
-class ReservationExtendResponse(Schema, frozen=True, kw_only=True):
+class ReservationExtendResponse(
+    Schema, frozen=True, kw_only=True, tag_field="status", tag="ACTIVE"
+):
     """Until when the hold lasts now."""
 
-    status: Extended = Extended.ACTIVE
     expires_at_ms: Count
     remaining_ttl_ms: Count | UnsetType = UNSET
     balances: list[Balance] | UnsetType = UNSET
 
 
-class EventCreateResponse(Schema, frozen=True, kw_only=True):
+class EventCreateResponse(Schema, frozen=True, kw_only=True, tag_field="status", tag="APPLIED"):
     """An event that was charged; `charged` is there where it is less than the actual."""
 
-    status: AppliedStatus = AppliedStatus.APPLIED
     event_id: str
     charged: Amount | UnsetType = UNSET
     balances: list[Balance] | UnsetType = UNSET
