@@ -118,6 +118,46 @@ async def test_the_password_is_said_to_a_sentinel_only_if_it_wants_one(
         await open_store(watched_valkey.url).run(ECHO, KEYS, [])
 
 
+async def test_a_sentinel_may_have_a_user_and_a_password_of_its_own(
+    watched_valkey: Watched, open_store: OpenStore
+) -> None:
+    watched_valkey.master.command("CONFIG", "SET", "requirepass", "s@cret")
+    for sentence in (
+        ("watcher", "on", ">a+b", "+sentinel|get-master-addr-by-name", "+ping"),
+        ("default", "resetpass", ">other"),
+    ):
+        watched_valkey.sentinel_command("ACL", "SETUSER", *sentence)
+    url = watched_valkey.url.replace("//", "//:s%40cret@")
+    store = open_store(f"{url}?sentinel_username=watcher&sentinel_password=a+b")
+    assert await store.run(ECHO, KEYS, []) == [1]
+    await store.close()
+    store = open_store(f"{url}?sentinel_password=other")
+    assert await store.run(ECHO, KEYS, []) == [1]
+    await store.close()
+    with pytest.raises(StoreRefused, match="a sentinel that was told sentinel_password says"):
+        await open_store(f"{url}?sentinel_password=wrong").run(ECHO, KEYS, [])
+
+
+async def test_the_password_of_the_servers_is_for_no_sentinel_that_has_its_own(
+    open_store: OpenStore,
+) -> None:
+    heard = bytearray()
+
+    async def complain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1_000):
+            heard.extend(data)
+            writer.write(b"-NOAUTH Authentication required.\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(complain, "127.0.0.1", 0) as stranger:
+        port = stranger.sockets[0].getsockname()[1]
+        url = f"redis+sentinel://:hunter2@127.0.0.1:{port}/{MASTER_NAME}"
+        with pytest.raises(StoreError, match="wants a password"):
+            await open_store(f"{url}?sentinel_password=own").run(ECHO, KEYS, [])
+    assert b"own" in heard
+    assert b"hunter2" not in heard
+
+
 async def test_the_password_is_not_said_to_a_sentinel_that_has_another_complaint(
     open_store: OpenStore,
 ) -> None:

@@ -84,6 +84,28 @@ async def test_an_operation_works_with_a_server_that_speaks_tls_itself(
         await store.close()
 
 
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+async def test_a_server_that_asks_who_we_are_is_shown_a_certificate(
+    certificates: Certificates, open_store: OpenStore, version: str
+) -> None:
+    port = free_port()
+    tls = {
+        "tls_port": str(port),
+        "tls_cert_file": str(certificates.chain_path),
+        "tls_key_file": str(certificates.key_path),
+        "tls_ca_cert_file": str(certificates.ca_path),
+        "tls_protocols": version,
+    }
+    url = f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificates.ca_path}"
+    known = f"&ssl_certfile={certificates.chain_path}&ssl_keyfile={certificates.key_path}"
+    with running(require("redis"), **tls):
+        store = open_store(f"{url}{known}")
+        assert await store.run(ECHO, KEYS, ["x"]) == [1, b"x"]
+        await store.close()
+        with pytest.raises(StoreError, match=r"needs \?ssl_certfile="):
+            await open_store(url).run(ECHO, KEYS, ["x"])
+
+
 async def test_the_database_of_the_address_is_used(server: Server, open_store: OpenStore) -> None:
     assert await open_store(f"{server.unix_url}?db=3").run(COUNT, KEYS, []) == [1]
     assert await open_store(f"{server.url}/2").run(COUNT, KEYS, []) == [1]

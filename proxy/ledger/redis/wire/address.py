@@ -9,11 +9,20 @@
 `rediss+sentinel://` and `rediss+cluster://` are the last two over TLS. What a message says
 of an address never holds a piece of it that could be a piece of its password.
 
+Options, after `?` and with `&` in between:
+
+    db                                      the database, where the path does not name it
+    ssl_ca_certs                            PEM: who vouches for the servers, if not the system
+    ssl_certfile, ssl_keyfile               PEM: who we are, where servers ask; one file may be both
+    ssl_password                            what the key is encrypted with
+    sentinel_username, sentinel_password    for sentinels that have a password of their own
+
 Source: https://www.iana.org/assignments/uri-schemes/prov/redis, for redis and rediss; the
-others follow the words of redis-py.
+others, and the options, follow the words of redis-py.
 """
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -23,6 +32,15 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 _PORT: Final = 6379
 _SENTINEL_PORT: Final = 26379
 _DATABASE_MAX: Final = 2**31 - 1
+_TLS_OPTIONS: Final = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_password"})
+_NEEDED: Final = MappingProxyType(
+    {
+        "ssl_keyfile": "ssl_certfile",
+        "ssl_password": "ssl_certfile",
+        "sentinel_username": "sentinel_password",
+    }
+)
+_SENTINEL_OPTIONS: Final = frozenset({"sentinel_username", "sentinel_password"})
 
 
 class AddressError(ValueError):
@@ -67,7 +85,8 @@ SCHEMES: Final = tuple(_KINDS)
 class Address:
     """A store: its endpoints, and what to say on arrival.
 
-    `master_name` is set for sentinels only. `tls` is None without TLS.
+    `master_name` is set for sentinels only, and `sentinel_password` for those with one of
+    their own. `tls` is None without TLS.
     """
 
     kind: Kind
@@ -76,6 +95,8 @@ class Address:
     password: str | None = field(default=None, repr=False)
     database: int = 0
     master_name: str | None = None
+    sentinel_username: str | None = None
+    sentinel_password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -99,7 +120,7 @@ def parse(url: str) -> Address:
     userinfo, _, hosts = parts.netloc.rpartition("@")
     if parts.fragment or "@" in parts.path or "@" in parts.query:
         _refuse("write @ / ? # % in a user name or a password as %40 %2F %3F %23 %25")
-    options = _options(parts, has_tls=has_tls)
+    options = _options(parts, kind, has_tls=has_tls)
     username, password = _credentials(userinfo)
     path = [unquote(step) for step in parts.path.split("/")[1:] if step]
     endpoints: tuple[Endpoint, ...]
@@ -117,7 +138,9 @@ def parse(url: str) -> Address:
         password=password,
         master_name=_master_name(path) if kind is Kind.SENTINEL else None,
         database=_database(kind, path, options),
-        tls=_context(options.get("ssl_ca_certs")) if has_tls else None,
+        sentinel_username=options.get("sentinel_username"),
+        sentinel_password=options.get("sentinel_password"),
+        tls=_context(options) if has_tls else None,
     )
 
 
@@ -125,9 +148,14 @@ def _refuse(why: str) -> NoReturn:
     raise AddressError(why)
 
 
-def _options(parts: SplitResult, *, has_tls: bool) -> dict[str, str]:
-    accepted = {"db", "ssl_ca_certs"} if has_tls else {"db"}
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
+def _options(parts: SplitResult, kind: Kind, *, has_tls: bool) -> dict[str, str]:
+    accepted = {"db"}
+    if has_tls:
+        accepted |= _TLS_OPTIONS
+    if kind is Kind.SENTINEL:
+        accepted |= _SENTINEL_OPTIONS
+    # A plus is a plus, as before the @: many passwords have one.
+    pairs = parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True)
     options = dict(pairs)
     if len(options) < len(pairs):
         _refuse("an option stands twice in the address of the store")
@@ -136,6 +164,11 @@ def _options(parts: SplitResult, *, has_tls: bool) -> dict[str, str]:
             f"{parts.scheme}:// has no option {', '.join(sorted(unknown))}; "
             f"it has: {', '.join(sorted(accepted))}"
         )
+    if empty := [name for name, value in options.items() if not value]:
+        _refuse(f"{', '.join(sorted(empty))} in the address of the store: nothing follows the =")
+    for name, needed in _NEEDED.items():
+        if name in options and needed not in options:
+            _refuse(f"{name} in the address of the store is of no use without {needed}")
     return options
 
 
@@ -183,8 +216,26 @@ def _database(kind: Kind, path: list[str], options: dict[str, str]) -> int:
     return int(text)
 
 
-def _context(ca_path: str | None) -> ssl.SSLContext:
+def _context(options: Mapping[str, str]) -> ssl.SSLContext:
+    ca_path = options.get("ssl_ca_certs")
     try:
-        return ssl.create_default_context(cafile=ca_path)
+        context = ssl.create_default_context(cafile=ca_path)
     except (OSError, ssl.SSLError):
         raise AddressError(f"ssl_ca_certs: no certificates can be read from {ca_path}") from None
+    if "ssl_certfile" in options:
+        _identify(context, options)
+    return context
+
+
+def _identify(context: ssl.SSLContext, options: Mapping[str, str]) -> None:
+    """Let servers that ask know who we are."""
+    chain_path = options["ssl_certfile"]
+    key_path = options.get("ssl_keyfile", chain_path)
+    try:
+        # Without any password a key that has one would be asked for on the terminal.
+        context.load_cert_chain(chain_path, key_path, options.get("ssl_password", ""))
+    except (OSError, ValueError):
+        raise AddressError(
+            f"ssl_certfile: no certificate can be read from {chain_path} with its key from "
+            f"{key_path}; they have to belong together, and an encrypted key needs ssl_password"
+        ) from None

@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import hiredis
@@ -21,6 +21,8 @@ from proxy.ledger.redis.wire.timing import Timers
 
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 """In seconds, seconds, probes: a peer that went without a word is noticed while idle."""
+
+_CERTIFICATE_HINT: Final = "a store that wants a certificate of ours needs ?ssl_certfile="
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,25 @@ class Dialer:
         """
         connection = await self._connect(endpoint, on_end)
         try:
-            await self._greet(connection, database=self.address.database)
+            database = self.address.database
+            await _greet(
+                connection,
+                *_auth(self.address.username, self.address.password),
+                *((("SELECT", str(database)),) if database else ()),
+            )
+        except AttemptFailed as failure:
+            connection.end("it was not greeted back")
+            raise AttemptFailed(self._explain(failure.fault)) from None
         except BaseException:
             connection.end("it was not greeted back")
             raise
         return connection
+
+    def _explain(self, fault: Fault) -> Fault:
+        """With TLS 1.3 a server that misses our certificate hangs up, and may not say why."""
+        if self.address.tls is None or fault.remedy is not Remedy.RECONNECT:
+            return fault
+        return replace(fault, why=f"{fault.why} ({_CERTIFICATE_HINT})")
 
     async def open_master(self, on_end: OnEnd) -> Connection:
         """A connection to the master that the sentinels name.
@@ -82,36 +98,11 @@ class Dialer:
         _keep_alive(transport)
         return connection
 
-    async def _greet(self, connection: Connection, *, database: int) -> None:
-        commands: list[tuple[str, ...]] = []
-        if self.address.password is not None:
-            names = () if self.address.username is None else (self.address.username,)
-            commands.append(("AUTH", *names, self.address.password))
-        if database:
-            commands.append(("SELECT", str(database)))
-        commands.append(("PING",))
-        futures = [connection.ask(pack(*command)) for command in commands]
-        try:
-            for future in futures:
-                await answer(future)
-        finally:
-            for future in futures:
-                future.cancel()  # after a failure nobody waits for the others
-
     async def _ask_sentinel(self, sentinel: Endpoint) -> Endpoint:
-        """Where the master is. The password is said only to a sentinel that wants one."""
-        name = self.address.master_name
-        assert name is not None, "an address of sentinels has the name of a master"
-        question = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
+        """Where the master is."""
         connection = await self._connect(sentinel, lambda connection: None)
         try:
-            try:
-                reply = await answer(connection.ask(question))
-            except AttemptFailed as failure:
-                if failure.fault != fault_of("NOAUTH") or self.address.password is None:
-                    raise
-                await self._greet(connection, database=0)
-                reply = await answer(connection.ask(question))
+            reply = await self._ask_for_master(connection)
         finally:
             connection.end("it was asked")
         if reply is None:
@@ -121,6 +112,31 @@ class Dialer:
             return Endpoint(host.decode(), int(port))
         except (TypeError, ValueError, AttributeError):
             raise AttemptFailed(fault_of("")) from None
+
+    async def _ask_for_master(self, connection: Connection) -> Any:
+        """The password of the servers is said only to a sentinel that wants one."""
+        address = self.address
+        assert address.master_name is not None, "an address of sentinels has the name of a master"
+        question = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.master_name)
+        if address.sentinel_password is not None:
+            await self._greet_sentinel(connection)
+            return await answer(connection.ask(question))
+        try:
+            return await answer(connection.ask(question))
+        except AttemptFailed as failure:
+            if failure.fault != fault_of("NOAUTH") or address.password is None:
+                raise
+        await _greet(connection, *_auth(address.username, address.password))
+        return await answer(connection.ask(question))
+
+    async def _greet_sentinel(self, connection: Connection) -> None:
+        """With a password of its own."""
+        auth = _auth(self.address.sentinel_username, self.address.sentinel_password)
+        try:
+            await _greet(connection, *auth)
+        except AttemptFailed as failure:
+            why = f"a sentinel that was told sentinel_password says: {failure.fault.why}"
+            raise AttemptFailed(replace(failure.fault, why=why)) from None
 
     async def _check_role(self, connection: Connection) -> None:
         """A sentinel may lag behind: what it names must be a master, or be asked for again.
@@ -137,6 +153,22 @@ class Dialer:
         if role != b"master":
             connection.end("it is a replica")
             raise AttemptFailed(fault_of("READONLY"))
+
+
+def _auth(username: str | None, password: str | None) -> tuple[tuple[str, ...], ...]:
+    if password is None:
+        return ()
+    return (("AUTH", password) if username is None else ("AUTH", username, password),)
+
+
+async def _greet(connection: Connection, *commands: tuple[str, ...]) -> None:
+    futures = [connection.ask(pack(*command)) for command in (*commands, ("PING",))]
+    try:
+        for future in futures:
+            await answer(future)
+    finally:
+        for future in futures:
+            future.cancel()  # after a failure nobody waits for the others
 
 
 async def answer(future: "asyncio.Future[Any]") -> Any:
@@ -172,7 +204,7 @@ def _unreachable(endpoint: Endpoint, error: OSError | UnicodeError) -> Fault:
     if isinstance(error, ssl.SSLError):
         return Fault(
             f"the store at {endpoint} does not speak TLS as we do ({error.reason}); without TLS "
-            "it is redis://",
+            f"it is redis://, and {_CERTIFICATE_HINT}",
             Remedy.CHANGE_SERVER,
         )
     number = getattr(error, "errno", None)

@@ -1,6 +1,14 @@
 """What people write as the address of a store, and what they are told when it is none."""
 
+from pathlib import Path
+
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from proxy.ledger.redis.wire.address import Address, AddressError, Endpoint, Kind, parse
 from tests.servers.certificates import Certificates
@@ -31,6 +39,17 @@ SECRET = "hunter2"
         (
             "redis+sentinel://a/mine",
             Address(Kind.SENTINEL, (Endpoint("a", 26379),), master_name="mine"),
+        ),
+        (
+            "redis+sentinel://:p@a/mine?sentinel_username=w&sentinel_password=a+b%26%40",
+            Address(
+                Kind.SENTINEL,
+                (Endpoint("a", 26379),),
+                password="p",
+                master_name="mine",
+                sentinel_username="w",
+                sentinel_password="a+b&@",
+            ),
         ),
         (
             "redis+cluster://a:7000,b:7001",
@@ -76,6 +95,13 @@ def test_a_double_s_is_tls_with_names_checked(scheme: str, certificates: Certifi
         ("redis://h?db=1&db=2", "stands twice"),
         ("redis://h?ssl_ca_certs=/ca", "has no option ssl_ca_certs"),
         ("rediss://h?ssl_ca_certs=/nowhere", "no certificates can be read from /nowhere"),
+        ("rediss://h?ssl_certfile=/nowhere", "no certificate can be read from /nowhere"),
+        ("rediss://h?ssl_keyfile=/key", "ssl_keyfile in the address of the store is of no use"),
+        ("rediss://h?ssl_password=p", "of no use without ssl_certfile"),
+        ("rediss://h?ssl_certfile=", "ssl_certfile in the address of the store: nothing follows"),
+        ("redis+sentinel://h/m?ssl_certfile=/c", "has no option ssl_certfile"),
+        ("redis+sentinel://h/m?sentinel_username=u", "of no use without sentinel_password"),
+        ("redis://h?sentinel_password=p", "has no option sentinel_password; it has: db"),
         ("redis://user@h", "a user without a password"),
         ("unix://host/run/s", "an absolute path"),
         ("unix://", "an absolute path"),
@@ -104,6 +130,10 @@ def test_what_is_no_address_is_told_why(url: str, says: str) -> None:
         f"http://:{SECRET}@h",
         f"unix://:{SECRET}@host/run/s",
         f"redis://:{SECRET}@h/{SECRET}",
+        f"redis://h?sentinel_password={SECRET}",
+        f"redis+sentinel://h/m?sentinel_password={SECRET}&db=x",
+        f"redis+sentinel://h/m?sentinel_password={SECRET}&sentinel_password={SECRET}",
+        f"rediss://h?ssl_certfile=/nowhere&ssl_password={SECRET}",
     ],
 )
 def test_no_message_holds_a_piece_of_a_password(url: str) -> None:
@@ -118,5 +148,36 @@ def test_an_address_keeps_its_password_to_itself() -> None:
     assert address.password == SECRET
     assert SECRET not in repr(address) + str(address)
     assert str(address) == "h:1"
+    address = parse(f"redis+sentinel://h/m?sentinel_password={SECRET}")
+    assert address.sentinel_password == SECRET
+    assert SECRET not in repr(address) + str(address)
     assert str(Endpoint("::1", 5)) == "[::1]:5"
     assert str(Endpoint("/run/s", 0)) == "/run/s"
+
+
+def encrypted_key(certificates: Certificates, folder: Path) -> Path:
+    """The key of the certificates, behind the password."""
+    key = load_pem_private_key(certificates.key_path.read_bytes(), password=None)
+    path = folder / "encrypted.pem"
+    encryption = BestAvailableEncryption(SECRET.encode())
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    return path
+
+
+def test_a_key_may_be_encrypted(certificates: Certificates, tmp_path: Path) -> None:
+    key_path = encrypted_key(certificates, tmp_path)
+    url = f"rediss://h?ssl_certfile={certificates.chain_path}&ssl_keyfile={key_path}"
+    assert parse(f"{url}&ssl_password={SECRET}").tls is not None
+    for wrong in (url, f"{url}&ssl_password=other"):
+        with pytest.raises(AddressError, match="an encrypted key needs ssl_password"):
+            parse(wrong)
+
+
+def test_a_certificate_and_its_key_may_be_one_file(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    both = tmp_path / "both.pem"
+    both.write_bytes(certificates.key_path.read_bytes() + certificates.chain_path.read_bytes())
+    assert parse(f"rediss://h?ssl_certfile={both}").tls is not None
+    with pytest.raises(AddressError, match="they have to belong together"):
+        parse(f"rediss://h?ssl_certfile={certificates.chain_path}")
