@@ -7,11 +7,11 @@ from tests.mutations.mutation import CONTRACT, Mutation
 STORE: Final = "tests/ledger/redis/home"
 
 _GRANT: Final = """\
-  local rung, amounts = admission.grant(list, read_plan(), request.max_share_pct, free, {})
+  local rung, amounts = admission.grant(list, plan, request.max_share_pct, free, {})
 """
 _GRANT_ONE_BY_ONE: Final = """\
   for _, account in ipairs(list) do
-    local _, held = admission.grant({account}, read_plan(), request.max_share_pct, free, {})
+    local _, held = admission.grant({account}, plan, request.max_share_pct, free, {})
     local record = cmsgpack.unpack(cmsgpack.pack(account.record))
     record.reserved = amount.kept(amount.plus(account.reserved, held[account.unit]))
     redis.call('HSET', books.hash, 'w:' .. account.number, cmsgpack.pack(record))
@@ -26,7 +26,7 @@ _WRITE: Final = """\
 OF_HOMES: Final = (
     Mutation(
         "debit a budget in the store before the last one is checked",
-        "proxy/ledger/redis/lua/calls/reserve.lua",
+        "proxy/ledger/redis/lua/lib/fitting.lua",
         _GRANT,
         _GRANT_ONE_BY_ONE + _GRANT,
         (
@@ -67,6 +67,17 @@ OF_HOMES: Final = (
         (
             f"{STORE}/test_time.py::test_a_window_that_a_caller_made_up_is_not_believed",
             f"{STORE}/test_time.py::test_a_window_that_ends_while_it_is_told_is_told_again",
+        ),
+    ),
+    Mutation(
+        "end all leases that are over in one script",
+        "proxy/ledger/redis/lua/upkeep/expire.lua",
+        "'-inf', before, 'LIMIT', 0, limit)",
+        "'-inf', before)",
+        (
+            f"{CONTRACT}/test_scale.py::test_very_many_holds_are_open_at_once",
+            f"{STORE}/test_cost.py"
+            "::test_a_run_of_the_sweep_costs_the_same_however_many_leases_are_over",
         ),
     ),
     Mutation(

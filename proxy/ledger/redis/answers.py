@@ -20,6 +20,7 @@ from proxy.domain.errors import (
     ExtensionsExhausted,
     IdempotencyMismatch,
     LedgerError,
+    LedgerUnavailable,
     Reason,
     Refused,
     ReservationExpired,
@@ -33,8 +34,18 @@ from proxy.domain.period import Period, parse_period
 from proxy.domain.reservation import OnExpiry, State
 from proxy.domain.scope import Scope, derive
 from proxy.domain.subject import Subject
+from proxy.ledger import rules
 from proxy.ledger.journal import WindowName
-from proxy.ledger.records import Balance, BudgetName, BudgetStatus, Grant, Reservation, Settlement
+from proxy.ledger.records import (
+    Balance,
+    BudgetName,
+    BudgetStatus,
+    Forecast,
+    Grant,
+    Reservation,
+    Settlement,
+    TenantStatus,
+)
 
 Body = Mapping[str, Any]
 
@@ -117,6 +128,17 @@ def grant(body: Body, affected_scopes: tuple[Scope, ...]) -> Grant:
         remaining_ttl_ms=body["left_ms"],
         affected_scopes=affected_scopes,
         balances=balances(body),
+        annotation=body.get("annotation", ""),
+    )
+
+
+def forecast(body: Body, affected_scopes: tuple[Scope, ...]) -> Forecast:
+    """What a hold would be."""
+    return Forecast(
+        rung=body["rung"],
+        amounts=amounts(body["amounts"]),
+        affected_scopes=affected_scopes,
+        balances=balances(body),
     )
 
 
@@ -158,7 +180,20 @@ def reservation(tenant: str, row: Body) -> Reservation:
         price_version=row["price_version"],
         metadata=call.metadata,
         settled_metadata=_decode_metadata(settled_metadata) if settled_metadata else {},
+        is_event=made.get("is_event", False),
     )
+
+
+def tenant_status(tenant: str, status: str) -> TenantStatus:
+    """Whether a tenant may spend.
+
+    Raises:
+        LedgerUnavailable: what is written there is no status.
+    """
+    try:
+        return TenantStatus(status)
+    except ValueError:
+        raise LedgerUnavailable(f"what is written as the status of {tenant} is none") from None
 
 
 def refuse(code: str, body: Body, what: str) -> NoReturn:
@@ -196,6 +231,12 @@ def _template_limit(body: Body, what: str) -> Refused:
     )
 
 
+def _refuse_tenant(body: Body, what: str) -> NoReturn:
+    tenant = body["tenant"]
+    rules.check_new(tenant, tenant_status(tenant, body["status"]))
+    raise AssertionError("an active tenant is refused nothing")
+
+
 def _rejected(body: Body, what: str) -> CommitRejected:
     rejected = CommitRejected(f"the actual is above the hold of {what}")
     rejected.reason = Reason(body["reason"])
@@ -220,6 +261,7 @@ _REFUSALS: Final[Mapping[str, Callable[[Body, str], LedgerError | Refused]]] = {
     "ACTOR": lambda _, what: ActorRequired(f"{what} is uncertain: only a person gives it up"),
     "MISMATCH": lambda _, what: IdempotencyMismatch(f"a key of {what} came with another payload"),
     "REJECTED": _rejected,
+    "TENANT": _refuse_tenant,
 }
 
 

@@ -25,7 +25,7 @@ _AT_ONCE: Final = 100
 
 _STEPS: Final = frozenset({"dispatch", "grow", "extend", "mark_uncertain"})
 _ENDS: Final = frozenset({"commit", "release", "charge_late"})
-_ALONE: Final = frozenset({"apply", "fund", "set_status"})
+_ALONE: Final = frozenset({"apply", "fund", "remember", "set_status", "set_tenant_status"})
 
 
 class _Asked(NamedTuple):

@@ -1,13 +1,15 @@
 """What the ledger keeps in a store, and how it is called there.
 
     spendgate:tenants                  a set: whose books there are
-    spendgate:{t:<tenant>}:budgets     a hash: budgets, windows, templates, counters, the clock
+    spendgate:{t:<tenant>}:budgets     a hash: budgets, windows, templates, counters, the clock,
+                                       whether the tenant may spend
     spendgate:{t:<tenant>}:scopes      sorted sets: scopes with a budget,
     spendgate:{t:<tenant>}:idle        budgets that a template made, by when to look at them,
     spendgate:{t:<tenant>}:over        windows that are over, by when,
     spendgate:{t:<tenant>}:forgotten   and those that no journal will tell of
     spendgate:{t:<tenant>}:r:<id>      a hash: one row, with its first answers
-    spendgate:{t:<tenant>}:k:<key>     which row a key made
+    spendgate:{t:<tenant>}:k:<key>     which row a key made, or what is remembered under it
+    spendgate:{t:<tenant>}:remembered  a sorted set of keys of the latter, by when they may go
     spendgate:{t:<tenant>}:rows        sorted sets of rows: all by age,
     spendgate:{t:<tenant>}:active      the open ones by the end of lease and grace,
     spendgate:{t:<tenant>}:uncertain   or by when they became so,
@@ -20,7 +22,8 @@
 
 All keys of a tenant have one hash tag, and so one slot of a cluster. Scripts are given the
 name of the first hash; the other names follow from it. A subject without a tenant has the
-tag `{t:}`. Nothing has a TTL: what is old goes by `prune`.
+tag `{t:}`. Nothing has a TTL: what is old goes by `prune`, what was
+remembered for long enough by `expire`.
 """
 
 from collections.abc import Iterable, Sequence

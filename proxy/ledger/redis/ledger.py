@@ -18,19 +18,22 @@ from proxy.ledger.records import (
     BudgetStatus,
     Declared,
     Event,
+    Forecast,
     FundOperation,
     Grant,
     Lease,
     Reservation,
+    ReservationQuery,
     ReserveRequest,
     Settlement,
     Swept,
+    TenantStatus,
 )
 from proxy.ledger.redis import answers, requests
 from proxy.ledger.redis.asking import Asker, assemble_all
 from proxy.ledger.redis.layout import scopes_of, tenant_of
 from proxy.ledger.redis.process import Process
-from proxy.ledger.redis.reading import budgets, journal, rows
+from proxy.ledger.redis.reading import budgets, finding, journal, rows
 from proxy.ledger.redis.store import Store
 from proxy.ledger.redis.tenants import Configuration
 from proxy.ledger.redis.upkeep import pruning, sealing, sweeping
@@ -106,6 +109,16 @@ class RedisLedger:
         body = await self._process.paced(asking)
         self._process.granted(tenant, asked, body)
         return answers.grant(body, scopes_of(body["scope"]))
+
+    async def decide(self, request: ReserveRequest) -> Forecast:
+        units = rules.check_request(request)
+        scopes = derive(request.subject)
+        if not scopes:
+            raise answers.no_budget("a subject without a tenant or a level below it")
+        asked = requests.reserve(request, "", units)
+        tenant = request.subject.tenant or ""
+        asking = self._process.ask("decide", tenant, asked, what=scopes[-1])
+        return answers.forecast(await self._process.paced(asking), scopes)
 
     async def dispatch(self, reservation_id: str) -> None:
         await self._process.ask_about(reservation_id, "dispatch", reservation_id)
@@ -189,6 +202,18 @@ class RedisLedger:
 
     async def mark_uncertain(self, reservation_id: str) -> None:
         await self._process.ask_about(reservation_id, "mark_uncertain", reservation_id)
+
+    async def recall(self, tenant: str, key: str, payload_hash: str) -> str | None:
+        asked = {"key": key, "payload": payload_hash}
+        text = (await self._process.look("recall", tenant, asked, what=tenant))["text"]
+        return None if text is False else str(text)
+
+    async def remember(
+        self, tenant: str, key: str, payload_hash: str, answer: str, *, keep_ms: int
+    ) -> str:
+        asked = {"key": key, "payload": payload_hash, "text": answer, "keep_ms": keep_ms}
+        text: str = (await self._process.ask("remember", tenant, asked, what=tenant))["text"]
+        return text
 
     async def balances(self, scopes: Sequence[Scope], *units: Unit) -> tuple[Balance, ...]:
         found: list[Balance] = []
@@ -283,6 +308,22 @@ class RedisLedger:
         return await rows.reservations(
             self._asker, tenants, states=states, limit=limit, scope=scope
         )
+
+    async def find(self, query: ReservationQuery) -> tuple[Reservation, ...]:
+        return await finding.find(self._asker, query)
+
+    async def tenant_status(self, tenant: str) -> TenantStatus:
+        body = await self._process.look("tenant_status", tenant, {})
+        return answers.tenant_status(tenant, body["status"])
+
+    async def set_tenant_status(self, tenant: str, status: TenantStatus, *, actor: str) -> None:
+        asked = {
+            "scope": f"tenant:{tenant}",
+            "status": status.value,
+            "actor": actor,
+            "key": self._new_id(),
+        }
+        await self._process.ask("set_tenant_status", tenant, asked, what=tenant)
 
     async def count_uncertain(self) -> int:
         found = 0

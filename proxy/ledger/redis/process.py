@@ -71,16 +71,16 @@ class Process:
                 refusal.retry_after_ms = self._pace.retry_after_ms()
             raise
 
-    async def look(self, name: str, tenant: str, request: object) -> Any:
+    async def look(self, name: str, tenant: str, request: object, *, what: str = "") -> Any:
         """What the books of a tenant say of themselves, if it has any; none are made.
 
         Raises:
-            LedgerUnavailable.
+            LedgerUnavailable, and whatever a refusal means.
         """
-        body = await self.asker.ask(name, tenant, request)
+        body = await self.asker.ask(name, tenant, request, what=what)
         if self._failover.is_possible:
             await self._failover.make_up()
-            body = await self.asker.ask(name, tenant, request)
+            body = await self.asker.ask(name, tenant, request, what=what)
         return body
 
     async def every_tenant(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Leases that are over, in runs so short that no call waits for one."""
+"""Leases that are over, and what goes like them, in runs so short that no call waits for one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ async def expire(asker: Asker, tenants: Sequence[str], rule: UncertainRule, *, l
     """End at most `limit` of what is over, tenant by tenant."""
     found: dict[str, list[Any]] = {name: [] for name in _LISTS}
     for tenant in tenants:
-        await _expire_one(asker, tenant, rule, limit, found)
+        limit -= await _expire_one(asker, tenant, rule, limit, found)
     return Swept(
         expired=tuple(found["expired"]),
         released=tuple(found["released"]),
@@ -38,9 +38,10 @@ async def expire(asker: Asker, tenants: Sequence[str], rule: UncertainRule, *, l
 
 async def _expire_one(
     asker: Asker, tenant: str, rule: UncertainRule, limit: int, found: dict[str, list[Any]]
-) -> None:
-    """Run after run, until nothing is over or `limit` is reached over all tenants."""
-    while (left := limit - sum(map(len, found.values()))) > 0:
+) -> int:
+    """Run after run, until nothing is over or `limit` is reached; how much went."""
+    went = 0
+    while (left := limit - went) > 0:
         request = {
             "limit": min(left, _RUN_MAX),
             "settles_uncertain": rule.settle == "commit",
@@ -49,5 +50,8 @@ async def _expire_one(
         swept = await asker.ask("expire", tenant, request)
         for name in _LISTS:
             found[name] += swept[name]
+            went += len(swept[name])
+        went += swept["forgotten"]
         if swept["is_done"]:
-            return
+            break
+    return went

@@ -2,6 +2,8 @@
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
+-- include: lib/tenancy.lua
+-- include: lib/keys.lua
 -- include: lib/accounts.lua
 -- include: lib/balances.lua
 -- include: lib/admission.lua
@@ -79,6 +81,9 @@ local function apply()
   local first, beside = first_answer()
   if first then
     return first, beside
+  end
+  if not request.is_spent then
+    tenancy.check_new()
   end
   local list = budgets.ensure(rows.names(request, not request.is_spent))
   room.settle(list)

@@ -2,6 +2,7 @@
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
+-- include: lib/tenancy.lua
 -- include: lib/accounts.lua
 -- include: lib/balances.lua
 -- include: lib/allocation.lua
@@ -21,6 +22,7 @@ local function commit()
   if first then
     return first, beside
   end
+  tenancy.check_lasting(hold)
   ending.check_open(hold, 'commit')
   holds.check_units(hold, request.actual, true)
   local actual = {}

@@ -2,6 +2,7 @@
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
+-- include: lib/tenancy.lua
 -- include: lib/holds.lua
 
 -- Move the end of a lease from where it is.
@@ -11,6 +12,7 @@ local function extend()
   local hold = holds.get(request.id)
   local lease = holds.replay(hold, 'extend', request.key, request.payload)
   if not lease then
+    tenancy.check_lasting(hold)
     holds.check_lease(hold, 'extend', hold.stands.expires_ms)
     local most = hold.made.max_extensions
     if most and hold.stands.extensions >= most then

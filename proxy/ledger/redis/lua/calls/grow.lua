@@ -2,6 +2,7 @@
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
+-- include: lib/tenancy.lua
 -- include: lib/accounts.lua
 -- include: lib/balances.lua
 -- include: lib/admission.lua
@@ -58,6 +59,7 @@ local function grow()
   if first then
     return first, beside(hold, first, balances.names_of(first.balances))
   end
+  tenancy.check_new()
   holds.check_lease(hold, 'grow', holds.lapses_ms(hold))
   holds.check_units(hold, request.by, false)
   local list = accounts.standing(hold.made.windows)

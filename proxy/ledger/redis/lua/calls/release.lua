@@ -2,6 +2,7 @@
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
+-- include: lib/tenancy.lua
 -- include: lib/accounts.lua
 -- include: lib/balances.lua
 -- include: lib/allocation.lua
@@ -21,6 +22,7 @@ local function release()
   if first then
     return first, beside
   end
+  tenancy.check_lasting(hold)
   ending.check_open(hold, 'release')
   if holds.is_uncertain(hold) and request.actor == '' then
     books.refuse({code = 'ACTOR'})

@@ -2,6 +2,7 @@
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
+-- include: lib/keys.lua
 -- include: lib/accounts.lua
 -- include: lib/balances.lua
 -- include: lib/allocation.lua

@@ -11,7 +11,10 @@ end
 
 -- The hold that this key made, if it made one.
 function rows.find_by_key(request)
-  local id = redis.call('GET', books.key('k:' .. request.key))
+  local id, remembered = keys.find(request.key)
+  if remembered then
+    books.refuse({code = 'MISMATCH'})
+  end
   if not id then
     return nil
   end
@@ -88,6 +91,7 @@ function rows.hold(request, rung, amounts, list, actor)
     amounts = holds.texts(amounts),
     expires_ms = hold.stands.expires_ms,
     balances = balances.list(list),
+    annotation = request.annotation,
   })
   holds.add(hold, request)
   holds.set(hold, 'granted', granted)

@@ -2,6 +2,7 @@
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
+-- include: lib/once.lua
 -- include: lib/accounts.lua
 -- include: lib/balances.lua
 -- include: lib/allocation.lua
@@ -33,19 +34,8 @@ local function make_absent(names)
   budgets.check_templates()
 end
 
--- An operation whose reply was lost is asked again; it leaves one entry.
-local function is_done()
-  local key = 'status ' .. request.key
-  if redis.call('EXISTS', books.key('f:' .. key)) == 1 then
-    return true
-  end
-  books.later('SET', books.key('f:' .. key), '')
-  books.later('ZADD', books.key('funded'), string.format('%.0f', books.now_ms), key)
-  return false
-end
-
 local function set_status()
-  if is_done() then
+  if once.is_done(request.key) then
     return nil
   end
   local names = budgets.names({request.scope}, units)

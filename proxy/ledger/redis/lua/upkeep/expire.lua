@@ -2,6 +2,7 @@
 -- include: lib/amount.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
+-- include: lib/keys.lua
 -- include: lib/accounts.lua
 -- include: lib/balances.lua
 -- include: lib/allocation.lua
@@ -16,8 +17,8 @@
 -- include: lib/settlement.lua
 -- include: lib/ending.lua
 
--- End leases that are over, then doubts that lasted too long, then budgets that nobody uses;
--- at most `limit` in all, so that a run is short.
+-- End leases that are over, then doubts that lasted too long, then budgets that nobody uses, then
+-- answers that were remembered for long enough; at most `limit` in all, so that a run is short.
 local request = cmsgpack.unpack(ARGV[1])
 
 local swept = {
@@ -27,6 +28,7 @@ local swept = {
   committed = {},
   retired = {},
   looked = 0,
+  forgotten = 0,
 }
 
 -- How many budgets that may be idle one run looks at.
@@ -152,12 +154,23 @@ local function retire_idle()
   end
 end
 
+local function forget_answers()
+  local left = request.limit - swept.looked - #swept.retired
+  local over = due('remembered', string.format('(%.0f', books.now_ms), left)
+  for _, key in ipairs(over) do
+    keys.forget(key)
+  end
+  swept.forgotten = #over
+  swept.is_done = swept.is_done and #over < left
+end
+
 local function expire()
   end_leases()
   end_doubts()
   swept.is_done = swept.looked < request.limit
   if swept.is_done then
     retire_idle()
+    forget_answers()
   end
   return swept
 end
