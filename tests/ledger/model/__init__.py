@@ -7,8 +7,11 @@ nothing, whatever it had begun.
 values    what is remembered, in values that are replaced and never changed
 windows   balances, their windows, and the journal
 budgets   which budgets there are: configuration, templates, operators
+tenants   which tenants are stopped, and the answers that are kept for them
 holds     a hold until its call is over, and events
 endings   its end, what is paid later, and what time does
+questions what is asked that makes no hold
+listing   rows, sorted and page by page
 ledger    the operations as one asks them, one after the other
 home      the same as a home, so that the tests of the contract judge the oracle too
 """

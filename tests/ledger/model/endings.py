@@ -44,6 +44,7 @@ class Endings(Holds):
         first = self._settled(hold, State.COMMITTED, key, payload_hash)
         if first is not None:
             return first
+        self.check_lasting(hold.request)
         self._check_open(hold, Kind.COMMIT)
         if actual.keys() != hold.amounts.keys():
             raise UnitMismatch
@@ -83,6 +84,7 @@ class Endings(Holds):
         first = self._settled(hold, State.RELEASED, key, "")
         if first is not None:
             return first
+        self.check_lasting(hold.request)
         self._check_open(hold, Kind.RELEASE)
         if hold.state is State.UNCERTAIN and not actor:
             raise ActorRequired
@@ -242,7 +244,7 @@ class Endings(Holds):
         )
 
     def expire(self, limit: int) -> Swept:
-        """End what is over: leases, then doubts, then budgets; so many in all."""
+        """End what is over: leases, then doubts, budgets and answers; so many in all."""
         lapsed = [hold for hold in self.in_state(State.ACTIVE) if hold.lapses_at_ms < self.now_ms]
         lapsed = sorted(lapsed, key=lambda hold: hold.lapses_at_ms)[:limit]
         swept = self._end_leases(lapsed)
@@ -252,11 +254,10 @@ class Endings(Holds):
         for hold in overdue:
             estimate = replace(self.find(hold.reservation_id), estimated=True)
             self._charge(estimate, hold.amounts, None, "", actor="settle.uncertain")
-        return msgspec.structs.replace(
-            swept,
-            committed=tuple(hold.reservation_id for hold in overdue),
-            retired=self.retire(limit - len(lapsed) - len(overdue)),
-        )
+        retired = self.retire(limit - len(lapsed) - len(overdue))
+        self.forget(limit - len(lapsed) - len(overdue) - len(retired))
+        committed = tuple(hold.reservation_id for hold in overdue)
+        return msgspec.structs.replace(swept, committed=committed, retired=retired)
 
     def _end_leases(self, holds: Sequence[Hold]) -> Swept:
         ended: dict[Kind, list[str]] = {kind: [] for kind in Kind}

@@ -31,12 +31,12 @@ from proxy.ledger.records import (
     Settlement,
     Span,
 )
-from tests.ledger.model.budgets import Budgets
+from tests.ledger.model.tenants import Tenants
 from tests.ledger.model.values import Hold, WindowId
 from tests.ledger.model.windows import About, Change
 
 
-class Holds(Budgets):
+class Holds(Tenants):
     """Every hold by its id."""
 
     def __init__(self) -> None:
@@ -50,6 +50,8 @@ class Holds(Budgets):
             if first.is_event:
                 raise IdempotencyMismatch
             return self._again(first, first.grant)
+        self.check_unasked(request.subject.tenant, request.key)
+        self.check_new(request.subject.tenant)
         if not derive(request.subject):
             raise Refused(Reason.BUDGET_NOT_FOUND, "the subject names no level")
         units = request.plan[0].keys()
@@ -85,7 +87,7 @@ class Holds(Budgets):
         amounts = dict(granted.amounts)
         grant = Grant(
             reservation_id, granted.rung, amounts, expires_at_ms, request.ttl_ms,
-            derive(request.subject), (),
+            derive(request.subject), (), request.annotation,
         )  # fmt: skip
         return Hold(
             reservation_id, request, grant, windows, amounts, self.now_ms, expires_at_ms,
@@ -126,6 +128,9 @@ class Holds(Budgets):
             if not first.is_event or first.settled is None:
                 raise IdempotencyMismatch
             return Applied(first.reservation_id, first.settled[2])
+        self.check_unasked(event.subject.tenant, event.key)
+        if not event.is_spent:
+            self.check_new(event.subject.tenant)
         request = _as_request(event)
         names = self._budgets_of(event.subject, event.actual, is_needed=not event.is_spent)
         before = self.look(lambda: self.settled(names))
@@ -179,6 +184,7 @@ class Holds(Budgets):
         if first is not None:
             assert isinstance(first, Grant)
             return self._again(hold, first)
+        self.check_new(hold.request.subject.tenant)
         self._check_lease(hold, Kind.GROW, hold.lapses_at_ms)
         if not by.keys() <= hold.amounts.keys():
             raise UnitMismatch
@@ -193,6 +199,7 @@ class Holds(Budgets):
         changes = [(w, Amounts(reserved=by.get(self.unit(w), 0))) for w in windows]
         grant = msgspec.structs.replace(
             hold.grant,
+            annotation="",
             amounts=amounts,
             expires_at_ms=hold.expires_at_ms,
             balances=tuple(self.post(Kind.GROW, changes, about(hold))),
@@ -206,6 +213,7 @@ class Holds(Budgets):
         hold = self.find(reservation_id)
         first = self.replayed(hold, Kind.EXTEND, key, by_ms)
         if first is None:
+            self.check_lasting(hold.request)
             self._check_lease(hold, Kind.EXTEND, hold.expires_at_ms)
             most = hold.request.max_extensions
             if most is not None and hold.extensions >= most:

@@ -22,16 +22,20 @@ from proxy.ledger.records import (
     BudgetStatus,
     Declared,
     Event,
+    Forecast,
     FundOperation,
     Grant,
     Lease,
     Reservation,
+    ReservationQuery,
     ReserveRequest,
     Settlement,
     Swept,
+    TenantStatus,
 )
 from proxy.ledger.seal import Seal
 from tests.ledger.model.ledger import Model
+from tests.ledger.model.listing import find
 from tests.ledger.model.values import Hold, WindowId
 from tests.ledger.model.windows import name_of
 
@@ -51,8 +55,11 @@ class ModelHome:
         leap_ms = self.model.tick()
         if leap_ms:
             self._on_leap(leap_ms)
+        return self._paced(lambda: self.model.atomic(operation))
+
+    def _paced(self, operation: Callable[[], _T]) -> _T:
         try:
-            return self.model.atomic(operation)
+            return operation()
         except BudgetRefused as refusal:
             if refusal.reason is Reason.BUDGET_BUSY:
                 refusal.retry_after_ms = self._pace.retry_after_ms()
@@ -73,6 +80,10 @@ class ModelHome:
     async def reserve(self, request: ReserveRequest) -> Grant:
         rules.check_request(request)
         return self._do(lambda: self.model.reserve(request, self._new_id()))
+
+    async def decide(self, request: ReserveRequest) -> Forecast:
+        rules.check_request(request)
+        return self._paced(lambda: self.model.read(lambda: self.model.decide(request)))
 
     async def dispatch(self, reservation_id: str) -> None:
         self._do(lambda: self.model.dispatch(reservation_id))
@@ -126,6 +137,14 @@ class ModelHome:
 
     async def mark_uncertain(self, reservation_id: str) -> None:
         self._do(lambda: self.model.mark_uncertain(reservation_id))
+
+    async def recall(self, tenant: str, key: str, payload_hash: str) -> str | None:
+        return self.model.read(lambda: self.model.recall(tenant, key, payload_hash))
+
+    async def remember(
+        self, tenant: str, key: str, payload_hash: str, answer: str, *, keep_ms: int
+    ) -> str:
+        return self._do(lambda: self.model.remember(tenant, key, payload_hash, answer, keep_ms))
 
     async def balances(self, scopes: Sequence[Scope], *units: Unit) -> tuple[Balance, ...]:
         return tuple(self.model.read(lambda: self.model.balances(scopes, *units)))
@@ -189,6 +208,16 @@ class ModelHome:
     async def count_uncertain(self) -> int:
         return sum(hold.state is State.UNCERTAIN for hold in self.model.holds.values())
 
+    async def find(self, query: ReservationQuery) -> tuple[Reservation, ...]:
+        rules.check_query(query)
+        return find(map(_row, self.model.holds.values()), query)
+
+    async def tenant_status(self, tenant: str) -> TenantStatus:
+        return self.model.tenant_status(tenant)
+
+    async def set_tenant_status(self, tenant: str, status: TenantStatus, *, actor: str) -> None:
+        self._do(lambda: self.model.set_tenant_status(tenant, status, actor))
+
     async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:
         return tuple(self.model.entries.get(tenant, [])[after_seq : after_seq + limit])
 
@@ -238,6 +267,7 @@ def _row(hold: Hold) -> Reservation:
         price_version=request.price_version,
         metadata=request.metadata,
         settled_metadata=hold.settled_metadata,
+        is_event=hold.is_event,
     )
 
 

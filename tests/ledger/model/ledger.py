@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from tests.ledger.model.endings import Endings
+from tests.ledger.model.questions import Questions
 
 _T = TypeVar("_T")
 
 _LEAP_MS = 3_600_000
 
 
-class Model(Endings):
+class Model(Questions):
     """What any home answers. Ask through `atomic`, after a `tick`."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
