@@ -81,17 +81,6 @@ OF_HOMES: Final = (
         ),
     ),
     Mutation(
-        "end all leases that are over in one script",
-        "proxy/ledger/redis/lua/upkeep/expire.lua",
-        "'-inf', before, 'LIMIT', 0, limit)",
-        "'-inf', before)",
-        (
-            f"{CONTRACT}/test_scale.py::test_very_many_holds_are_open_at_once",
-            f"{STORE}/test_cost.py"
-            "::test_a_run_of_the_sweep_costs_the_same_however_many_leases_are_over",
-        ),
-    ),
-    Mutation(
         "drop a savepoint: a refusal keeps what its operation had begun",
         "proxy/ledger/sqlite/transaction.py",
         '            self._connection.execute("ROLLBACK TO operation")\n',
