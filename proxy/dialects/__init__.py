@@ -2,16 +2,12 @@
 
 No input or output, no clock: every module works on bytes that someone else moves.
 
-chat_request   what a chat completion call asks for, and every way it can be malformed
-chat_tools     the names by which caps know its tools
-chat_prompt    all of it that is billed as input, as parts that can be counted
-chat_changes   another body for the same call: model, limit, tools, usage
-chat_answer    what a whole answer says and delivered
-chat_stream    the same from a stream, on any split of its bytes
-chat_usage     the billed quantities, out of the shapes that upstreams give them
-chat_error     a refusal in the shape of this API
-json_text      JSON read strictly or leniently, and edited without touching the rest
-inline_media   sizes and lengths of images and audio, from the first bytes of their base64
-sse            server-sent events, split as they arrive
-decoding       compressed answers, decompressed as they arrive
+dialect   what a dialect is: its requests, answers and errors
+routes    which paths are metered, and in which dialect
+chat/     OpenAI's chat completions
+fields    fields that requests of several dialects share
+answer    what is known of an answer, and the texts it delivered
+stream    an answer in pieces: relayed, and read along on any split of its bytes
+usage     what reports of usage have in common
+wire/     what all of them are written in: JSON, server-sent events, compression, media
 """

@@ -13,7 +13,8 @@ from pricing.card import Unpriced
 from pricing.catalogue import Catalogue, Model, UnknownModel
 from pricing.cost import Terms, cost, hold
 from pricing.usage import Usage
-from proxy.dialects.chat_answer import Answer
+from proxy.dialects.answer import Answer
+from proxy.dialects.dialect import Dialect
 from proxy.domain.clock import Clock
 from proxy.domain.money import Unit, usd
 from proxy.gateway.ending import (
@@ -58,7 +59,13 @@ class Pricer:
         self._missing_usage = missing_usage
 
     async def sentence(
-        self, ending: Ending, answer: Answer | None, *, way: Way, held: Mapping[Unit, int]
+        self,
+        dialect: Dialect,
+        ending: Ending,
+        answer: Answer | None,
+        *,
+        way: Way,
+        held: Mapping[Unit, int],
     ) -> Sentence:
         """What the ending of a call does to its hold of `held`, in numbers.
 
@@ -77,18 +84,18 @@ class Pricer:
         if isinstance(verdict, KeepUncertain):
             return LeftUncertain()
         try:
-            actual = await self._actual(verdict.charge, held, way, model, answer)
+            actual = await self._actual(dialect, verdict.charge, held, way, model, answer)
         except Unpriced:
             return Charged(held, estimated=True, model=model.name)
         return Charged(actual, estimated=verdict.estimated, model=model.name)
 
-    def reported_usd(self, way: Way, answer: Answer) -> str | None:
+    def reported_usd(self, dialect: Dialect, way: Way, answer: Answer) -> str | None:
         """What the usage that an answer reports costs; None without one that has a price."""
         if answer.usage is None:
             return None
         model = self.served_model(way, answer)
         try:
-            return usd(self._cost(answer.usage, way, model, answer.service_tier))
+            return usd(self._cost(dialect, answer.usage, way, model, answer.service_tier))
         except Unpriced:
             return None
 
@@ -115,6 +122,7 @@ class Pricer:
 
     async def _actual(
         self,
+        dialect: Dialect,
         charge: Charge,
         held: Mapping[Unit, int],
         way: Way,
@@ -126,8 +134,10 @@ class Pricer:
         least: Mapping[Unit, int] = _NOTHING
         if answer.usage is not None:
             least = {
-                Unit.USD_MICROCENTS: self._cost(answer.usage, way, model, answer.service_tier),
-                Unit.TOKENS: answer.usage.input_tokens + answer.usage.output_tokens,
+                Unit.USD_MICROCENTS: self._cost(
+                    dialect, answer.usage, way, model, answer.service_tier
+                ),
+                Unit.TOKENS: _tokens(answer.usage, cached_in_input=dialect.cached_in_input),
             }
         if charge is Charge.USAGE:
             return least
@@ -136,13 +146,15 @@ class Pricer:
         counted = await self._by_count(way, model, answer, held=held)
         return {unit: max(amount, counted[unit]) for unit, amount in least.items()}
 
-    def _cost(self, usage: Usage, way: Way, model: Model, service_tier: str | None) -> int:
+    def _cost(
+        self, dialect: Dialect, usage: Usage, way: Way, model: Model, service_tier: str | None
+    ) -> int:
         """By what the upstream counted. Fees of built-in tools are not in its report."""
         fees = way.terms.get("tool_calls")
         return cost(
             model.card,
             replace(usage, tool_calls=fees) if fees else usage,
-            cached_in_input=True,
+            cached_in_input=dialect.cached_in_input,
             service_tier=_tier(service_tier),
             multiplier=self._rates.multiplier,
         )
@@ -166,6 +178,13 @@ class Pricer:
             Unit.USD_MICROCENTS: hold(model.card, way.bound, output_tokens=billed, **alone),
             Unit.TOKENS: way.bound.total_tokens + billed,
         }
+
+
+def _tokens(usage: Usage, *, cached_in_input: bool) -> int:
+    tokens = usage.input_tokens + usage.output_tokens
+    if not cached_in_input:
+        tokens += usage.cache_read_tokens + usage.cache_write_tokens
+    return tokens
 
 
 def _tier(named: str | None) -> str | None:

@@ -19,9 +19,7 @@ from pricing.catalogue import Catalogue, Model, UnknownModel
 from pricing.cost import Terms, affordable_output, hold
 from pricing.profile import Capability, Profile
 from pricing.tokens import Tokenizers
-from proxy.dialects.chat_prompt import prompt_of
-from proxy.dialects.chat_request import ChatRequest
-from proxy.dialects.chat_tools import WEB_SEARCH
+from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit, usd
 from proxy.ledger.records import Rung, Span
@@ -29,9 +27,6 @@ from proxy.policies import Wish
 
 UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
 """What a call is held and charged in. Nothing that passes here has a price in the others."""
-
-_LONGER_CACHE: Final = frozenset({"prompt_cache_retention", "prompt_cache_options"})
-"""Fields that ask for a cache that lives longer, which may cost more to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +88,9 @@ _NOT_FREE: Final[frozenset[Unit]] = frozenset()
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The ladder, and what it costs nothing of."""
+    """The ladder of a call in one dialect, and what it costs nothing of."""
 
+    api: str
     ways: tuple[Way, ...]
 
     @property
@@ -129,14 +125,14 @@ class Counter:
     def __init__(self, tokenizers: Tokenizers) -> None:
         self._tokenizers = tokenizers
 
-    async def count(self, request: ChatRequest, profile: Profile) -> InputBound:
+    async def count(self, dialect: Dialect, request: Request, profile: Profile) -> InputBound:
         """How many tokens the request's input can be."""
         if len(request.body) <= INLINE_BYTES:
-            return self._count(request, profile)
-        return await asyncio.to_thread(self._count, request, profile)
+            return self._count(dialect, request, profile)
+        return await asyncio.to_thread(self._count, dialect, request, profile)
 
-    def _count(self, request: ChatRequest, profile: Profile) -> InputBound:
-        return count_prompt(prompt_of(request), profile, self._tokenizers)
+    def _count(self, dialect: Dialect, request: Request, profile: Profile) -> InputBound:
+        return count_prompt(dialect.prompt_of(request), profile, self._tokenizers)
 
     async def count_texts(self, texts: tuple[str, ...], profile: Profile) -> int:
         """How many tokens were delivered."""
@@ -160,7 +156,7 @@ class Estimator:
         self._rates = rates
         self._auto_tiers = frozenset({None if rates.auto_tier == "default" else rates.auto_tier})
 
-    async def plan(self, request: ChatRequest, wish: Wish, *, at_ms: int) -> Plan:
+    async def plan(self, dialect: Dialect, request: Request, wish: Wish, *, at_ms: int) -> Plan:
         """The ways to run this call, dearest first, from what policy left of the wish.
 
         Prices are the dearest in force from `at_ms` on, while the hold lasts.
@@ -174,12 +170,12 @@ class Estimator:
             if ways and name == request.model:
                 break
             model = self._priced(name, at_ms, until_ms)
-            bound = await self._counter.count(request, model.profile)
+            bound = await self._counter.count(dialect, request, model.profile)
             if name == request.model or _can_serve(model, request, bound):
                 ways.extend(self._ways(request, wish, model, bound))
-        return Plan(tuple(self._under_ceiling(ways)))
+        return Plan(dialect.name, tuple(self._under_ceiling(ways)))
 
-    def _candidates(self, request: ChatRequest, wish: Wish) -> Iterator[str]:
+    def _candidates(self, request: Request, wish: Wish) -> Iterator[str]:
         """The wish, its stand-ins, and the caller's own model should none of them serve."""
         wished = wish.model or request.model
         yield wished
@@ -202,9 +198,7 @@ class Estimator:
                 param="model",
             ) from None
 
-    def _ways(
-        self, request: ChatRequest, wish: Wish, model: Model, bound: InputBound
-    ) -> Sequence[Way]:
+    def _ways(self, request: Request, wish: Wish, model: Model, bound: InputBound) -> Sequence[Way]:
         """The model in full, then shortened."""
         try:
             return self._priced_ways(request, wish, model, bound)
@@ -212,7 +206,7 @@ class Estimator:
             raise Refused(Reason.MODEL_NOT_PRICED, f"{unpriced}.", param="model") from None
 
     def _priced_ways(
-        self, request: ChatRequest, wish: Wish, model: Model, bound: InputBound
+        self, request: Request, wish: Wish, model: Model, bound: InputBound
     ) -> Sequence[Way]:
         terms = self._terms(request)
         limit, writes = self._limit(request, wish, model, bound)
@@ -242,13 +236,15 @@ class Estimator:
         return {**counted, money: max(counted[money], named)}
 
     def _limit(
-        self, request: ChatRequest, wish: Wish, model: Model, bound: InputBound
+        self, request: Request, wish: Wish, model: Model, bound: InputBound
     ) -> tuple[int, bool]:
         """The output limit of the call in full, and whether it has to stand in the body.
 
         A stand-in may know the caller's limit by another field, or allow less: it is written
         anew. What is written leaves room for the input.
         """
+        if not request.generates:
+            return 0, False
         may_write = not request.has_prediction  # the API takes no limit beside a prediction
         asked, own = request.max_output_tokens, model.profile.max_output_tokens
         limit = _least(asked, wish.max_tokens if may_write else None, own)
@@ -282,16 +278,15 @@ class Estimator:
             )
         return self._rates.unbounded_microcents
 
-    def _terms(self, request: ChatRequest) -> Terms:
+    def _terms(self, request: Request) -> Terms:
         """What else decides the dearest price: None is the standard service tier."""
-        searches = request.tools and any(tool.name == WEB_SEARCH for tool in request.tools)
         return Terms(
             n=request.n,
             service_tiers=self._service_tiers(request.service_tier),
             audio_output=request.asks_audio,
             prediction_tokens=len(request.body) if request.has_prediction else 0,
-            tool_calls={WEB_SEARCH: 1} if searches else {},
-            cache_write_1h=not _LONGER_CACHE.isdisjoint(request.fields),
+            tool_calls=request.paid_tool_calls,
+            cache_write_1h=request.caches_long,
             multiplier=self._rates.multiplier,
         )
 
@@ -345,7 +340,7 @@ def _room(model: Model, bound: InputBound) -> int | None:
     return window - counted_tokens if window is not None and window > counted_tokens else None
 
 
-def _can_serve(model: Model, request: ChatRequest, bound: InputBound) -> bool:
+def _can_serve(model: Model, request: Request, bound: InputBound) -> bool:
     """Whether a stand-in understands what this body asks for, and has room to answer."""
     window = model.profile.context_window
     if window is not None and bound.total_tokens >= window:

@@ -14,10 +14,11 @@ import msgspec
 from multidict import CIMultiDict
 
 from pricing.cost import hold
-from proxy.dialects.chat_answer import Answer, read_answer
-from proxy.dialects.chat_stream import AnswerStream
-from proxy.dialects.decoding import Undecodable, decoder_for
-from proxy.dialects.json_text import read_leniently
+from proxy.dialects.answer import Answer
+from proxy.dialects.dialect import Dialect
+from proxy.dialects.stream import AnswerStream
+from proxy.dialects.wire.decoding import Undecodable, decoder_for
+from proxy.dialects.wire.json_text import read_leniently
 from proxy.gateway.charge import Pricer
 from proxy.gateway.ending import Ending, Outcome
 from proxy.gateway.estimate import Way
@@ -69,6 +70,7 @@ class Meter:
 
     async def read(
         self,
+        dialect: Dialect,
         answer: UpstreamAnswer,
         door: Door,
         headers: CIMultiDict[str],
@@ -82,11 +84,12 @@ class Meter:
         `strips_usage`: the usage of a stream was asked for by us, so it is taken out again.
         """
         if not _is_event_stream(answer):
-            metered = await read_whole(answer, door, self.disconnects)
+            metered = await read_whole(answer, door, self.disconnects, dialect.read_answer)
             on_first_byte()
             return metered
-        cost_of = partial(self._pricer.reported_usd, way) if self.exposes_cost else None
-        stream = AnswerStream(strip_usage=strips_usage, cost_of=cost_of, n=way.terms["n"])
+        cost_of = partial(self._pricer.reported_usd, dialect, way) if self.exposes_cost else None
+        reader = dialect.new_reader(way.terms["n"])
+        stream = AnswerStream(reader, strip_usage=strips_usage, cost_of=cost_of)
         relay = StreamRelay(
             answer,
             door,
@@ -104,7 +107,12 @@ def _is_event_stream(answer: UpstreamAnswer) -> bool:
     return answer.status < 400 and content_type.lower().startswith("text/event-stream")
 
 
-async def read_whole(answer: UpstreamAnswer, door: Door, disconnects: Disconnects) -> Metered:
+async def read_whole(
+    answer: UpstreamAnswer,
+    door: Door,
+    disconnects: Disconnects,
+    read_answer: Callable[[bytes], Answer] | None = None,
+) -> Metered:
     """Take the whole answer in, then read it. Errors of the upstream stay as they are.
 
     An abandoned answer costs as much as one that is heard, so it is always read on, for
@@ -128,8 +136,9 @@ async def read_whole(answer: UpstreamAnswer, door: Door, disconnects: Disconnect
         plain = _plain(answer.headers, pieces)
         broken = plain is None
         if plain is not None:
-            read = read_answer(plain)
-            broken = not read.complete and _is_cut(answer.headers, plain)
+            read = read_answer(plain) if read_answer is not None else None
+            is_whole = read is not None and read.complete
+            broken = not is_whole and _is_cut(answer.headers, plain)
     ending = Ending(
         _outcome(answer.status, broken=broken),
         status=answer.status,

@@ -12,8 +12,7 @@ from functools import partial
 
 from multidict import CIMultiDict
 
-from proxy.dialects.chat_answer import add_cost
-from proxy.dialects.chat_request import ChatRequest, read_request
+from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.clock import Clock
 from proxy.domain.errors import BudgetRefused, LedgerError, LedgerUnavailable, Reason, Refused
 from proxy.domain.money import usd
@@ -46,6 +45,7 @@ class Attempt:
     left, silence means that nobody knows.
     """
 
+    dialect: Dialect
     plan: Plan
     grant: Grant
     way: Way
@@ -69,12 +69,12 @@ class Steps:
 
 
 class Pipeline:
-    """The steps of a chat completion, in order."""
+    """The steps of a call, in order."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
-    async def run(self, door: Door, caller: Caller, record: CallRecord) -> None:
+    async def run(self, dialect: Dialect, door: Door, caller: Caller, record: CallRecord) -> None:
         """Run one call from its body to its settlement.
 
         Raises:
@@ -85,11 +85,11 @@ class Pipeline:
         steps.forwarder.check_ready()
         steps.settler.check_ready()
         body = await door.body()
-        request = await off_the_loop(partial(read_request, body), size_bytes=len(body))
+        request = await off_the_loop(partial(dialect.read_request, body), size_bytes=len(body))
         record.heard(request)
 
         wish = await self._wish(request, caller)
-        plan = await steps.estimator.plan(request, wish, at_ms=steps.clock.now_ms())
+        plan = await steps.estimator.plan(dialect, request, wish, at_ms=steps.clock.now_ms())
         record.planned(plan, wish)
         try:
             grant = await steps.reserver.reserve(
@@ -103,10 +103,11 @@ class Pipeline:
             short = refused.shortage
             record.affordable_max_tokens = plan.affordable_max_tokens(short.unit, short.remaining)
             raise
-        attempt = Attempt(plan, grant, plan.ways[grant.rung], Metered(Ending(Outcome.NOT_SENT)))
+        not_sent = Metered(Ending(Outcome.NOT_SENT))
+        attempt = Attempt(dialect, plan, grant, plan.ways[grant.rung], not_sent)
         try:
             work = partial(
-                shape, request, wish, attempt.way, rung=grant.rung, amounts=grant.amounts
+                shape, dialect, request, wish, attempt.way, rung=grant.rung, amounts=grant.amounts
             )
             shaped = await off_the_loop(work, size_bytes=len(body))
             record.allowed(grant, shaped)
@@ -123,6 +124,7 @@ class Pipeline:
             )
             try:
                 attempt.metered = await steps.meter.read(
+                    dialect,
                     answer,
                     door,
                     headers,
@@ -137,7 +139,7 @@ class Pipeline:
         if not attempt.metered.ending.streamed:
             self._answer(door, headers, attempt, record)
 
-    async def _wish(self, request: ChatRequest, caller: Caller) -> Wish:
+    async def _wish(self, request: Request, caller: Caller) -> Wish:
         """What policy leaves of the caller's wish, by how much its budgets are used up."""
         scopes = budget_scopes(caller.subject)
         watched = self._steps.policies.watched(scopes)
@@ -204,7 +206,11 @@ class Pipeline:
         sentence: Sentence = LeftUncertain()  # for good, should pricing fail
         try:
             sentence = await steps.pricer.sentence(
-                metered.ending, metered.answer, way=attempt.way, held=attempt.grant.amounts
+                attempt.dialect,
+                metered.ending,
+                metered.answer,
+                way=attempt.way,
+                held=attempt.grant.amounts,
             )
         finally:
             settlement = None
@@ -226,7 +232,7 @@ class Pipeline:
             cost_usd = usd(record.charged + (record.uncovered or 0))
             headers["X-Budget-Cost-Usd"] = cost_usd
             if self._steps.meter.exposes_cost and "Content-Encoding" not in headers:
-                body = add_cost(body, cost_usd)
+                body = attempt.dialect.add_cost(body, cost_usd)
         door.answer(record.status, headers, body)
 
 

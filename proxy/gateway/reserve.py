@@ -157,7 +157,7 @@ class Reserver:
             action_name=first.model.name,
             trace_id=trace_id,
             price_version=first.model.card.source,
-            metadata={"api": "chat", "model": first.model.name},
+            metadata={"api": plan.api, "model": first.model.name},
         )
 
     async def _attempt(self, request: ReserveRequest) -> Grant:

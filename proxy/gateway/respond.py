@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
-from proxy.dialects.chat_error import error_body
+from proxy.dialects.dialect import Dialect, ErrorWords
 from proxy.domain.decision import Decision
 from proxy.domain.errors import BudgetRefused, Reason, Refused
 from proxy.domain.money import Unit, usd
@@ -27,20 +27,24 @@ _REMAINING: Final = attrgetter("remaining")
 class RefusalRow:
     """How a reason reads on the wire. `status` None is the configured deny status.
 
-    `retries` is whether an SDK may try again by itself.
+    `type` and `code` are OpenAI's, `anthropic_type` is Anthropic's; without a code the reason
+    is one. `retries` is whether an SDK may try again by itself.
     """
 
     status: int | None
     type: str
+    anthropic_type: str
     code: str | None = None
     retries: bool = False
 
 
-_QUOTA = RefusalRow(None, "insufficient_quota", "insufficient_quota")
-_BAD = RefusalRow(400, "invalid_request_error")
-_UNAUTHENTICATED = RefusalRow(401, "authentication_error")
-_FORBIDDEN = RefusalRow(403, "permission_error")
-_DOWN = RefusalRow(503, "server_error", retries=True)
+_INVALID = "invalid_request_error"
+_QUOTA = RefusalRow(None, "insufficient_quota", "billing_error", "insufficient_quota")
+_BUSY = RefusalRow(429, "rate_limit_exceeded", "rate_limit_error", "rate_limit_exceeded", True)
+_BAD = RefusalRow(400, _INVALID, _INVALID)
+_UNAUTHENTICATED = RefusalRow(401, "authentication_error", "authentication_error")
+_FORBIDDEN = RefusalRow(403, "permission_error", "permission_error")
+_DOWN = RefusalRow(503, "server_error", "overloaded_error", retries=True)
 
 REFUSALS: Final[Mapping[Reason, RefusalRow]] = {
     Reason.BUDGET_EXCEEDED: _QUOTA,
@@ -52,14 +56,14 @@ REFUSALS: Final[Mapping[Reason, RefusalRow]] = {
     Reason.TOOL_DENIED: _QUOTA,
     Reason.TEMPLATE_LIMIT: _QUOTA,
     Reason.CALL_TOO_EXPENSIVE: _QUOTA,
-    Reason.BUDGET_BUSY: RefusalRow(429, "rate_limit_exceeded", "rate_limit_exceeded", retries=True),
+    Reason.BUDGET_BUSY: _BUSY,
     Reason.MODEL_NOT_PRICED: _BAD,
     Reason.BUDGET_NOT_FOUND: _BAD,
     Reason.UNBOUNDED_COST: _BAD,
     Reason.INVALID_REQUEST: _BAD,
-    Reason.REQUEST_TOO_LARGE: RefusalRow(413, "invalid_request_error"),
-    Reason.REQUEST_TIMEOUT: RefusalRow(408, "invalid_request_error"),
-    Reason.UPGRADE_REQUIRED: RefusalRow(426, "invalid_request_error"),
+    Reason.REQUEST_TOO_LARGE: RefusalRow(413, _INVALID, "request_too_large"),
+    Reason.REQUEST_TIMEOUT: RefusalRow(408, _INVALID, _INVALID),
+    Reason.UPGRADE_REQUIRED: RefusalRow(426, _INVALID, _INVALID),
     Reason.IDENTITY_REQUIRED: _UNAUTHENTICATED,
     Reason.INVALID_KEY: _UNAUTHENTICATED,
     Reason.IDENTITY_MISMATCH: _FORBIDDEN,
@@ -70,10 +74,10 @@ REFUSALS: Final[Mapping[Reason, RefusalRow]] = {
     Reason.ORIGIN_NOT_ALLOWED: _FORBIDDEN,
     Reason.AUTHORITY_UNAVAILABLE: _DOWN,
     Reason.OVERLOADED: _DOWN,
-    Reason.UPSTREAM_NOT_CONFIGURED: RefusalRow(503, "server_error"),
-    Reason.UPSTREAM_UNREACHABLE: RefusalRow(502, "server_error", retries=True),
-    Reason.UPSTREAM_TIMEOUT: RefusalRow(504, "server_error", retries=True),
-    Reason.INTERNAL_ERROR: RefusalRow(500, "server_error"),
+    Reason.UPSTREAM_NOT_CONFIGURED: RefusalRow(503, "server_error", "api_error"),
+    Reason.UPSTREAM_UNREACHABLE: RefusalRow(502, "server_error", "api_error", retries=True),
+    Reason.UPSTREAM_TIMEOUT: RefusalRow(504, "server_error", "api_error", retries=True),
+    Reason.INTERNAL_ERROR: RefusalRow(500, "server_error", "api_error"),
 }
 
 
@@ -87,9 +91,14 @@ class Answer:
 
 
 def refusal_answer(
-    refused: Refused, *, deny_status: int, trace_id: str, affordable_max_tokens: int | None = None
+    dialect: Dialect,
+    refused: Refused,
+    *,
+    deny_status: int,
+    trace_id: str,
+    affordable_max_tokens: int | None = None,
 ) -> Answer:
-    """The answer to a call that does not leave.
+    """The answer to a call that does not leave, in the dialect of its path.
 
     `affordable_max_tokens` is what would have fitted, for a refusal by a budget.
     """
@@ -118,13 +127,8 @@ def refusal_answer(
             "resets_at": iso(resets_at) if resets_at is not None else None,
             "affordable_max_tokens": affordable_max_tokens,
         }
-    body = error_body(
-        message=str(refused),
-        type=row.type,
-        code=row.code or refused.reason,
-        param=refused.param,
-        budget=budget,
-    )
+    words = ErrorWords(row.type, row.code or refused.reason, row.anthropic_type)
+    body = dialect.error_body(words, str(refused), param=refused.param, budget=budget)
     return Answer(row.status or deny_status, headers, body)
 
 

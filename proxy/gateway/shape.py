@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from proxy.dialects.chat_changes import Changes, apply
-from proxy.dialects.chat_request import ChatRequest
+from proxy.dialects.dialect import Changes, Dialect, Request
 from proxy.domain.money import Unit
 from proxy.gateway.estimate import Way
 from proxy.policies import Wish
@@ -22,7 +21,13 @@ class Shaped(msgspec.Struct, frozen=True):
 
 
 def shape(
-    request: ChatRequest, wish: Wish, way: Way, *, rung: int, amounts: Mapping[Unit, int]
+    dialect: Dialect,
+    request: Request,
+    wish: Wish,
+    way: Way,
+    *,
+    rung: int,
+    amounts: Mapping[Unit, int],
 ) -> Shaped:
     """Write the grant into the body: the shortest answer that any of its units pays for.
 
@@ -42,11 +47,11 @@ def shape(
         changes = Changes(
             model=swapped,
             max_output_tokens=limit,
-            limit_field=kept or way.model.profile.limit_field,
+            limit_field=kept or dialect.limit_field or way.model.profile.limit_field,
             drop_tools=dropped,
             include_usage=asks_usage,
         )
-        body = apply(request, changes)
+        body = dialect.apply(request, changes)
     shortened = limit not in (None, asked) and (
         rung > 0 or wish.max_tokens is not None or asked is not None
     )
@@ -58,7 +63,7 @@ def shape(
     return Shaped(body, way.model.name, length if shortened else None, tuple(caps), asks_usage)
 
 
-def _dropped_tools(request: ChatRequest, wish: Wish) -> frozenset[str]:
+def _dropped_tools(request: Request, wish: Wish) -> frozenset[str]:
     """The tools that policy takes away."""
     if not request.tools:
         return frozenset()

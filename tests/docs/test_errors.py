@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxy.dialects.chat import CHAT
 from proxy.domain.errors import BudgetRefused, Reason, Refused, Shortage
 from proxy.domain.money import Unit
 from proxy.gateway.respond import REFUSALS, Answer, refusal_answer
@@ -17,7 +18,7 @@ TEXT = page("errors.md")
 
 def answer_to(refused: Refused, *, trace_id: str = "0" * 32) -> Answer:
     return refusal_answer(
-        refused, deny_status=DENY_STATUS, trace_id=trace_id, affordable_max_tokens=0
+        CHAT, refused, deny_status=DENY_STATUS, trace_id=trace_id, affordable_max_tokens=0
     )
 
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from pricing.catalogue import Catalogue, Override
 from pricing.cost import hold
 from pricing.tokens import Tokenizers
-from proxy.dialects.chat_request import ChatRequest, read_request
+from proxy.dialects.chat import CHAT
+from proxy.dialects.chat.request import read_request
+from proxy.dialects.dialect import Request
 from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit
@@ -54,15 +56,15 @@ def estimator(
     )
 
 
-def request(**fields: object) -> ChatRequest:
+def request(**fields: object) -> Request:
     return read_request(json.dumps({"model": "gpt-4o", "messages": MESSAGES} | fields).encode())
 
 
-async def plan(call: ChatRequest, rules: Estimator | None = None, wish: Wish | None = None) -> Plan:
-    return await (rules or estimator()).plan(call, wish or Wish(), at_ms=NOW_MS)
+async def plan(call: Request, rules: Estimator | None = None, wish: Wish | None = None) -> Plan:
+    return await (rules or estimator()).plan(CHAT, call, wish or Wish(), at_ms=NOW_MS)
 
 
-async def refusal(call: ChatRequest, rules: Estimator | None = None) -> Reason:
+async def refusal(call: Request, rules: Estimator | None = None) -> Reason:
     with pytest.raises(Refused) as refused:
         await plan(call, rules)
     return refused.value.reason
@@ -295,7 +297,7 @@ async def test_a_shaped_call_costs_at_most_its_grant(
         for (unit, span), share in zip(way.rung.items(), shares, strict=True)
     }
 
-    shaped = shape(call, wish, way, rung=rung, amounts=amounts)
+    shaped = shape(CHAT, call, wish, way, rung=rung, amounts=amounts)
 
     again = read_request(shaped.body)
     limit = again.max_output_tokens or way.model.profile.max_output_tokens

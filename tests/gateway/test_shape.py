@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from proxy.dialects.chat_request import ChatRequest, read_request
+from proxy.dialects.chat import CHAT
+from proxy.dialects.chat.request import read_request
+from proxy.dialects.dialect import Request
 from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
 from proxy.gateway.shape import Shaped, shape
@@ -15,12 +17,12 @@ from tests.gateway.test_estimate import estimator, plan, request
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {}}}
 
 
-async def shaped(call: ChatRequest, rung: int, wish: Wish | None = None) -> Shaped:
+async def shaped(call: Request, rung: int, wish: Wish | None = None) -> Shaped:
     """The call on a rung of its plan, with the least that the rung may be granted."""
     rules = estimator(fallback_models={"gpt-4o": ("o3", "gpt-4.1-mini")})
     way = (await plan(call, rules, wish)).ways[rung]
     least = {unit: span.minimum for unit, span in way.rung.items()}
-    return shape(call, wish or Wish(), way, rung=rung, amounts=least)
+    return shape(CHAT, call, wish or Wish(), way, rung=rung, amounts=least)
 
 
 def fields(body: bytes) -> dict[str, Any]:

@@ -68,10 +68,10 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "read usage only from a chunk of its own",
-        "proxy/dialects/chat_stream.py",
+        "proxy/dialects/chat/events.py",
         "        if not isinstance(chunk, dict) or reported is None:",
         '        if not isinstance(chunk, dict) or reported is None or chunk.get("choices"):',
-        ("tests/dialects/test_chat_stream.py::test_of_usage_on_every_chunk_the_last_counts",),
+        ("tests/dialects/chat/test_events.py::test_of_usage_on_every_chunk_the_last_counts",),
     ),
     Mutation(
         "refuse what fits to the last microcent",

@@ -13,7 +13,8 @@ from proxy.app import estimator_of, new_reservation_id
 from proxy.config.convert import budget_lines, ledger_file, policies, price_overrides
 from proxy.config.model import Config
 from proxy.config.sections.ledger import is_store
-from proxy.dialects.chat_request import ChatRequest, read_request
+from proxy.dialects.chat import CHAT
+from proxy.dialects.dialect import Request
 from proxy.domain.clock import SystemClock
 from proxy.domain.decision import Decision
 from proxy.domain.errors import Reason, Refused
@@ -52,7 +53,7 @@ class Forecast:
     `from_ledger`: balances are those of the ledger, not just what the configuration declares.
     """
 
-    request: ChatRequest
+    request: Request
     scopes: tuple[Scope, ...]
     from_ledger: bool
     wish: Wish
@@ -78,7 +79,8 @@ async def forecast(config: Config, body: bytes, named: Sequence[tuple[str, str]]
         Refused: the call has no plan: it is malformed, unpriced, unbounded or too dear.
         LedgerUnavailable: the ledger is there and cannot be read.
     """
-    request = read_request(body)
+    dialect = CHAT
+    request = dialect.read_request(body)
     subject = _subject(config, named)
     scopes = budget_scopes(subject)
     async with _ledger(config, subject) as (ledger, from_ledger):
@@ -88,7 +90,7 @@ async def forecast(config: Config, body: bytes, named: Sequence[tuple[str, str]]
     tokenizers = Tokenizers()
     tokenizers.load()
     estimator = estimator_of(config, Catalogue(price_overrides(config)), Counter(tokenizers))
-    plan = await estimator.plan(request, wish, at_ms=SystemClock().now_ms())
+    plan = await estimator.plan(dialect, request, wish, at_ms=SystemClock().now_ms())
 
     share_pct = config.degrade.max_share_pct
     granted: Granted | None = None
@@ -99,7 +101,7 @@ async def forecast(config: Config, body: bytes, named: Sequence[tuple[str, str]]
             raise _no_budget(subject, is_counted_otherwise=bool(every))
         granted = _grant(balances, plan, share_pct)
         way = plan.ways[granted.rung]
-        shaped = shape(request, wish, way, rung=granted.rung, amounts=granted.amounts)
+        shaped = shape(dialect, request, wish, way, rung=granted.rung, amounts=granted.amounts)
     except Refused as refusal:
         refused = refusal
     by_scope = tuple(_alone(balance, plan, share_pct) for balance in balances)

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
 
+from proxy.dialects.chat import CHAT
+from proxy.dialects.dialect import Dialect
+from proxy.dialects.routes import METERED, spoken_at
 from proxy.domain.clock import Clock
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.guard import Guard
@@ -26,7 +29,6 @@ from proxy.gateway.runtime.headers import client_headers
 from proxy.gateway.runtime.record import CallRecord, Recorder
 from proxy.observe.logs import Log
 
-CHAT_PATH: Final = f"{API_PREFIX}/chat/completions"
 MODELS_PATH: Final = f"{API_PREFIX}/models"
 
 _NAME: Final = re.compile(r"[\w:@+-][\w.:@+-]*")
@@ -98,6 +100,7 @@ class Front:
         """The answer to what is not a request. Nothing of it is known, and nothing repeated."""
         record = self._record(self._new_trace_id())
         answer = self._refusal(
+            CHAT,
             Refused(
                 Reason.INVALID_REQUEST,
                 "This is not an HTTP/1.1 request: a header stands twice (Host, Content-Length), "
@@ -128,17 +131,18 @@ class Front:
                 Reason.UPGRADE_REQUIRED,
                 "WebSockets are not metered in this version: use HTTP.",
             )
-        if door.method == "POST" and caller.path == CHAT_PATH:
-            record.api = "chat"
-            await self._pipeline.run(door, caller, record)
+        dialect = METERED.get(caller.path) if door.method == "POST" else None
+        if dialect is not None:
+            record.api = dialect.name
+            await self._pipeline.run(dialect, door, caller, record)
         elif door.method == "GET" and is_models_path(caller.path):
             record.api = "models"
             await self._pass_free(door, caller, record)
         else:
             raise Refused(
                 Reason.PATH_NOT_ALLOWED,
-                f"This path is not metered, so it does not pass. Metered: POST {CHAT_PATH}; "
-                f"free: GET {MODELS_PATH}.",
+                "This path is not metered, so it does not pass. Metered: POST "
+                f"{', '.join(METERED)}; free: GET {MODELS_PATH}.",
             )
 
     async def _pass_free(self, door: Door, caller: Caller, record: CallRecord) -> None:
@@ -158,11 +162,12 @@ class Front:
         door.answer(answer.status, headers, metered.body)
 
     def _refuse(self, door: Door, refused: Refused, record: CallRecord) -> None:
-        answer = self._refusal(refused, record)
+        answer = self._refusal(spoken_at(door.path), refused, record)
         door.answer(answer.status, answer.headers, answer.body)
 
-    def _refusal(self, refused: Refused, record: CallRecord) -> Answer:
+    def _refusal(self, dialect: Dialect, refused: Refused, record: CallRecord) -> Answer:
         answer = refusal_answer(
+            dialect,
             refused,
             deny_status=self._deny_status,
             trace_id=record.trace_id,

@@ -9,7 +9,7 @@ from typing import Final
 
 from multidict import CIMultiDict
 
-from proxy.dialects.decoding import SUPPORTED_ENCODINGS
+from proxy.dialects.wire.decoding import SUPPORTED_ENCODINGS
 
 HOP_BY_HOP: Final = frozenset(
     {

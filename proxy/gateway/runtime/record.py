@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from proxy.dialects.chat_request import ChatRequest
+from proxy.dialects.dialect import Request
 from proxy.domain.clock import Clock
 from proxy.domain.decision import Decision
 from proxy.domain.money import Unit
@@ -66,7 +66,7 @@ class CallRecord:
         self.reason = reason
         self.status = status
 
-    def heard(self, request: ChatRequest) -> None:
+    def heard(self, request: Request) -> None:
         """The body was read."""
         self.model = request.model
         self.streamed = request.stream

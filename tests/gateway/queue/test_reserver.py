@@ -21,6 +21,7 @@ from tests.simulation.rig.virtual import VirtualLoop, VirtualTime
 
 MODEL = SimpleNamespace(name="m", card=SimpleNamespace(source="a page"))
 PLAN = SimpleNamespace(
+    api="chat",
     rungs=({USD: Span(5, 5), TOKENS: Span(5, 5)},),
     free=frozenset(),
     ways=[SimpleNamespace(model=MODEL)],

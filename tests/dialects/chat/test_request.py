@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.dialects.chat_request import ChatRequest, read_request
-from proxy.dialects.chat_tools import Tool, ToolKind
+from proxy.dialects.chat.request import read_request
+from proxy.dialects.dialect import Request, Tool, ToolKind
 from proxy.domain.errors import Reason, Refused
 from tests.dialects.examples import QUESTION, TOOL_QUESTION, WEATHER_TOOL, body, encoded
 
@@ -29,7 +29,7 @@ def test_a_plain_call_has_the_defaults_of_the_api() -> None:
     text = encoded(QUESTION)
     request = read_request(text)
     assert request.body is text
-    assert request == ChatRequest(
+    assert request == Request(
         body=text,
         fields=QUESTION,
         model="gpt-4.1",
@@ -85,7 +85,7 @@ def test_null_is_as_good_as_absent() -> None:
     )
     with_nulls = read_request(body(**dict.fromkeys(names)))
     plain = read_request(body())
-    for name in ChatRequest.__struct_fields__:
+    for name in Request.__struct_fields__:
         if name not in ("body", "fields"):
             assert getattr(with_nulls, name) == getattr(plain, name), name
 
@@ -259,7 +259,7 @@ def test_a_forced_tool_is_the_one_the_model_must_call(
 
 def test_a_prompt_never_shows_in_the_representation_of_a_call() -> None:
     request = read_request(body(messages=[{"role": "user", "content": "my secret"}]))
-    assert repr(request) == f"<ChatRequest model='gpt-4.1' of {len(request.body)} bytes>"
+    assert repr(request) == f"<Request model='gpt-4.1' of {len(request.body)} bytes>"
 
 
 def test_the_documented_call_with_a_tool_is_read() -> None:
@@ -268,7 +268,7 @@ def test_the_documented_call_with_a_tool_is_read() -> None:
     assert request.forced_tool is None
 
 
-def _read_or_refused(text: bytes) -> ChatRequest | Refused:
+def _read_or_refused(text: bytes) -> Request | Refused:
     try:
         return read_request(text)
     except Refused as refusal:

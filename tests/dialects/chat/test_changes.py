@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.dialects.chat_changes import Changes, apply
-from proxy.dialects.chat_request import LimitField, read_request
+from proxy.dialects.chat.changes import apply
+from proxy.dialects.chat.request import LimitField, read_request
+from proxy.dialects.dialect import Changes
 from proxy.domain.errors import Reason, Refused
 from tests.dialects.examples import QUESTION, WEATHER_TOOL, body, encoded
 

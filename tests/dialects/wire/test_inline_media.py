@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from proxy.dialects.inline_media import image_size, payload_bytes, payload_of, wav_duration_ms
+from proxy.dialects.wire.inline_media import image_size, payload_bytes, payload_of, wav_duration_ms
 
 
 def _encoded(data: bytes) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.dialects.sse import EventSplitter, data_of
+from proxy.dialects.wire.sse import EventSplitter, data_of
 
 
 def _split(pieces: list[bytes], limit: int = 2**20) -> list[bytes | None]:

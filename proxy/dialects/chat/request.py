@@ -7,50 +7,21 @@ https://platform.openai.com/docs/api-reference/chat/create
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-import msgspec
-
-from proxy.dialects.chat_tools import Tool, read_forced_tool, read_tools
-from proxy.dialects.json_text import invalid, optional, read_object
-from proxy.domain.money import INT64_MAX
+from proxy.dialects.chat.tools import WEB_SEARCH, read_forced_tool, read_tools
+from proxy.dialects.dialect import Request
+from proxy.dialects.fields import read_limit, read_model
+from proxy.dialects.wire.json_text import invalid, optional, read_object
 
 LimitField = Literal["max_completion_tokens", "max_tokens"]
 
 MAX_CHOICES: Final = 128
 """The most answers one call may ask for, by `n`."""
 
-_MAX_MODEL_CHARS: Final = 256
+_LONGER_CACHE: Final = frozenset({"prompt_cache_retention", "prompt_cache_options"})
+"""Fields that ask for a cache that lives longer, which may cost more to write."""
 
 
-class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that is well formed.
-
-    `max_output_tokens` is the limit for each of the `n` answers, None when the caller set
-    none; `limit_field` is the field it came in. `fields` is the body, decoded.
-    """
-
-    body: bytes
-    fields: Mapping[str, Any]
-    model: str
-    stream: bool
-    asks_usage: bool
-    n: int
-    max_output_tokens: int | None
-    limit_field: LimitField | None
-    tools: tuple[Tool, ...]
-    forced_tool: str | None
-    has_prediction: bool
-    has_images: bool
-    asks_audio: bool
-    wants_json_schema: bool
-    service_tier: str | None
-    reasoning_effort: str | None
-
-    def __repr__(self) -> str:
-        """Without the body: prompts must not reach a log."""
-        return f"<ChatRequest model={self.model!r} of {len(self.body)} bytes>"
-
-
-def read_request(body: bytes) -> ChatRequest:
+def read_request(body: bytes) -> Request:
     """Read a call, or say what is wrong with it.
 
     Raises:
@@ -58,13 +29,15 @@ def read_request(body: bytes) -> ChatRequest:
             quotes nothing of the body.
     """
     fields = read_object(body)
-    model = _model(fields)
+    model = read_model(fields)
     messages = _messages(fields)
     limit_field, max_output_tokens = _output_limit(fields)
     stream = optional(fields, "stream", bool, "true or false") or False
     modalities = optional(fields, "modalities", list, "an array of strings") or ()
     response_format = optional(fields, "response_format", dict, "an object")
-    return ChatRequest(
+    tools = read_tools(fields, model)
+    searches = any(tool.name == WEB_SEARCH for tool in tools)
+    return Request(
         body=body,
         fields=fields,
         model=model,
@@ -73,25 +46,19 @@ def read_request(body: bytes) -> ChatRequest:
         n=_choices(fields),
         max_output_tokens=max_output_tokens,
         limit_field=limit_field,
-        tools=read_tools(fields, model),
+        tools=tools,
         forced_tool=read_forced_tool(fields),
+        paid_tool_calls={WEB_SEARCH: 1} if searches else {},
         has_prediction=optional(fields, "prediction", dict, "an object") is not None,
         has_images=_has_images(messages),
         asks_audio="audio" in modalities,
         wants_json_schema=(
             response_format is not None and response_format.get("type") == "json_schema"
         ),
+        caches_long=not _LONGER_CACHE.isdisjoint(fields),
         service_tier=optional(fields, "service_tier", str, "a string"),
         reasoning_effort=optional(fields, "reasoning_effort", str, "a string"),
     )
-
-
-def _model(fields: Mapping[str, Any]) -> str:
-    """The model's name: printable, since it goes on into headers, logs and metrics."""
-    model = fields.get("model")
-    if type(model) is str and 0 < len(model) <= _MAX_MODEL_CHARS and model.isprintable():
-        return model
-    raise invalid("model", f"must be a string of 1 to {_MAX_MODEL_CHARS} printable characters")
 
 
 def _messages(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -105,8 +72,8 @@ def _messages(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _output_limit(fields: Mapping[str, Any]) -> tuple[LimitField | None, int | None]:
-    newer = _limit(fields, "max_completion_tokens")
-    older = _limit(fields, "max_tokens")
+    newer = read_limit(fields, "max_completion_tokens")
+    older = read_limit(fields, "max_tokens")
     if newer is not None and older is not None:
         raise invalid(
             "max_tokens", "and max_completion_tokens exclude each other: give only one of them"
@@ -116,14 +83,6 @@ def _output_limit(fields: Mapping[str, Any]) -> tuple[LimitField | None, int | N
     if older is not None:
         return "max_tokens", older
     return None, None
-
-
-def _limit(fields: Mapping[str, Any], name: LimitField) -> int | None:
-    accepted = "a whole number of at least 1"
-    limit = optional(fields, name, int, accepted)
-    if limit is not None and not 1 <= limit <= INT64_MAX:
-        raise invalid(name, f"must be {accepted}")
-    return limit
 
 
 def _choices(fields: Mapping[str, Any]) -> int:

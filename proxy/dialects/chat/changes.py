@@ -8,11 +8,9 @@ JSON, never by searching it.
 from collections.abc import Collection
 from typing import Any, Final
 
-import msgspec
-
-from proxy.dialects.chat_request import ChatRequest, LimitField
-from proxy.dialects.chat_tools import WEB_SEARCH, is_search_model, tool_of
-from proxy.dialects.json_text import encode, member, with_items, with_members
+from proxy.dialects.chat.tools import WEB_SEARCH, is_search_model, tool_of
+from proxy.dialects.dialect import Changes, Request
+from proxy.dialects.wire.json_text import encode, member, with_items, with_members
 from proxy.domain.errors import Reason, Refused
 
 _GO_WITH: Final = {
@@ -22,25 +20,10 @@ _GO_WITH: Final = {
 """Fields that mean nothing, or are refused, without the list they are about."""
 
 
-class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be different; a default changes nothing.
-
-    `max_output_tokens` goes into `limit_field`, by default into the field the caller used,
-    and stands in no other. `drop_tools` are names as `ChatRequest.tools` has them.
-    `include_usage` asks for the usage of a stream.
-    """
-
-    model: str | None = None
-    max_output_tokens: int | None = None
-    limit_field: LimitField | None = None
-    drop_tools: frozenset[str] = frozenset()
-    include_usage: bool = False
-
-
 Edits = dict[str, bytes | None]
 
 
-def apply(request: ChatRequest, changes: Changes) -> bytes:
+def apply(request: Request, changes: Changes) -> bytes:
     """The body of the call with the changes made: the very same bytes if there are none.
 
     Raises:
@@ -52,13 +35,13 @@ def apply(request: ChatRequest, changes: Changes) -> bytes:
     return with_members(request.body, edits) if edits else request.body
 
 
-def _model(request: ChatRequest, changes: Changes) -> Edits:
+def _model(request: Request, changes: Changes) -> Edits:
     if changes.model is None or changes.model == request.model:
         return {}
     return {"model": encode(changes.model)}
 
 
-def _limit(request: ChatRequest, changes: Changes) -> Edits:
+def _limit(request: Request, changes: Changes) -> Edits:
     limit = changes.max_output_tokens
     field = changes.limit_field or request.limit_field or "max_completion_tokens"
     if limit is None or (limit, field) == (request.max_output_tokens, request.limit_field):
@@ -69,7 +52,7 @@ def _limit(request: ChatRequest, changes: Changes) -> Edits:
     return edits
 
 
-def _stream_options(request: ChatRequest, changes: Changes) -> Edits:
+def _stream_options(request: Request, changes: Changes) -> Edits:
     if not changes.include_usage or not request.stream or request.asks_usage:
         return {}
     options = b"{}"
@@ -78,7 +61,7 @@ def _stream_options(request: ChatRequest, changes: Changes) -> Edits:
     return {"stream_options": with_members(options, {"include_usage": b"true"})}
 
 
-def _tools(request: ChatRequest, changes: Changes) -> Edits:
+def _tools(request: Request, changes: Changes) -> Edits:
     dropped = changes.drop_tools & {tool.name for tool in request.tools}
     if not dropped:
         return {}
@@ -97,7 +80,7 @@ def _tools(request: ChatRequest, changes: Changes) -> Edits:
     return edits
 
 
-def _without(request: ChatRequest, field: str, dropped: Collection[str]) -> Edits:
+def _without(request: Request, field: str, dropped: Collection[str]) -> Edits:
     """The list of tools in `field` without those that are dropped."""
     definitions = request.fields.get(field) or []
     kept = [tool_of(definition, field).name not in dropped for definition in definitions]
@@ -109,7 +92,7 @@ def _without(request: ChatRequest, field: str, dropped: Collection[str]) -> Edit
     return {name: None for name in gone if name in request.fields}
 
 
-def _allowed_tools(request: ChatRequest, dropped: Collection[str]) -> Edits:
+def _allowed_tools(request: Request, dropped: Collection[str]) -> Edits:
     """A `tool_choice` that lists tools must not list one that is gone."""
     choice = request.fields.get("tool_choice")
     if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":

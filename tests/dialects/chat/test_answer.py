@@ -8,15 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.usage import Usage
-from proxy.dialects.chat_answer import (
-    MAX_CHOICES_KEPT,
-    MAX_TEXT_CHARS,
-    DeliveredTexts,
-    add_cost,
-    read_answer,
-)
-from proxy.dialects.chat_error import error_body, error_event
-from proxy.dialects.chat_usage import UsageFault
+from proxy.dialects.answer import MAX_CHOICES_KEPT, MAX_TEXT_CHARS, DeliveredTexts
+from proxy.dialects.chat.answer import add_cost, deliver, read_answer
+from proxy.dialects.chat.error import error_body
+from proxy.dialects.dialect import ErrorWords
+from proxy.dialects.usage import UsageFault
 from tests.dialects.examples import ANSWER, TOOL_ANSWER, encoded
 
 
@@ -119,32 +115,32 @@ def test_texts_never_show_in_the_representation_of_an_answer() -> None:
 def test_texts_are_kept_up_to_a_bound_and_no_longer_countable_beyond() -> None:
     texts = DeliveredTexts()
     for _ in range(MAX_TEXT_CHARS // 2**16 + 1):
-        texts.add([{"delta": {"content": "x" * 2**16}}], "delta")
+        deliver(texts, [{"delta": {"content": "x" * 2**16}}], "delta")
     assert texts.is_partial
     assert sum(map(len, texts.texts())) <= MAX_TEXT_CHARS
 
 
 def test_places_for_text_are_bounded_too() -> None:
     texts = DeliveredTexts()
-    texts.add([{"index": index} for index in range(MAX_CHOICES_KEPT)], "delta")
+    deliver(texts, [{"index": index} for index in range(MAX_CHOICES_KEPT)], "delta")
     assert (texts.choices, texts.is_partial) == (MAX_CHOICES_KEPT, False)
-    texts.add([{"index": 0, "delta": {"content": "x"}}], "delta")
+    deliver(texts, [{"index": 0, "delta": {"content": "x"}}], "delta")
     assert not texts.is_partial
-    texts.add([{"index": MAX_CHOICES_KEPT, "delta": {"content": "x"}}], "delta")
+    deliver(texts, [{"index": MAX_CHOICES_KEPT, "delta": {"content": "x"}}], "delta")
     assert (texts.choices, texts.is_partial) == (MAX_CHOICES_KEPT, True)
     texts = DeliveredTexts()
     calls = [{"index": place, "function": {"name": "x"}} for place in range(MAX_TEXT_CHARS // 64)]
-    texts.add([{"delta": {"tool_calls": calls}}], "delta")
+    deliver(texts, [{"delta": {"tool_calls": calls}}], "delta")
     assert texts.is_partial
 
 
 def test_choices_are_finished_when_each_has_said_so() -> None:
     texts = DeliveredTexts()
     assert not texts.finished
-    texts.add([{"index": 0, "finish_reason": None}, {"index": 1}], "delta")
-    texts.add([{"index": 0, "finish_reason": "stop"}], "delta")
+    deliver(texts, [{"index": 0, "finish_reason": None}, {"index": 1}], "delta")
+    deliver(texts, [{"index": 0, "finish_reason": "stop"}], "delta")
     assert not texts.finished
-    texts.add([{"index": 1, "finish_reason": "length"}, {"index": 0}], "delta")
+    deliver(texts, [{"index": 1, "finish_reason": "length"}, {"index": 0}], "delta")
     assert texts.finished
 
 
@@ -204,13 +200,8 @@ def test_a_refusal_has_the_shape_of_this_api() -> None:
         "required": 4210000,
         "resets_at": None,
     }
-    body = error_body(
-        message="Budget exhausted.",
-        type="insufficient_quota",
-        code="insufficient_quota",
-        param=None,
-        budget=budget,
-    )
+    words = ErrorWords("insufficient_quota", "insufficient_quota", "billing_error")
+    body = error_body(words, "Budget exhausted.", param=None, budget=budget)
     assert json.loads(body) == {
         "error": {
             "message": "Budget exhausted.",
@@ -220,11 +211,3 @@ def test_a_refusal_has_the_shape_of_this_api() -> None:
             "budget": budget,
         }
     }
-    assert error_event(body) == b"data: " + body + b"\n\n"
-
-
-def test_a_refusal_without_a_budget_says_nothing_of_one() -> None:
-    body = error_body(message="No.", type="invalid_request_error", code="x", param="model")
-    assert body == (
-        b'{"error":{"message":"No.","type":"invalid_request_error","code":"x","param":"model"}}'
-    )

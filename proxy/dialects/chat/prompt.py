@@ -14,10 +14,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 from pricing.prompt import Audio, File, Image, Part, Prompt, Text, Unseen
-from proxy.dialects.chat_request import ChatRequest
-from proxy.dialects.chat_tools import ToolKind
-from proxy.dialects.inline_media import image_size, payload_bytes, payload_of, wav_duration_ms
-from proxy.dialects.json_text import encode
+from proxy.dialects.dialect import Request, ToolKind
+from proxy.dialects.wire.inline_media import image_size, payload_bytes, payload_of, wav_duration_ms
+from proxy.dialects.wire.json_text import encode
 
 REPLY_TOKENS: Final = 3
 """Every reply is primed with its start, role and separator (cookbook, section 6)."""
@@ -81,7 +80,7 @@ _DETAILS: Final[Mapping[str, Literal["auto", "low", "high", "original"]]] = {
 }
 
 
-def prompt_of(request: ChatRequest) -> Prompt:
+def prompt_of(request: Request) -> Prompt:
     """The parts of the input, with the tokens that the API adds around them."""
     reading = _Reading()
     reading.messages(request.fields["messages"])
@@ -90,7 +89,7 @@ def prompt_of(request: ChatRequest) -> Prompt:
     return Prompt(tuple(reading.parts), reading.framing_tokens)
 
 
-def predicted_texts(request: ChatRequest) -> tuple[str, ...]:
+def predicted_texts(request: Request) -> tuple[str, ...]:
     """The texts of `prediction`: what of it the model rejects bills as output, too.
 
     Source: https://platform.openai.com/docs/guides/predicted-outputs
@@ -123,7 +122,7 @@ class _Reading:
                 self._beside_content(message)
         self._answers_parallel_calls = False
 
-    def tools(self, request: ChatRequest) -> None:
+    def tools(self, request: Request) -> None:
         definitions = [*_list(request.fields, "tools"), *_list(request.fields, "functions")]
         for definition in definitions:
             self.framing_tokens += TOOL_TOKENS + ENUM_ITEM_TOKENS * _enum_items(definition)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.dialects.decoding import SUPPORTED_ENCODINGS, Undecodable, decoder_for
+from proxy.dialects.wire.decoding import SUPPORTED_ENCODINGS, Undecodable, decoder_for
 
 if sys.version_info >= (3, 14):
     from compression import zstd

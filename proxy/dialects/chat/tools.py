@@ -1,38 +1,17 @@
-"""The tools of a chat completion call, by the names that caps use.
-
-A cap knows a function or a custom tool by its name, and a built-in tool by its type
-without the date of its version (docs/semantics.md, "Policy, plan, caps").
-"""
+"""The tools of a chat completion call, by the names that caps use."""
 
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, Final
 
-import msgspec
-
-from proxy.dialects.json_text import invalid, optional
+from proxy.dialects.dialect import Tool, ToolKind
+from proxy.dialects.wire.json_text import invalid, optional
 
 WEB_SEARCH: Final = "web_search"
 """The built-in that is asked for by `web_search_options`, or by the choice of model."""
 
 _SEARCH_MODEL: Final = re.compile("-search-(?:preview|api)")
 _DATE: Final = re.compile(r"_(?:\d{8}|\d{4}_\d{2}_\d{2})$")
-
-
-class ToolKind(StrEnum):
-    """Who runs a tool: the caller (function, custom) or the provider (built-in, at a fee)."""
-
-    FUNCTION = "function"
-    CUSTOM = "custom"
-    BUILT_IN = "built_in"
-
-
-class Tool(msgspec.Struct, frozen=True):
-    """A tool as caps see it."""
-
-    name: str
-    kind: ToolKind
 
 
 def read_tools(fields: Mapping[str, Any], model: str) -> tuple[Tool, ...]:

@@ -1,7 +1,7 @@
 """Everything that is billed as input is a part, and the parts are a bound on the bill.
 
 The bills are real: published in OpenAI's cookbook and API reference, or measured by users
-where nothing is published (sources in `chat_prompt`).
+where nothing is published (sources in `chat/prompt.py`).
 """
 
 import base64
@@ -21,7 +21,7 @@ from PIL import Image as Picture
 
 import pricing
 from pricing.prompt import Audio, File, Image, Prompt, Text, Unseen
-from proxy.dialects.chat_prompt import (
+from proxy.dialects.chat.prompt import (
     CALL_TOKENS,
     ENUM_ITEM_TOKENS,
     MESSAGE_TOKENS,
@@ -34,7 +34,7 @@ from proxy.dialects.chat_prompt import (
     predicted_texts,
     prompt_of,
 )
-from proxy.dialects.chat_request import read_request
+from proxy.dialects.chat.request import read_request
 from proxy.domain.errors import Refused
 from tests.dialects.examples import JARGON, QUESTION, TOOL_QUESTION, WEATHER_TOOL, body, encoded
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.dialects.json_text import (
+from proxy.dialects.wire.json_text import (
     MAX_DEPTH,
     encode,
     member,

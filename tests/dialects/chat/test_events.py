@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.usage import Usage
-from proxy.dialects.chat_answer import Answer, add_cost
-from proxy.dialects.chat_stream import MAX_HELD_BYTES, MAX_RAW_BYTES, AnswerStream
-from proxy.dialects.chat_usage import UsageFault
-from proxy.dialects.json_text import read_leniently
-from proxy.dialects.sse import MAX_EVENT_BYTES
+from proxy.dialects.answer import Answer
+from proxy.dialects.chat.answer import add_cost
+from proxy.dialects.chat.events import ChatEvents
+from proxy.dialects.stream import MAX_HELD_BYTES, MAX_RAW_BYTES, AnswerStream
+from proxy.dialects.usage import UsageFault
+from proxy.dialects.wire.json_text import read_leniently
+from proxy.dialects.wire.sse import MAX_EVENT_BYTES
 from tests.dialects.examples import (
     CONTENT_CHUNKS,
     DONE,
@@ -31,7 +33,9 @@ _ENDS = pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF
 def _relay(
     pieces: list[bytes], *, strip: bool = True, cost: str | None = None
 ) -> tuple[bytes, Answer]:
-    stream = AnswerStream(strip_usage=strip, cost_of=(lambda _: cost) if cost else None)
+    stream = AnswerStream(
+        ChatEvents(1), strip_usage=strip, cost_of=(lambda _: cost) if cost else None
+    )
     relayed = b"".join([*map(stream.feed, pieces), stream.finish()])
     return relayed, stream.answer
 
@@ -107,7 +111,7 @@ def test_what_was_delivered_of_a_broken_event_counts_too() -> None:
 
 
 def test_without_a_wish_to_strip_every_piece_goes_on_as_the_same_object() -> None:
-    stream = AnswerStream(strip_usage=False)
+    stream = AnswerStream(ChatEvents(1), strip_usage=False)
     sent = events([*CONTENT_CHUNKS, USAGE_CHUNK, DONE])
     for piece in [sent[i : i + 7] for i in range(0, len(sent), 7)]:
         assert stream.feed(piece) is piece
@@ -115,7 +119,7 @@ def test_without_a_wish_to_strip_every_piece_goes_on_as_the_same_object() -> Non
 
 
 def test_whole_events_never_wait() -> None:
-    stream = AnswerStream(strip_usage=True)
+    stream = AnswerStream(ChatEvents(1), strip_usage=True)
     for data in CONTENT_CHUNKS:
         assert stream.feed(events([data])) == events([data])
     assert stream.feed(events([USAGE_CHUNK])) == b""
@@ -263,7 +267,7 @@ def test_a_stream_is_complete_when_every_choice_is() -> None:
 
 @pytest.mark.parametrize(("n", "complete"), [(1, True), (2, True), (3, False)])
 def test_a_choice_that_has_not_begun_is_missing(n: int, complete: bool) -> None:
-    stream = AnswerStream(strip_usage=False, n=n)
+    stream = AnswerStream(ChatEvents(n), strip_usage=False)
     stream.feed(events([chunk({}, choices=finished(index=index)) for index in range(2)]))
     assert stream.answer.complete is complete
     stream.feed(events([DONE]))
@@ -271,11 +275,14 @@ def test_a_choice_that_has_not_begun_is_missing(n: int, complete: bool) -> None:
 
 
 def test_first_content_and_reasons_are_known_on_the_way() -> None:
-    stream = AnswerStream(strip_usage=True)
+    reader = ChatEvents(1)
+    stream = AnswerStream(reader, strip_usage=True)
     seen = []
     for sent in (b"", *map(events, ([one] for one in (*CONTENT_CHUNKS, DONE)))):
         stream.feed(sent)
-        seen.append((stream.saw_content, stream.saw_finish_reason, stream.saw_done))
+        seen.append(
+            (bool(stream.answer.delivered_texts()), stream.answer.complete, reader.is_told_complete)
+        )
     assert seen == [
         (False, False, False),
         (False, False, False),
@@ -292,7 +299,7 @@ def test_a_text_that_says_done_ends_nothing() -> None:
 
 
 def test_what_waits_is_bounded() -> None:
-    stream = AnswerStream(strip_usage=True)
+    stream = AnswerStream(ChatEvents(1), strip_usage=True)
     start = b"data: " + chunk({"content": "x" * MAX_HELD_BYTES})
     assert stream.feed(start[:MAX_HELD_BYTES]) == b""
     assert stream.feed(start[MAX_HELD_BYTES:]) == start
@@ -335,10 +342,10 @@ def test_a_long_stream_is_decoded_in_parts_and_counts_the_same(
         decoded_bytes += len(data)
         return read_leniently(data)
 
-    monkeypatch.setattr("proxy.dialects.chat_stream.read_leniently", read)
+    monkeypatch.setattr("proxy.dialects.chat.events.read_leniently", read)
     words = [f"word{n} " for n in range(3 * MAX_RAW_BYTES // 200)]
     sent = [events([chunk({"content": word})]) for word in words]
-    stream = AnswerStream(strip_usage=True)
+    stream = AnswerStream(ChatEvents(1), strip_usage=True)
     fed_bytes = 0
     for event in sent:
         stream.feed(event)
@@ -349,7 +356,7 @@ def test_a_long_stream_is_decoded_in_parts_and_counts_the_same(
 
 
 def test_empty_events_take_no_unbounded_room() -> None:
-    stream = AnswerStream(strip_usage=False)
+    stream = AnswerStream(ChatEvents(1), strip_usage=False)
     tracemalloc.start()
     for _ in range(20):
         stream.feed(b"\n\n" * 2_000)
@@ -362,8 +369,8 @@ def test_no_chunk_is_decoded_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None
     def read(data: bytes) -> object:
         raise AssertionError(data)
 
-    monkeypatch.setattr("proxy.dialects.chat_stream.read_leniently", read)
-    stream = AnswerStream(strip_usage=True)
+    monkeypatch.setattr("proxy.dialects.chat.events.read_leniently", read)
+    stream = AnswerStream(ChatEvents(1), strip_usage=True)
     for data in [*CONTENT_CHUNKS, chunk({"content": 'the "usage": {'}), DONE]:
         stream.feed(events([data]))
     with pytest.raises(AssertionError, match="usage"):
@@ -387,7 +394,7 @@ def test_the_cost_is_asked_of_the_answer_with_its_usage() -> None:
         asked.append(answer)
         return None
 
-    stream = AnswerStream(strip_usage=False, cost_of=cost_of)
+    stream = AnswerStream(ChatEvents(1), strip_usage=False, cost_of=cost_of)
     sent = events([*CONTENT_CHUNKS, USAGE_CHUNK, DONE])
     assert stream.feed(sent) + stream.finish() == sent
     assert [(one.usage, one.model) for one in asked] == [(Usage(19, 3), "gpt-4o-mini")]

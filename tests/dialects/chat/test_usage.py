@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.usage import Usage
-from proxy.dialects.chat_usage import UsageFault, read_usage, reported_usage
+from proxy.dialects.chat.usage import read_usage, reported_usage
+from proxy.dialects.usage import UsageFault
 
 _PLAIN = {"prompt_tokens": 100, "completion_tokens": 20}
 

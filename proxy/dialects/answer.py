@@ -1,0 +1,107 @@
+"""What is known of an answer, in any dialect, and the texts that it delivered."""
+
+import re
+from collections.abc import Callable
+from io import StringIO
+from typing import Final
+
+import msgspec
+
+from pricing.usage import Usage
+from proxy.dialects.usage import UsageFault
+
+MAX_TEXT_CHARS: Final = 4 * 2**20
+"""About a million tokens, more than any model writes; beyond it texts are no longer kept."""
+
+MAX_CHOICES_KEPT: Final = 1_024
+"""Eight times what the APIs allow."""
+
+_PLACE_CHARS: Final = 64
+"""What a new place for text takes of MAX_TEXT_CHARS, so that places are bounded, too."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What is known of an answer.
+
+    `usage` is None when none was reported, or one that cannot be (`usage_fault`).
+    `model` and `service_tier` are what served, as the answer names them. `complete` says
+    that nothing is missing: a whole JSON answer, or a stream that came to its end.
+    """
+
+    usage: Usage | None
+    usage_fault: UsageFault | None
+    model: str | None
+    service_tier: str | None
+    complete: bool
+    delivered: "Callable[[], DeliveredTexts]"
+
+    @property
+    def choices(self) -> int:
+        """How many answers came, whatever `n` asked for."""
+        return self.delivered().choices
+
+    @property
+    def countable(self) -> bool:
+        """Whether `delivered_texts` is all that came. If not, counting it is no bound."""
+        return not self.delivered().is_partial
+
+    def delivered_texts(self) -> tuple[str, ...]:
+        """Every text that came, for counting: contents, refusals, shown reasoning, names
+        and arguments of tool calls, transcripts. Each is joined from its pieces.
+        """
+        return self.delivered().texts()
+
+
+class DeliveredTexts:
+    """The texts of an answer, by where they belong, and its choices."""
+
+    def __init__(self) -> None:
+        self.is_partial = False
+        self._pieces: dict[tuple[object, ...], StringIO] = {}
+        self._finished: dict[object, bool] = {}
+        self._chars = 0
+
+    @property
+    def choices(self) -> int:
+        return len(self._finished)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every choice that came has said why it ended."""
+        return bool(self._finished) and all(self._finished.values())
+
+    def note(self, choice: object, *, finished: bool) -> bool:
+        """A choice has come, or come to its end; whether there is still room for its texts."""
+        if choice not in self._finished and len(self._finished) >= MAX_CHOICES_KEPT:
+            self.is_partial = True
+            return False
+        self._finished[choice] = finished or self._finished.get(choice, False)
+        return True
+
+    def keep(self, where: tuple[object, ...], text: str) -> None:
+        """Take in a piece of the text that belongs there."""
+        if not text:
+            return
+        self._chars += len(text) if where in self._pieces else len(text) + _PLACE_CHARS
+        if self._chars > MAX_TEXT_CHARS:
+            self.is_partial = True
+        else:
+            self._pieces.setdefault(where, StringIO()).write(text)
+
+    def keep_fragments(self, pattern: re.Pattern[bytes], text: bytes) -> None:
+        """Take in what can be seen of JSON that breaks off: the pattern's first groups."""
+        for match in pattern.finditer(text):
+            self.keep(("fragment", self._chars), match[1].decode("utf-8", "replace"))
+
+    def texts(self) -> tuple[str, ...]:
+        return tuple(pieces.getvalue() for pieces in self._pieces.values())
+
+
+def fragment_pattern(*names: str) -> re.Pattern[bytes]:
+    """Finds the texts of these members in JSON that breaks off."""
+    return re.compile(rb'"(?:%b)"\s*+:\s*+"([^"\\]*+(?:\\.[^"\\]*+)*+)' % "|".join(names).encode())
+
+
+def text_or_none(value: object) -> str | None:
+    """The value if it is text."""
+    return value if isinstance(value, str) else None

@@ -1,0 +1,77 @@
+"""The events of a streamed chat completion.
+
+Source: https://platform.openai.com/docs/api-reference/chat-streaming; field-report 39, 40.
+"""
+
+import re
+from typing import Any, Final
+
+from pricing.usage import Usage
+from proxy.dialects.answer import DeliveredTexts, text_or_none
+from proxy.dialects.chat.answer import FRAGMENT, add_cost, deliver
+from proxy.dialects.chat.usage import read_usage, reported_usage
+from proxy.dialects.usage import UsageFault
+from proxy.dialects.wire.json_text import read_leniently
+from proxy.dialects.wire.sse import data_of
+
+# No text can look like this: inside a JSON string the quotes are escaped.
+_USAGE_GIVEN: Final = re.compile(rb'"usage"\s*+:\s*+[^n]')
+_DONE: Final = b"[DONE]"
+_MAX_DONE_BYTES: Final = 64
+
+
+class ChatEvents:
+    """An `EventReader`. Before `n` choices have ended, or `[DONE]` came, a stream goes on."""
+
+    def __init__(self, n: int) -> None:
+        self.usage: Usage | None = None
+        self.usage_fault: UsageFault | None = None
+        self.model: str | None = None
+        self.service_tier: str | None = None
+        self.delivered = DeliveredTexts()
+        self._n = n
+        self._saw_done = False
+
+    def glance(self, event: bytes) -> dict[str, Any] | None:
+        if b'"usage"' in event and _USAGE_GIVEN.search(event):
+            return self._read_usage(event)
+        if len(event) <= _MAX_DONE_BYTES and _DONE in event and data_of(event).strip() == _DONE:
+            self._saw_done = True
+        return None
+
+    def read(self, data: bytes) -> None:
+        chunk = read_leniently(data)
+        if isinstance(chunk, dict):
+            deliver(self.delivered, chunk.get("choices"), "delta")
+            self._read_names(chunk)
+        else:
+            self.delivered.keep_fragments(FRAGMENT, data)
+
+    @property
+    def is_told_complete(self) -> bool:
+        return self._saw_done
+
+    @property
+    def is_complete(self) -> bool:
+        texts = self.delivered
+        return self._saw_done or (texts.finished and texts.choices >= self._n)
+
+    def is_for_usage_alone(self, chunk: dict[str, Any]) -> bool:
+        return not chunk.get("choices", True)
+
+    def add_cost(self, data: bytes, cost_usd: str) -> bytes:
+        return add_cost(data, cost_usd)
+
+    def _read_usage(self, event: bytes) -> dict[str, Any] | None:
+        chunk = read_leniently(data_of(event))
+        reported = reported_usage(chunk) if isinstance(chunk, dict) else None
+        if not isinstance(chunk, dict) or reported is None:
+            return None
+        usage, self.usage_fault = read_usage(reported)
+        self.usage = usage or self.usage
+        self._read_names(chunk)
+        return chunk
+
+    def _read_names(self, chunk: dict[str, Any]) -> None:
+        self.model = text_or_none(chunk.get("model")) or self.model
+        self.service_tier = text_or_none(chunk.get("service_tier")) or self.service_tier

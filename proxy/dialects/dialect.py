@@ -1,0 +1,135 @@
+"""What a dialect is: one LLM API, its requests, its answers and its errors.
+
+Each of them is a package beside this file, and one value of `Dialect`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from pricing.prompt import Prompt
+from proxy.dialects.answer import Answer
+from proxy.dialects.stream import EventReader
+
+
+class ToolKind(StrEnum):
+    """Who runs a tool: the caller (function, custom) or the provider (built-in, at a fee)."""
+
+    FUNCTION = "function"
+    CUSTOM = "custom"
+    BUILT_IN = "built_in"
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A tool as caps see it.
+
+    A cap knows a function or a custom tool by its name, and a built-in tool by its type
+    without the date of its version (docs/semantics.md, "Policy, plan, caps").
+    """
+
+    name: str
+    kind: ToolKind
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that is well formed, as far as money depends on it.
+
+    `max_output_tokens` is the limit for each of the `n` answers, None when the caller set
+    none; `limit_field` is the field it came in. `generates`: whether the answer has output
+    tokens at all. `paid_tool_calls`: the most calls of each built-in tool with a fee.
+    `caches_long`: whether it may write a cache that costs more because it lives longer.
+    `fields` is the body, decoded.
+    """
+
+    body: bytes
+    fields: Mapping[str, Any]
+    model: str
+    stream: bool = False
+    asks_usage: bool = True
+    n: int = 1
+    generates: bool = True
+    max_output_tokens: int | None = None
+    limit_field: str | None = None
+    tools: tuple[Tool, ...] = ()
+    forced_tool: str | None = None
+    paid_tool_calls: Mapping[str, int] = msgspec.field(default_factory=dict)
+    has_prediction: bool = False
+    has_images: bool = False
+    asks_audio: bool = False
+    wants_json_schema: bool = False
+    caches_long: bool = False
+    service_tier: str | None = None
+    reasoning_effort: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the body: prompts must not reach a log."""
+        return f"<Request model={self.model!r} of {len(self.body)} bytes>"
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be different in a body; a default changes nothing.
+
+    `max_output_tokens` goes into `limit_field`, by default into the field the caller used,
+    and stands in no other. `drop_tools` are names as `Request.tools` has them.
+    `include_usage` asks for the usage of a stream.
+    """
+
+    model: str | None = None
+    max_output_tokens: int | None = None
+    limit_field: str | None = None
+    drop_tools: frozenset[str] = frozenset()
+    include_usage: bool = False
+
+
+class ErrorWords(msgspec.Struct, frozen=True):
+    """What a refusal is called: in OpenAI's APIs by type and code, in Anthropic's by type."""
+
+    openai_type: str
+    code: str
+    anthropic_type: str
+
+
+class ErrorBody(Protocol):
+    """Writes a refusal."""
+
+    def __call__(
+        self,
+        words: ErrorWords,
+        message: str,
+        *,
+        param: str | None,
+        budget: Mapping[str, str | int | None],
+    ) -> bytes:
+        """The JSON of a refusal. `budget` says to programs what `message` says to people."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One LLM API. Its functions do no input or output.
+
+    name: what logs and metrics call it.
+    cached_in_input: whether its usage counts cached tokens as input tokens.
+    read_request: a call, or Refused: INVALID_REQUEST, whose message quotes nothing of it.
+    prompt_of: all that is billed as input.
+    apply: the body with changes made, the very same bytes if there are none.
+        Refused: TOOL_DENIED when a tool is to go that the call forces.
+    read_answer: a whole answer; never fails, an unreadable one is merely not complete.
+    new_reader: reads the events of a stream of `n` answers.
+    add_cost: a whole answer whose usage also says what it cost, in dollars.
+    limit_field: where an output limit is written; None where that depends on the model.
+    """
+
+    name: str
+    cached_in_input: bool
+    limit_field: str | None
+    read_request: Callable[[bytes], Request]
+    prompt_of: Callable[[Request], Prompt]
+    apply: Callable[[Request, Changes], bytes]
+    read_answer: Callable[[bytes], Answer]
+    new_reader: Callable[[int], EventReader]
+    add_cost: Callable[[bytes, str], bytes]
+    error_body: ErrorBody

@@ -1,0 +1,78 @@
+"""What the reports of usage of all dialects have in common: counts, and what cannot be one.
+
+Odd shapes that upstreams give: field-report 38, 40, 41, 46, 47.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from pricing.usage import Usage
+
+MAX_PLAUSIBLE_TOKENS: Final = 2**31 - 1
+"""No model's window is within a factor of a hundred of this."""
+
+_DIGITS: Final = re.compile(r"[0-9]{1,20}")
+
+
+class UsageFault(StrEnum):
+    """Why a usage that was reported cannot be what was used. It then counts as missing."""
+
+    INCOMPLETE = "incomplete"
+    NOT_A_COUNT = "not_a_count"
+    IMPLAUSIBLE = "implausible"
+    CONTRADICTORY = "contradictory"
+
+
+class FaultyUsage(Exception):
+    """A report that cannot be what was used."""
+
+    def __init__(self, fault: UsageFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+def count_of(fields: Mapping[str, Any], name: str) -> int | None:
+    """A count of tokens, None when it is absent or null.
+
+    Zero is a count. Whole floats and strings of digits are counts; flags are not.
+
+    Raises:
+        FaultyUsage: NOT_A_COUNT or IMPLAUSIBLE.
+    """
+    value = fields.get(name)
+    if value is None or (type(value) is int and 0 <= value <= MAX_PLAUSIBLE_TOKENS):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
+    if type(value) is not int or value < 0:
+        raise FaultyUsage(UsageFault.NOT_A_COUNT)
+    if value > MAX_PLAUSIBLE_TOKENS:
+        raise FaultyUsage(UsageFault.IMPLAUSIBLE)
+    return value
+
+
+def part_of(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object within a report; empty when it is none."""
+    part = fields.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def check_parts(usage: Usage, *, cached_in_input: bool) -> None:
+    """No part may be more than the whole it is a part of.
+
+    Raises:
+        FaultyUsage: CONTRADICTORY.
+    """
+    cached = usage.cache_read_tokens + usage.cache_write_tokens
+    media = usage.input_image_tokens + usage.input_audio_tokens
+    if (
+        (cached_in_input and cached > usage.input_tokens)
+        or media > usage.input_tokens
+        or usage.reasoning_tokens > usage.output_tokens
+        or usage.output_audio_tokens > usage.output_tokens
+    ):
+        raise FaultyUsage(UsageFault.CONTRADICTORY)

@@ -1,0 +1,7 @@
+"""What dialects are written in.
+
+json_text      JSON read strictly or leniently, and edited without touching the rest
+inline_media   sizes and lengths of images and audio, from the first bytes of their base64
+sse            server-sent events, split as they arrive
+decoding       compressed answers, decompressed as they arrive
+"""
