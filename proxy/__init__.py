@@ -17,6 +17,7 @@ Behind the steps:
     dialects/  the wire format of one LLM API a file; pure
     ledger/    where money is held; the rules, and a home for them
     domain/    the words: money, subject, scope, period, errors
+    authority/ the Cycles protocol on a port of its own, from the same ledger
     config/    the YAML people write, its documentation and its checks
     observe/   metrics and logs
     cli/       the commands; app.py alone puts concrete classes together

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from pricing.catalogue import Catalogue, provider_of
 from pricing.tokens import Tokenizers
+from proxy.authority.auth import Authenticator
+from proxy.authority.exchange import AuthorityLedger, Desk
+from proxy.authority.plane import Health, Plane
 from proxy.config.convert import ledger_place, policies, price_overrides
 from proxy.config.model import Config
 from proxy.config.sections.network import UpstreamConfig
@@ -153,6 +156,22 @@ class Gateway:
             deny_status=config.responses.deny_status,
             calls_max=config.limits.max_connections,
         )
+
+
+def open_plane(
+    config: Config, ledger: AuthorityLedger, *, health: Health, log: Log, clock: Clock
+) -> Plane:
+    """What answers clients of the Cycles protocol under a configuration."""
+    return Plane(
+        desk=Desk(ledger, Policies(policies(config))),
+        guard=_guard(config),
+        authenticator=Authenticator(_keys(config), default_tenant=config.identity.default.tenant),
+        health=health,
+        pages={},
+        log=log,
+        clock=clock,
+        new_id=new_id,
+    )
 
 
 def estimator_of(config: Config, catalogue: Catalogue, counter: Counter) -> Estimator:

@@ -19,8 +19,11 @@ from proxy.app import (
     Gateway,
     new_id,
     open_outbox,
+    open_plane,
     open_upstream,
 )
+from proxy.authority.exchange import MAX_BODY_BYTES, Reply
+from proxy.authority.plane import Plane
 from proxy.config.convert import budget_lines
 from proxy.config.model import Config
 from proxy.config.sections.ledger import is_store
@@ -86,9 +89,10 @@ class Server:
         self._upstream: HttpUpstream
         self._leases: Leases
         self._gateway: Gateway
+        self._plane: Plane
         self._reception: Reception
         self.addresses: dict[str, Address] = {}
-        """Where it listens, once it does: `proxy` and `admin`."""
+        """Where it listens, once it does: `proxy`, `authority` and `admin`."""
 
     async def start(self) -> None:
         """Open everything, in an order in which nothing is taken before it can be kept.
@@ -115,12 +119,17 @@ class Server:
         self._upstream = open_upstream(config)
         self._leases = Leases(self._ledger, self._log, ttl_ms=config.ledger.reservation_ttl_ms)
         self._gateway = self._assemble(config)
+        self._plane = self._open_plane(config)
         self._start_timers()
         await self._listen()
         self._self_tested = await self_test(self._clock)
-        self._log.line(
-            "listening", proxy=str(self.addresses["proxy"]), admin=str(self.addresses["admin"])
-        )
+        at = {name: str(address) for name, address in self.addresses.items()}
+        self._log.line("listening", proxy=at["proxy"], authority=at["authority"], admin=at["admin"])
+        if not config.keys:
+            self._log.line(
+                "authority_without_keys",
+                advice="declare keys, or nothing but health is served there",
+            )
 
     def _assemble(self, config: Config) -> Gateway:
         foundation = Foundation(
@@ -136,6 +145,15 @@ class Server:
         )
         return Gateway(config, foundation, self._leases, self.checks)
 
+    def _open_plane(self, config: Config) -> Plane:
+        return open_plane(
+            config,
+            self._ledger,
+            health=self._authority_health,
+            log=self._log,
+            clock=self._clock,
+        )
+
     async def reload(self, config: Config) -> None:
         """Follow another configuration. Calls in flight end under the one they began with.
 
@@ -146,6 +164,7 @@ class Server:
             # The old one ends with the calls that still use it.
             self._upstream = open_upstream(config)
         self._gateway = self._assemble(config)
+        self._plane = self._open_plane(config)
         self._config = config
 
     async def _declare(self, config: Config) -> None:
@@ -193,15 +212,19 @@ class Server:
     async def _listen(self) -> None:
         limits = self._config.limits
         bodies = BodyLimits(limits.max_body_bytes, limits.body_timeout_ms)
+        small = BodyLimits(min(MAX_BODY_BYTES, limits.max_body_bytes), limits.body_timeout_ms)
         self._reception = Reception(self._handle, self._calls, bodies)
+        authority = Reception(self._handle_authority, TaskSet(), small)
+        admin = Reception(self._handle_admin, TaskSet(), bodies)
         listen = self._config.listen
-        for name, address, reception in (
-            ("proxy", listen.proxy, self._reception),
-            ("admin", listen.admin, Reception(self._handle_admin, TaskSet(), bodies)),
+        for name, address, reception, refuse_unreadable in (
+            ("proxy", listen.proxy, self._reception, self._refuse_unreadable),
+            ("authority", listen.authority, authority, self._refuse_unreadable_protocol),
+            ("admin", listen.admin, admin, self._refuse_unreadable),
         ):
             server = MeteredServer(
                 reception,
-                self._refuse_unreadable,
+                refuse_unreadable,
                 max_header_bytes=limits.max_header_bytes,
                 max_headers=limits.max_headers,
             )
@@ -219,6 +242,18 @@ class Server:
 
     def _refuse_unreadable(self) -> Answer:
         return self._gateway.front.refuse_unreadable()
+
+    async def _handle_authority(self, door: Door) -> None:
+        reply = await self._plane.answer(door)
+        door.answer(reply.status, reply.headers, reply.body)
+
+    def _refuse_unreadable_protocol(self) -> Answer:
+        reply = self._plane.refuse_unreadable()
+        return Answer(reply.status, reply.headers, reply.body)
+
+    async def _authority_health(self, path: str) -> Reply | None:
+        answer = await health_answer(path, self.checks)
+        return None if answer is None else Reply(answer.status, answer.headers, answer.body)
 
     async def _handle_admin(self, door: Door) -> None:
         answer = await health_answer(door.path, self.checks)
