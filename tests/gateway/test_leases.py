@@ -64,3 +64,22 @@ async def test_a_hold_that_has_ended_is_not_extended_again() -> None:
     assert log.events("extend_failed") == [
         {"event": "extend_failed", "reservation_id": "a", "error": "ReservationFinalized"}
     ]
+
+
+class SettledMeanwhile(Extensions):
+    """The settlement of the hold reaches the ledger before its extension does."""
+
+    leases: Leases
+
+    async def extend(self, reservation_id: str, *, by_ms: int, key: str) -> Lease:
+        self.leases.drop(reservation_id)
+        raise ReservationFinalized("COMMITTED")
+
+
+async def test_a_hold_that_is_settled_while_it_is_extended_is_no_failure() -> None:
+    ledger, log = SettledMeanwhile(), ListLog()
+    ledger.leases = leases = leases_of(ledger, log)
+    leases.keep("a")
+    await leases.beat()
+    assert log.lines == []
+    assert len(leases) == 0

@@ -51,10 +51,12 @@ class Leases:
             # without an answer is then not added twice.
             return
         except LedgerError as error:
-            self._log.line(
-                "extend_failed", reservation_id=reservation_id, error=type(error).__name__
-            )
-            self.drop(reservation_id)
+            # Of one that was settled meanwhile, this is how the ledger says so.
+            if reservation_id in self._beats:
+                self._log.line(
+                    "extend_failed", reservation_id=reservation_id, error=type(error).__name__
+                )
+                self.drop(reservation_id)
             return
         if reservation_id in self._beats:
             self._beats[reservation_id] = number + 1
