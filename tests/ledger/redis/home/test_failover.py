@@ -1,7 +1,8 @@
 """The store comes back without its last moments: no call is free for it."""
 
-from proxy.domain.reservation import State
+from proxy.domain.reservation import OnExpiry, State
 from proxy.ledger.journal import Kind
+from proxy.ledger.records import TenantStatus
 from proxy.ledger.redis.ledger import RedisLedger
 from tests.ledger.builders import (
     BOT,
@@ -16,6 +17,7 @@ from tests.ledger.builders import (
     line,
     usd,
 )
+from tests.ledger.harness import MINUTE_MS
 from tests.ledger.redis.home.conftest import Processes
 from tests.servers.binaries import require
 from tests.servers.process import Server
@@ -72,6 +74,39 @@ async def test_what_was_settled_lately_is_settled_again(
     assert (await ledger.reservation(committed)).state is State.COMMITTED
     assert (await ledger.reservation(released)).state is State.RELEASED
     assert (await ledger.verify()).differences == ()
+
+
+async def test_what_was_said_and_remembered_lately_is_there_again(
+    processes: Processes, relay: Relay, server: Server
+) -> None:
+    ledger = processes.start(relay.url)
+    await declare(ledger, line(DEV, 100))
+    request = ask(10, key="call", annotation="kept", on_expiry=OnExpiry.RELEASE)
+    await ledger.reserve(request)
+    await ledger.remember("dev", "asked", "body", "DENY", keep_ms=MINUTE_MS)
+    await ledger.set_tenant_status("dev", TenantStatus.CLOSED, actor="ops")
+    await forget_everything(relay, server)
+
+    assert await ledger.tenant_status("dev") is TenantStatus.CLOSED
+    assert await ledger.recall("dev", "asked", "body") == "DENY"
+    assert (await ledger.reserve(request)).annotation == "kept"
+
+
+async def test_a_hold_that_is_held_again_keeps_its_key_from_an_answer(
+    processes: Processes, relay: Relay, server: Server
+) -> None:
+    """Another process has remembered an answer under the key meanwhile."""
+    ledger, other = processes.start(relay.url), processes.start(server.unix_url)
+    await declare(ledger, line(DEV, 100))
+    request = ask(10, key="call")
+    grant = await ledger.reserve(request)
+    await forget_everything(relay, server)
+    await other.remember("dev", "call", "body", "ALLOW", keep_ms=-1)
+
+    await ledger.expire(limit=10)
+    await ledger.expire(limit=10)
+    assert (await ledger.reserve(request)).reservation_id == grant.reservation_id
+    assert server.command("ZCARD", "spendgate:{t:dev}:remembered") == 0
 
 
 async def test_what_the_store_still_knows_stays_as_it_is(

@@ -7,7 +7,7 @@ from proxy.domain.period import Period
 from proxy.domain.period import Step as PeriodStep
 from proxy.domain.reservation import Overage
 from proxy.domain.subject import Subject
-from proxy.ledger.records import FundOperation
+from proxy.ledger.records import FundOperation, TenantStatus
 from proxy.ledger.redis.layout import budgets_key, order_of, scopes_of, tenant_of
 from proxy.ledger.redis.ledger import RedisLedger
 from tests.ledger.builders import (
@@ -51,6 +51,8 @@ async def live_a_little(ledger: RedisLedger) -> None:
     await ledger.extend(settled.reservation_id, by_ms=10, key="longer")
     await commit(ledger, settled.reservation_id, 200)
     await fund(ledger, DEV, 10, FundOperation.CREDIT, period=rolling, key="gift")
+    await ledger.remember("dev", "asked", "body", "ALLOW", keep_ms=1)
+    await ledger.set_tenant_status("dev", TenantStatus.SUSPENDED, actor="ops")
     await ledger.seal(before_ms=2**52, limit=10)
 
 
@@ -105,14 +107,19 @@ async def test_a_subject_without_a_tenant_has_books_too(
 
 async def test_what_callers_write_is_kept_as_it_is(ledger: RedisLedger) -> None:
     """Keys, traces and metadata are anybody's text."""
-    text = "{t:x} \x00 \"' 💰 ]]"
+    text = "={t:x} \x00 \"' 💰 ]]"
     await declare(ledger, line(DEV, 100))
-    request = ask(5, key=text, trace_id=text, price_version=text, metadata={"model": text})
+    request = ask(
+        5, key=text, annotation=text, trace_id=text, price_version=text, metadata={"model": text}
+    )
     grant = await ledger.reserve(request)
     row = await ledger.reservation(grant.reservation_id)
     assert (row.key, row.trace_id, row.price_version) == (text, text, text)
     assert row.metadata == {"model": text}
-    assert (await ledger.reserve(request)).reservation_id == grant.reservation_id
+    again = await ledger.reserve(request)
+    assert (again.reservation_id, again.annotation) == (grant.reservation_id, text)
+    await ledger.remember("dev", f"{text} asked", text, text, keep_ms=1)
+    assert await ledger.recall("dev", f"{text} asked", text) == text
     entry = (await ledger.journal("dev", after_seq=0, limit=10))[-1]
     assert (entry.trace_id, entry.price_version) == (text, text)
 

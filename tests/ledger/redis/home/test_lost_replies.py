@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from proxy.ledger.journal import Kind
-from proxy.ledger.records import BudgetStatus
+from proxy.ledger.records import BudgetStatus, TenantStatus
 from proxy.ledger.redis.ledger import RedisLedger
 from tests.ledger.builders import (
     DEV,
@@ -22,6 +22,7 @@ from tests.ledger.builders import (
     line,
     usd,
 )
+from tests.ledger.harness import HOUR_MS
 from tests.ledger.redis.home.conftest import Processes
 from tests.servers.process import Server
 from tests.servers.relay import LoseReply, LoseRequest, Relay
@@ -41,6 +42,10 @@ OPERATIONS: dict[str, tuple[Kind, Operation]] = {
     "set_status": (
         Kind.SET_STATUS,
         lambda ledger, _: ledger.set_status(DEV, None, BudgetStatus.FROZEN, actor="ops"),
+    ),
+    "set_tenant_status": (
+        Kind.SET_TENANT_STATUS,
+        lambda ledger, _: ledger.set_tenant_status("dev", TenantStatus.CLOSED, actor="ops"),
     ),
 }
 
@@ -70,6 +75,14 @@ async def test_a_late_charge_happens_once(processes: Processes, relay: Relay) ->
     relay.spoil(LoseReply())
     assert (await charge_late(ledger, held, 30)).charged == usd(30)
     assert (await balance_of(ledger, DEV)).spent == 30
+
+
+async def test_an_answer_is_remembered_once(processes: Processes, relay: Relay) -> None:
+    ledger = processes.start(relay.url)
+    await declare(ledger, line(DEV, 100))
+    relay.spoil(LoseReply())
+    assert await ledger.remember("dev", "asked", "body", "ALLOW", keep_ms=HOUR_MS) == "ALLOW"
+    assert await ledger.remember("dev", "asked", "body", "DENY", keep_ms=HOUR_MS) == "ALLOW"
 
 
 async def test_a_declaration_happens_once(processes: Processes, relay: Relay) -> None:

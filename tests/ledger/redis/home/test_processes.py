@@ -4,13 +4,14 @@ import asyncio
 
 import pytest
 
-from proxy.domain.errors import BudgetRefused, ReservationNotFound
+from proxy.domain.errors import BudgetRefused, IdempotencyMismatch, Refused, ReservationNotFound
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
 from proxy.ledger.protocol import Ledger
-from proxy.ledger.records import BudgetStatus, Grant
+from proxy.ledger.records import BudgetStatus, Grant, TenantStatus
 from proxy.ledger.redis.ledger import RedisLedger
 from tests.ledger.builders import BOT, DEV, ask, balance_of, commit, declare, fund, hold, line
+from tests.ledger.harness import MINUTE_MS
 from tests.ledger.redis.home.conftest import Processes
 from tests.servers.process import Server
 
@@ -49,6 +50,34 @@ async def test_a_template_makes_one_budget_for_all(processes: Processes, server:
     grants = await asyncio.gather(*(granted(ledgers[n % 3], 10) for n in range(12)))
     assert sum(grant is not None for grant in grants) == 2
     assert [b.scope for b in await ledgers[0].all_balances()] == [BOT]
+
+
+async def test_a_tenant_is_closed_for_every_process_at_once(
+    pair: tuple[RedisLedger, RedisLedger],
+) -> None:
+    one, other = pair
+    await declare(one, line(DEV, 100))
+    await hold(other, 10)
+    await one.set_tenant_status("dev", TenantStatus.CLOSED, actor="ops")
+    with pytest.raises(Refused, match="closed"):
+        await other.reserve(ask(1))
+    assert await other.tenant_status("dev") is TenantStatus.CLOSED
+
+
+async def test_a_key_is_one_thing_for_every_process(
+    pair: tuple[RedisLedger, RedisLedger],
+) -> None:
+    """Whoever comes first has it: a hold, or an answer that is remembered."""
+    one, other = pair
+    await declare(one, line(DEV, 1_000))
+    for number in range(20):
+        key = f"key {number}"
+        answers = await asyncio.gather(
+            one.reserve(ask(1, key=key)),
+            other.remember("dev", key, "body", "ALLOW", keep_ms=MINUTE_MS),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(answer, IdempotencyMismatch) for answer in answers) == 1
 
 
 async def test_a_process_settles_what_another_holds(
