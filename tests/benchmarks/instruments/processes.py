@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 HOST = "127.0.0.1"
 _POLL_S = 0.005
 _STOP_S = 5.0
+_ENDED_EARLY = "an instrument ended early; its traceback is above"
 _HAS_CPU_CLOCKS = platform.system() == "Linux"
 
 
@@ -185,14 +186,21 @@ class Instrument:
         assert self._popen.stdout is not None
         line = self._popen.stdout.readline()
         if not line:
-            raise CannotMeasure("an instrument ended early; its traceback is above")
+            raise CannotMeasure(_ENDED_EARLY)
         return line
 
     def write_line(self, line: bytes) -> None:
-        """Give it one line."""
+        """Give it one line.
+
+        Raises:
+            CannotMeasure: it has ended.
+        """
         assert self._popen.stdin is not None
-        self._popen.stdin.write(line + b"\n")
-        self._popen.stdin.flush()
+        try:
+            self._popen.stdin.write(line + b"\n")
+            self._popen.stdin.flush()
+        except BrokenPipeError:
+            raise CannotMeasure(_ENDED_EARLY) from None
 
     def stop(self) -> None:
         """End it."""

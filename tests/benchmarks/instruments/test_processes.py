@@ -6,6 +6,7 @@ import pytest
 
 from tests.benchmarks.instruments.processes import (
     CannotMeasure,
+    Instrument,
     Process,
     choose_cores,
     free_port,
@@ -35,6 +36,15 @@ def test_a_contender_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
         assert process.cpu_s() >= 0
     finally:
         process.stop()
+
+
+def test_an_instrument_that_has_ended_is_said_so_whoever_asks_it() -> None:
+    instrument = Instrument("this", core=None)
+    with pytest.raises(CannotMeasure, match="ended early"):
+        list(iter(instrument.read_line, b""))
+    with pytest.raises(CannotMeasure, match="ended early"):
+        instrument.write_line(b"{}")
+    instrument.stop()
 
 
 def test_cores_are_two_different_ones_or_none() -> None:

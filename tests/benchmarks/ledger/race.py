@@ -28,6 +28,7 @@ from tests.servers.process import Server, running
 
 CALLERS: Final = (1, 64, 512)
 _SERVERS: Final = {"valkey": "Valkey", "redis": "Redis"}
+_STORE_KINDS: Final = (Kind.STORE, Kind.PIPELINE, Kind.POOL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class Race:
     def turns(self) -> int:
         """How often `tell` will be called."""
         stores = sum(binary is not None for binary in self._binaries.values())
-        kinds = sum(len(home.kinds) for home in self._files) + stores * len(_store("", "").kinds)
+        kinds = sum(len(home.kinds) for home in self._files) + stores * len(_STORE_KINDS)
         return self._pace.repeats * len(self._callers) * kinds
 
     def run(self) -> Course:
@@ -207,8 +208,8 @@ def read(tally: Tally, callers: int) -> dict[str, float]:
     return {f"{name}_{callers}": value for name, value in values.items()}
 
 
-def _store(name: str, url: str, title: str = "") -> Home:
-    return Home(name, title, Kind.STORE, Kind.PIPELINE, Kind.POOL, url=url)
+def _store(name: str, url: str, title: str) -> Home:
+    return Home(name, title, *_STORE_KINDS, url=url)
 
 
 def _version(server: Server) -> str:
