@@ -5,13 +5,14 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from proxy.domain.clock import Clock
 from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.money import Unit
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
+from proxy.ledger import rules
 from proxy.ledger.audit import Audit
 from proxy.ledger.journal import Entry
 from proxy.ledger.pace import Pace
@@ -23,13 +24,16 @@ from proxy.ledger.records import (
     BudgetStatus,
     Declared,
     Event,
+    Forecast,
     FundOperation,
     Grant,
     Lease,
     Reservation,
+    ReservationQuery,
     ReserveRequest,
     Settlement,
     Swept,
+    TenantStatus,
 )
 from proxy.ledger.seal import Seal
 from proxy.ledger.sqlite import clock as ledger_clock
@@ -42,9 +46,14 @@ from proxy.ledger.sqlite.group import Group
 from proxy.ledger.sqlite.operations import budgets, hold, prune, read, settle, sweep, verify
 from proxy.ledger.sqlite.operations import event as events
 from proxy.ledger.sqlite.operations import seal as seals
+from proxy.ledger.sqlite.operations.cycles import remembered, tenants
+from proxy.ledger.sqlite.operations.cycles.find import find
 from proxy.ledger.sqlite.operations.declare import declare
 from proxy.ledger.sqlite.operations.settle import Ended, Word
 from proxy.ledger.sqlite.operations.sweep import UncertainRule
+from proxy.ledger.sqlite.transaction import Transaction
+
+_T = TypeVar("_T")
 
 
 class SqliteLedger:
@@ -126,6 +135,12 @@ class SqliteLedger:
         except BudgetRefused as refusal:
             raise self._paced(refusal) from None
 
+    async def decide(self, request: ReserveRequest) -> Forecast:
+        try:
+            return self._look(lambda t: hold.decide(t, request))
+        except BudgetRefused as refusal:
+            raise self._paced(refusal) from None
+
     async def dispatch(self, reservation_id: str) -> None:
         await self._group.submit(lambda t: hold.dispatch(t, reservation_id))
 
@@ -185,13 +200,18 @@ class SqliteLedger:
     async def apply(self, event: Event) -> Applied:
         return await self._group.submit(lambda t: events.apply(t, event, self._new_id))
 
+    async def recall(self, tenant: str, key: str, payload_hash: str) -> str | None:
+        return self._look(lambda t: remembered.recall(t, tenant, key, payload_hash))
+
+    async def remember(
+        self, tenant: str, key: str, payload_hash: str, answer: str, *, keep_ms: int
+    ) -> str:
+        return await self._group.submit(
+            lambda t: remembered.remember(t, tenant, key, payload_hash, answer, keep_ms=keep_ms)
+        )
+
     async def balances(self, scopes: Sequence[Scope], *units: Unit) -> tuple[Balance, ...]:
-        # Here and not in the reader's thread: a call must not wait behind an operator's question.
-        try:
-            connection = self._file.connection()
-            return read.balances(connection, self._now_ms(connection), scopes, units)
-        except sqlite3.Error as error:
-            raise unavailable(error) from error
+        return self._look(lambda t: read.balances(t, scopes, units))
 
     # Housekeeping
 
@@ -262,6 +282,16 @@ class SqliteLedger:
     async def count_uncertain(self) -> int:
         return await self._reader.ask(rows.count_uncertain)
 
+    async def find(self, query: ReservationQuery) -> tuple[Reservation, ...]:
+        rules.check_query(query)
+        return await self._reader.ask(lambda c: find(c, query))
+
+    async def tenant_status(self, tenant: str) -> TenantStatus:
+        return self._look(lambda t: tenants.status(t, tenant))
+
+    async def set_tenant_status(self, tenant: str, status: TenantStatus, *, actor: str) -> None:
+        await self._group.submit(lambda t: tenants.set_status(t, tenant, status, actor=actor))
+
     async def journal(self, tenant: str, *, after_seq: int, limit: int) -> tuple[Entry, ...]:
         return await self._reader.ask(
             lambda c: tuple(read.entries(c, tenant, after_seq=after_seq, limit=limit))
@@ -277,6 +307,18 @@ class SqliteLedger:
         return await self._reader.ask(verify.verify)
 
     # What they share
+
+    def _look(self, question: Callable[[Transaction], _T]) -> _T:
+        """Answer from what is committed, at one moment.
+
+        Here and not in the reader's thread: a call must not wait behind an operator's question.
+        """
+        try:
+            connection = self._file.connection()
+            with read.snapshot(connection):
+                return question(Transaction(connection, self._now_ms(connection)))
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
 
     def _now_ms(self, connection: sqlite3.Connection) -> int:
         return ledger_clock.read(connection, self._clock.now_ms())

@@ -30,10 +30,11 @@ _INSERT_EVENT: Final = (
     " (?, ?, ?, ?, 'COMMITTED', ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 'uncertain',"
     " 0, ?, 0, ?, ?, 0, ?, ?, '', ?, ?, ?, ?)"
 )
-_SELECT: Final = (
+SELECT: Final = (
     "SELECT id, key, tenant, state, subject, amounts, charged, uncovered, estimated, dispatched,"
     " on_expiry, created_at_ms, expires_at_ms, finalized_at_ms, metadata, settled_metadata,"
-    " action_kind, action_name, scope, trace_id, price_version, number FROM reservations"
+    " action_kind, action_name, scope, trace_id, price_version, granted IS NULL, number"
+    " FROM reservations"
 )
 _BELOW: Final = " AND (scope = ? OR (scope > ? || '/' AND scope < ? || '0'))"
 """'0' follows '/': these are the scopes that start with the path and a slash."""
@@ -129,10 +130,10 @@ def reservation(connection: sqlite3.Connection, reservation_id: str) -> Reservat
     Raises:
         ReservationNotFound
     """
-    row = connection.execute(f"{_SELECT} WHERE id = ?", (reservation_id,)).fetchone()
+    row = connection.execute(f"{SELECT} WHERE id = ?", (reservation_id,)).fetchone()
     if row is None:
         raise not_found(reservation_id)
-    return _whole(row)
+    return whole(row)
 
 
 def newest(
@@ -140,12 +141,12 @@ def newest(
 ) -> list[tuple[int, Reservation]]:
     """The newest rows in this state with their numbers, newest first; those at or below a scope."""
     # The state is spelled out, not bound, so that the partial indexes serve it.
-    select = f"{_SELECT} WHERE state = '{state.value}'"
+    select = f"{SELECT} WHERE state = '{state.value}'"
     path: tuple[str, ...] = ()
     if scope is not None:
         select += _BELOW
         path = (scope.partition(f"/{RUN}:")[0],) * 3
-    found = ((row[-1], _whole(row)) for row in connection.execute(
+    found = ((row[-1], whole(row)) for row in connection.execute(
         f"{select} ORDER BY number DESC", path
     ))  # fmt: skip
     return list(islice((row for row in found if _is_below(row[1], scope)), limit))
@@ -163,7 +164,8 @@ def _is_below(row: Reservation, scope: Scope | None) -> bool:
     return scope is None or scope in budget_scopes(row.subject)
 
 
-def _whole(row: tuple[Any, ...]) -> Reservation:
+def whole(row: tuple[Any, ...]) -> Reservation:
+    """A row of `SELECT`, as operators see it."""
     subject = _decode_subject(row[4])
     amounts = read_amounts(row[5])
     nothing = dict.fromkeys(amounts, 0)
@@ -190,4 +192,5 @@ def _whole(row: tuple[Any, ...]) -> Reservation:
         price_version=row[20],
         metadata=_decode_metadata(row[14]),
         settled_metadata=_decode_metadata(row[15]) if row[15] is not None else {},
+        is_event=bool(row[21]),
     )

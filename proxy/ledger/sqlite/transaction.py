@@ -13,6 +13,7 @@ from proxy.ledger.journal import Amounts, Kind
 from proxy.ledger.records import Balance
 from proxy.ledger.rules import Opening
 from proxy.ledger.sqlite.accounts import Account, Accounts, Undo, put_back
+from proxy.ledger.sqlite.seldom import Seldom
 
 _T = TypeVar("_T")
 
@@ -66,6 +67,7 @@ class Transaction:
     def __init__(self, connection: sqlite3.Connection, now_ms: int) -> None:
         self.now_ms = now_ms
         self.accounts = Accounts(connection, now_ms)
+        self.seldom = Seldom(connection)
         self._connection = connection
         self._entries: list[tuple[About, Kind, str, str]] = []
         self._undo: list[Undo] = []

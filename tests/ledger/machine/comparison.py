@@ -2,18 +2,42 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from itertools import count
+
+from msgspec.structs import replace
 
 from proxy.domain.errors import BudgetRefused, LedgerError, Refused, ReservationFinalized
 from proxy.domain.reservation import State
 from proxy.ledger.audit import Head
 from proxy.ledger.journal import Amounts, Entry, Kind, WindowName, replay
-from proxy.ledger.records import Applied, Balance, Grant, Reservation, Swept
+from proxy.ledger.records import (
+    Applied,
+    Balance,
+    Forecast,
+    Grant,
+    Reservation,
+    ReservationQuery,
+    ReserveRequest,
+    Swept,
+)
 from proxy.ledger.seal import check_head
 from tests.ledger.harness import NOON_MS, Backend, Harness
-from tests.ledger.machine.operations import Declare, Fund, Held, OnHold, Operation
-from tests.ledger.machine.steps import Ask, Kill, Look, Pass, Step, Tidy
+from tests.ledger.machine.operations import (
+    Apply,
+    Declare,
+    Fund,
+    Held,
+    OnHold,
+    Operation,
+    Remember,
+    Reserve,
+    may_be_let_go,
+)
+from tests.ledger.machine.steps import Ask, Find, Foresee, Kill, Look, Pass, Recall, Step, Tidy
 from tests.ledger.model import Model
+from tests.ledger.model.home import row_of
+from tests.ledger.model.listing import find, place_of
 from tests.ledger.model.values import Hold
 from tests.ledger.model.windows import name_of
 
@@ -30,6 +54,7 @@ class Comparison:
         self._wall_ms = NOON_MS
         self._history: list[Entry] = []
         self._heads: dict[int, Head] = {}
+        self._foreseen = count(1)
         self.model = Model(lambda: self._wall_ms)
 
     async def take(self, step: Step) -> None:
@@ -43,6 +68,12 @@ class Comparison:
                 await self._ask(step.operations)
             case Look():
                 await self._look(step)
+            case Foresee():
+                await self._foresee(step)
+            case Recall():
+                await self._recall(step)
+            case Find():
+                await self._find(step)
             case Pass():
                 self._harness.advance_ms(step.by_ms)
                 self._wall_ms += step.by_ms
@@ -72,8 +103,22 @@ class Comparison:
             return bool(self.model.holds)
         if isinstance(operation, Declare) and self._backend.is_shared:
             return bool(operation.lines)  # whom nobody names, a shared home leaves alone
-        now_ms = max(self._wall_ms, self.model.now_ms)
-        return not (isinstance(operation, Fund) and operation.may_be_forgotten(self.model, now_ms))
+        match operation:
+            case Fund():
+                return not operation.may_be_forgotten(self.model, self._now_ms)
+            case Reserve():
+                return not may_be_let_go(self.model, operation.request.key, self._now_ms)
+            case Apply():
+                return not may_be_let_go(self.model, operation.event.key, self._now_ms)
+            case Remember():
+                return not may_be_let_go(self.model, operation.key, self._now_ms)
+            case _:
+                return True
+
+    @property
+    def _now_ms(self) -> int:
+        """On the ledger's clock, with the next operation."""
+        return max(self._wall_ms, self.model.now_ms)
 
     def _compare(self, operation: Operation, answer: object, holds: list[Held]) -> None:
         new_id = answer.reservation_id if isinstance(answer, Grant | Applied) else NO_ID
@@ -87,6 +132,49 @@ class Comparison:
         found = await self._harness.ledger.balances(look.scopes, look.unit)
         expected = self.model.read(lambda: self.model.balances(look.scopes, look.unit))
         assert list(found) == expected
+
+    async def _foresee(self, foresee: Foresee) -> None:
+        """What is foreseen is what the model foresees, and what then happens."""
+        request = foresee.request
+        ledger, model = self._harness.ledger, self.model
+        answer = await _answer(ledger.decide(request))
+        foreseen = _said(lambda: _given(answer))
+        assert foreseen == _said(lambda: model.read(lambda: model.decide(request)))
+        await self._compare_books()
+        made = replace(request, key=f"foreseen {next(self._foreseen)}")
+        reserved = await _answer(ledger.reserve(made))
+        self._take_over(made, reserved)
+        assert _forecast_of(_said(lambda: _given(reserved))) == foreseen
+
+    def _take_over(self, request: ReserveRequest, answer: object) -> None:
+        """The model makes the same hold."""
+        self.model.tick()
+        self._compare(Reserve(request), answer, [])
+
+    async def _recall(self, recall: Recall) -> None:
+        if may_be_let_go(self.model, recall.key, self._now_ms):
+            return
+        key, payload_hash = recall.key, recall.payload_hash
+        answer = await _answer(self._harness.ledger.recall("dev", key, payload_hash))
+        expected = _said(lambda: self.model.recall("dev", key, payload_hash))
+        assert _said(lambda: _given(answer)) == expected
+
+    async def _find(self, step: Find) -> None:
+        """All pages together are the whole list of the model."""
+        query = ReservationQuery(
+            tenant="dev",
+            limit=step.page,
+            states=step.states,
+            sort=step.sort,
+            is_descending=step.is_descending,
+        )
+        rows = [row_of(hold) for hold in self.model.holds.values()]
+        expected = find(rows, replace(query, limit=len(rows) + 1))
+        found: list[str] = []
+        while page := await self._harness.ledger.find(query):
+            found += [row.reservation_id for row in page]
+            query = replace(query, after=place_of(page[-1], step.sort))
+        assert found == [row.reservation_id for row in expected]
 
     async def _kill(self) -> None:
         await self._harness.crash()
@@ -139,6 +227,25 @@ class Comparison:
         _compare_journal(await self._all_entries(), self.model)
 
 
+async def _answer(asked: Awaitable[object]) -> object:
+    """What came back, be it an error."""
+    try:
+        return await asked
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is compared
+        return error
+
+
+def _forecast_of(said: object) -> object:
+    """What should have been foreseen of this answer to a reserve."""
+    if not isinstance(said, Grant):
+        return said
+    balances = tuple(
+        replace(balance, reserved=balance.reserved - said.amounts[balance.unit])
+        for balance in said.balances
+    )
+    return Forecast(said.rung, said.amounts, said.affected_scopes, balances)
+
+
 def _said(ask: Callable[[], object]) -> object:
     """An answer, or what of a refusal every home must say alike."""
     try:
@@ -165,7 +272,7 @@ def _row(row: Reservation) -> Hashable:
         *(row.reservation_id, row.key, row.state, row.scope_path),
         *(_figures(row.amounts), _figures(row.charged or {}), _figures(row.uncovered)),
         *(row.estimated, row.dispatched, row.created_at_ms, row.expires_at_ms),
-        *(row.finalized_at_ms, row.trace_id, row.price_version),
+        *(row.finalized_at_ms, row.trace_id, row.price_version, row.is_event),
     )
 
 
@@ -175,7 +282,7 @@ def _hold(hold: Hold) -> Hashable:
         *(hold.reservation_id, request.key, hold.state, hold.scope),
         *(_figures(hold.amounts), _figures(hold.charged or {}), _figures(hold.uncovered)),
         *(hold.estimated, hold.dispatched, hold.created_at_ms, hold.expires_at_ms),
-        *(hold.finalized_at_ms, request.trace_id, request.price_version),
+        *(hold.finalized_at_ms, request.trace_id, request.price_version, hold.is_event),
     )
 
 

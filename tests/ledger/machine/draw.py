@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from proxy.domain.money import INT64_MAX, Unit
 from proxy.domain.period import Period
 from proxy.domain.period import Step as PeriodStep
-from proxy.domain.reservation import OPEN, OnExpiry, Overage
+from proxy.domain.reservation import OPEN, OnExpiry, Overage, State
 from proxy.domain.scope import budget_scopes
 from proxy.domain.subject import Subject
 from proxy.ledger.records import (
@@ -19,7 +19,9 @@ from proxy.ledger.records import (
     FundOperation,
     ReserveRequest,
     Rung,
+    SortKey,
     Span,
+    TenantStatus,
 )
 from tests.ledger.builders import (
     BOT,
@@ -41,11 +43,13 @@ from tests.ledger.machine.operations import (
     Fund,
     OnHold,
     Operation,
+    Remember,
     Reserve,
     SetStatus,
+    SetTenantStatus,
     Sweep,
 )
-from tests.ledger.machine.steps import Ask, Kill, Look, Pass, Step, Tidy
+from tests.ledger.machine.steps import Ask, Find, Foresee, Kill, Look, Pass, Recall, Step, Tidy
 from tests.ledger.model import Model
 from tests.ledger.model.values import Hold
 
@@ -100,8 +104,14 @@ class Draw:
 
     def _step(self) -> Step:
         what = self._random.randrange(100)
-        if what < 64:
+        if what < 58:
             return Ask(tuple(self._operation() for _ in range(self._random.randint(1, 4))))
+        if what < 66:
+            return Foresee(self._request())
+        if what < 69:
+            return Recall(self._asked(), self._payload_hash())
+        if what < 71:
+            return self._find()
         if what < 90:
             return Pass(self._time())
         if what < 93:
@@ -188,8 +198,12 @@ class Draw:
             return self._declare()
         if what < 92:
             return self._fund()
-        if what < 95:
+        if what < 94:
             return self._set_status()
+        if what < 95:
+            return self._set_tenant_status()
+        if what < 97:
+            return self._remember()
         return Sweep(self._one((1_000, 1_000, 2)))
 
     def _subject(self) -> Subject:
@@ -224,7 +238,7 @@ class Draw:
         return ask(
             plan=[self._rung(subject, units, free) for _ in range(self._one((1, 1, 2, 3)))],
             key=self._key(),
-            payload_hash="other" if self._sometimes(5) else "body",
+            payload_hash=self._payload_hash(),
             subject=subject,
             ttl_ms=self._one((MINUTE_MS, 30 * SECOND_MS, HOUR_MS)),
             grace_ms=self._one((0, 5 * SECOND_MS)),
@@ -235,6 +249,7 @@ class Draw:
             max_extensions=self._one((None, None, 1)),
             trace_id=self._one(("", "trace")),
             price_version=self._one(("", "prices 1")),
+            annotation=self._one(("", "", "caps")),
         )
 
     def _rung(self, subject: Subject, units: Iterable[Unit], free: frozenset[Unit]) -> Rung:
@@ -246,9 +261,32 @@ class Draw:
 
     def _key(self) -> str:
         used = [hold.request.key for hold in self._model.holds.values()]
+        used += [key.key for key in self._model.remembered]
         if used and self._sometimes(6):
             return self._one(used)
         return f"key {len(used)} {self._random.randrange(1_000)}"
+
+    def _payload_hash(self) -> str:
+        return "other" if self._sometimes(5) else "body"
+
+    def _asked(self) -> str:
+        """A key that something was kept under, mostly; or any."""
+        kept = [key.key for key in self._model.remembered]
+        return self._one(kept) if kept and self._sometimes(75) else self._key()
+
+    def _remember(self) -> Remember:
+        answer = f"answer {self._random.randrange(1_000)}"
+        keep_ms = self._one((MINUTE_MS, HOUR_MS, DAY_MS))
+        return Remember(self._asked(), self._payload_hash(), answer, keep_ms)
+
+    def _find(self) -> Find:
+        states = frozenset(State) if self._sometimes(50) else OPEN
+        page = self._one((1, 3, 100))
+        return Find(self._one([*SortKey]), self._sometimes(50), page, states)
+
+    def _set_tenant_status(self) -> SetTenantStatus:
+        """Mostly one that lets it go on, or the life would be over."""
+        return SetTenantStatus(self._one((*TenantStatus, *[TenantStatus.ACTIVE] * 2)))
 
     def _apply(self) -> Apply:
         subject = self._subject()
@@ -257,7 +295,7 @@ class Draw:
             event(
                 {unit: self._amount(self._remaining(subject, unit)) for unit in units},
                 key=self._key(),
-                payload_hash="other" if self._sometimes(5) else "body",
+                payload_hash=self._payload_hash(),
                 subject=subject,
                 overage=self._one([*Overage]),
                 is_spent=self._sometimes(50),

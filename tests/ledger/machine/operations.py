@@ -13,9 +13,11 @@ from proxy.ledger.records import (
     Event,
     FundOperation,
     ReserveRequest,
+    TenantStatus,
 )
 from tests.ledger.harness import SECOND_MS, Home
 from tests.ledger.model import Model
+from tests.ledger.model.tenants import Key
 
 FUND_KEY_MS = 86_400_000
 """For so long every home remembers the key of a fund operation; afterwards it may forget."""
@@ -187,6 +189,40 @@ class SetStatus:
 
     def of_model(self, model: Model, holds: Sequence[Held], new_id: str) -> object:
         return model.set_status(self.scope, self.unit, self.status, "ops")
+
+
+@dataclass(frozen=True)
+class SetTenantStatus:
+    status: TenantStatus
+
+    def of_home(self, home: Home, holds: Sequence[Held]) -> Awaitable[object]:
+        return home.set_tenant_status("dev", self.status, actor="ops")
+
+    def of_model(self, model: Model, holds: Sequence[Held], new_id: str) -> object:
+        model.set_tenant_status("dev", self.status, "ops")
+        return None
+
+
+@dataclass(frozen=True)
+class Remember:
+    """The answer to a question is kept."""
+
+    key: str
+    payload_hash: str
+    answer: str
+    keep_ms: int
+
+    def of_home(self, home: Home, holds: Sequence[Held]) -> Awaitable[object]:
+        return home.remember("dev", self.key, self.payload_hash, self.answer, keep_ms=self.keep_ms)
+
+    def of_model(self, model: Model, holds: Sequence[Held], new_id: str) -> object:
+        return model.remember("dev", self.key, self.payload_hash, self.answer, self.keep_ms)
+
+
+def may_be_let_go(model: Model, key: str, now_ms: int) -> bool:
+    """Whether an answer was kept under this key for as long as was asked: homes may differ."""
+    kept = model.remembered.get(Key("dev", key))
+    return kept is not None and now_ms > kept.until_ms
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from proxy.domain.money import Unit
+from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
+from proxy.ledger.records import ReserveRequest, SortKey
 from tests.ledger.machine.operations import Operation
 
 
@@ -20,6 +22,31 @@ class Look:
 
     scopes: tuple[Scope, ...]
     unit: Unit
+
+
+@dataclass(frozen=True)
+class Foresee:
+    """Somebody asks what a reserve would do, and then makes it, by a key that is new."""
+
+    request: ReserveRequest
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Somebody asks again what was asked before."""
+
+    key: str
+    payload_hash: str
+
+
+@dataclass(frozen=True)
+class Find:
+    """Somebody looks for rows, in pages of this size."""
+
+    sort: SortKey
+    is_descending: bool
+    page: int
+    states: frozenset[State]
 
 
 @dataclass(frozen=True)
@@ -42,4 +69,4 @@ class Kill:
     """The process is killed, and another one takes over."""
 
 
-Step = Ask | Look | Pass | Tidy | Kill
+Step = Ask | Look | Foresee | Recall | Find | Pass | Tidy | Kill

@@ -193,13 +193,13 @@ class ModelHome:
         return tuple(self._do(lambda: self.model.set_status(scope, unit, status, actor)))
 
     async def reservation(self, reservation_id: str) -> Reservation:
-        return _row(self.model.find(reservation_id))
+        return row_of(self.model.find(reservation_id))
 
     async def reservations(
         self, *, states: frozenset[State], limit: int, scope: Scope | None = None
     ) -> tuple[Reservation, ...]:
         newest = (
-            _row(hold)
+            row_of(hold)
             for hold in reversed(self.model.holds.values())
             if hold.state in states and (scope is None or _is_below(hold.scope, scope))
         )
@@ -210,7 +210,7 @@ class ModelHome:
 
     async def find(self, query: ReservationQuery) -> tuple[Reservation, ...]:
         rules.check_query(query)
-        return find(map(_row, self.model.holds.values()), query)
+        return find(map(row_of, self.model.holds.values()), query)
 
     async def tenant_status(self, tenant: str) -> TenantStatus:
         return self.model.tenant_status(tenant)
@@ -242,7 +242,8 @@ class ModelHome:
         )
 
 
-def _row(hold: Hold) -> Reservation:
+def row_of(hold: Hold) -> Reservation:
+    """As operators see it."""
     request = hold.request
     return Reservation(
         reservation_id=hold.reservation_id,

@@ -9,7 +9,7 @@ from proxy.ledger.records import Between, Place, Reservation, ReservationQuery, 
 
 def find(rows: Iterable[Reservation], query: ReservationQuery) -> tuple[Reservation, ...]:
     """Those that match, from the one after `after` on."""
-    found = {_place(row, query.sort): row for row in rows if all(_terms(row, query))}
+    found = {place_of(row, query.sort): row for row in rows if all(_terms(row, query))}
     order = sorted(found, reverse=query.is_descending)
     if query.after is not None:
         order = [place for place in order if _is_behind(place, query.after, query)]
@@ -40,7 +40,8 @@ def _is_in(at_ms: int | None, between: Between) -> bool:
     return (from_ms is None or from_ms <= at_ms) and (to_ms is None or at_ms <= to_ms)
 
 
-def _place(row: Reservation, sort: SortKey) -> Place:
+def place_of(row: Reservation, sort: SortKey) -> Place:
+    """Where a row stands in this order."""
     state = State.ACTIVE if row.state is State.UNCERTAIN else row.state
     values: dict[SortKey, str | int] = {
         SortKey.RESERVATION_ID: row.reservation_id,

@@ -1,6 +1,6 @@
 """The tables. A file says which version wrote it; another one is refused, not guessed at.
 
-Version 1 was never released: there is nothing to bring over from it.
+Versions 1 and 2 were never released: there is nothing to bring over from them.
 """
 
 import sqlite3
@@ -8,7 +8,7 @@ from typing import Final
 
 from proxy.domain.errors import LedgerUnavailable
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 _APPLICATION_ID: Final = 0x5350_4744
 """Marks the file as ours, so that another program's database is never written to."""
@@ -102,7 +102,8 @@ CREATE TABLE buckets (
 
 -- number: age. windows: JSON array of ids, outermost first, frozen at the reserve.
 -- amounts, charged, uncovered: JSON objects by unit; uncovered is NULL where nothing is.
--- granted, settled: the first answers, as JSON, for replays; an event was granted nothing.
+-- granted, settled: the first answers, as JSON, for replays; an event was granted nothing,
+-- so that only it has no granted.
 -- lapses_at_ms: lease and grace. scope: who spends.
 CREATE TABLE reservations (
     number             INTEGER PRIMARY KEY,
@@ -145,6 +146,8 @@ CREATE TABLE reservations (
 CREATE INDEX reservations_active ON reservations (lapses_at_ms) WHERE state = 'ACTIVE';
 CREATE INDEX reservations_uncertain ON reservations (uncertain_since_ms)
     WHERE state = 'UNCERTAIN';
+CREATE INDEX reservations_by_age ON reservations (tenant, created_at_ms)
+    WHERE granted IS NOT NULL;
 
 -- The first answers of operations that a hold can see more than once.
 CREATE TABLE replies (
@@ -168,6 +171,23 @@ CREATE TABLE fundings (
     PRIMARY KEY (scope, unit, period, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX fundings_by_age ON fundings (at_ms);
+
+-- Tenants that are not ACTIVE.
+CREATE TABLE tenants (
+    tenant TEXT PRIMARY KEY,
+    status TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The first answers to questions that changed nothing, and until when they are kept at least.
+CREATE TABLE remembered (
+    tenant       TEXT NOT NULL,
+    key          TEXT NOT NULL,
+    payload_hash TEXT NOT NULL,
+    answer       TEXT NOT NULL,
+    until_ms     INTEGER NOT NULL,
+    PRIMARY KEY (tenant, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX remembered_by_end ON remembered (until_ms);
 
 -- Settled holds that a window still owes for, oldest first.
 CREATE TABLE arrears (

@@ -9,5 +9,6 @@ retire       budgets that templates made and nobody uses
 declare      what configuration declares
 budgets      what operators do
 read         balances, rows and journals, without a transaction
+cycles/      what callers over the protocol ask beside that: statuses, answers, rows
 verify       every balance once more, from the rows and from the journal
 """

@@ -12,6 +12,7 @@ from proxy.ledger.records import Applied, Event, Settlement, Span
 from proxy.ledger.sqlite import holds, rows
 from proxy.ledger.sqlite.accounts import Account
 from proxy.ledger.sqlite.operations import arrears
+from proxy.ledger.sqlite.operations.cycles import remembered, tenants
 from proxy.ledger.sqlite.operations.hold import budgets_of, no_budget
 from proxy.ledger.sqlite.operations.settle import read_settlement, written_settlement
 from proxy.ledger.sqlite.transaction import About, Transaction
@@ -23,9 +24,13 @@ def apply(transaction: Transaction, event: Event, new_id: Callable[[], str]) -> 
         raise ValueError("an event has an amount in at least one unit")
     for amount in event.actual.values():
         rules.check_amount(amount)
-    first = holds.find_by_key(transaction, event.subject.tenant or "", event.key)
+    tenant = event.subject.tenant or ""
+    first = holds.find_by_key(transaction, tenant, event.key)
     if first is not None:
         return _applied_before(transaction, first, event)
+    remembered.check_key(transaction, tenant, event.key)
+    if not event.is_spent:
+        tenants.check_new(transaction, tenant)
     accounts = _accounts(transaction, event)
     balances = arrears.foreseen(transaction, accounts)
     if not event.is_spent:

@@ -16,12 +16,13 @@ from proxy.domain.reservation import State
 from proxy.domain.scope import Scope, budget_scopes, derive
 from proxy.ledger import rules
 from proxy.ledger.journal import Amounts, Kind
-from proxy.ledger.records import Grant, Lease, ReserveRequest, Span
+from proxy.ledger.records import Balance, Forecast, Grant, Lease, ReserveRequest, Span
 from proxy.ledger.rules import Granted
 from proxy.ledger.sqlite import answers, holds, rows
 from proxy.ledger.sqlite.accounts import Account
 from proxy.ledger.sqlite.holds import Beginning, Hold
 from proxy.ledger.sqlite.operations import arrears
+from proxy.ledger.sqlite.operations.cycles import remembered, tenants
 from proxy.ledger.sqlite.transaction import About, Transaction
 
 _DISPATCH: Final = "UPDATE reservations SET dispatched = 1 WHERE number = ?"
@@ -31,9 +32,28 @@ _GROW: Final = "UPDATE reservations SET amounts = ? WHERE number = ?"
 def reserve(transaction: Transaction, request: ReserveRequest, new_id: Callable[[], str]) -> Grant:
     """Hold the first rung that fits in every budgeted scope, or nothing."""
     units = rules.check_request(request)
-    first = holds.find_by_key(transaction, request.subject.tenant or "", request.key)
+    tenant = request.subject.tenant or ""
+    first = holds.find_by_key(transaction, tenant, request.key)
     if first is not None:
         return _granted_before(transaction, holds.beginning(transaction, first), request)
+    remembered.check_key(transaction, tenant, request.key)
+    accounts, granted = _admit(transaction, request, units)
+    arrears.settle(transaction, accounts)
+    return _hold(transaction, request, accounts, new_id(), granted)
+
+
+def decide(transaction: Transaction, request: ReserveRequest) -> Forecast:
+    """What a reserve would hold now. Writes nothing, and its key is not read."""
+    accounts, granted = _admit(transaction, request, rules.check_request(request))
+    balances = arrears.foreseen(transaction, accounts)
+    return Forecast(granted.rung, granted.amounts, derive(request.subject), tuple(balances))
+
+
+def _admit(
+    transaction: Transaction, request: ReserveRequest, units: tuple[Unit, ...]
+) -> tuple[Sequence[Account], Granted]:
+    """The budgets in which a new hold would be, and what it would be. Changes nothing."""
+    tenants.check_new(transaction, request.subject.tenant or "")
     accounts = budgets_of(transaction, budget_scopes(request.subject), units)
     if not accounts and not request.free:
         raise no_budget(transaction, budget_scopes(request.subject), units)
@@ -46,8 +66,7 @@ def reserve(transaction: Transaction, request: ReserveRequest, new_id: Callable[
     if request.free:
         accounts = [account for account in accounts if account.balance.unit not in request.free]
     transaction.accounts.check_templates(accounts)
-    arrears.settle(transaction, accounts)
-    return _hold(transaction, request, accounts, new_id(), granted)
+    return accounts, granted
 
 
 def budgets_of(
@@ -103,7 +122,7 @@ def _hold(
         about=about,
         window_ids=[account.window_id for account in accounts],
         granted=granted,
-        answer=answers.encode((granted.amounts, expires_at_ms), accounts, balances),
+        answer=_first_answer(request, granted, expires_at_ms, accounts, balances),
     )
     return Grant(
         reservation_id=reservation_id,
@@ -113,7 +132,22 @@ def _hold(
         remaining_ttl_ms=request.ttl_ms,
         affected_scopes=scopes,
         balances=balances,
+        annotation=request.annotation,
     )
+
+
+def _first_answer(
+    request: ReserveRequest,
+    granted: Granted,
+    expires_at_ms: int,
+    accounts: Sequence[Account],
+    balances: Sequence[Balance],
+) -> str:
+    """As it is kept; an annotation only where there is one."""
+    facts: tuple[object, ...] = (granted.amounts, expires_at_ms)
+    if request.annotation:
+        facts += (request.annotation,)
+    return answers.encode(facts, accounts, balances)
 
 
 def _granted_before(transaction: Transaction, first: Beginning, request: ReserveRequest) -> Grant:
@@ -124,7 +158,7 @@ def _granted_before(transaction: Transaction, first: Beginning, request: Reserve
 
 def _grant(transaction: Transaction, first: Beginning, answer: str) -> Grant:
     """The first answer again; only the time that is left is new."""
-    (amounts, expires_at_ms), balances = answers.decode(answer, transaction.accounts)
+    (amounts, expires_at_ms, *rest), balances = answers.decode(answer, transaction.accounts)
     left_ms = expires_at_ms - transaction.now_ms if first.state is State.ACTIVE else 0
     return Grant(
         reservation_id=first.reservation_id,
@@ -134,6 +168,7 @@ def _grant(transaction: Transaction, first: Beginning, answer: str) -> Grant:
         remaining_ttl_ms=max(0, left_ms),
         affected_scopes=derive(first.subject),
         balances=balances,
+        annotation=rest[0] if rest else "",
     )
 
 
@@ -157,6 +192,7 @@ def grow(
     payload = holds.written({unit: by[unit] for unit in Unit if unit in by})
     answer = _replayed(transaction, hold, Kind.GROW, key, payload)
     if answer is None:
+        tenants.check_new(transaction, hold.about.tenant)
         _check_lease(hold, Kind.GROW, transaction.now_ms, until_ms=hold.lapses_at_ms)
         answer = _grow(transaction, hold, by)
         holds.keep_reply(transaction, hold, Kind.GROW, key, payload=payload, answer=answer)
@@ -196,6 +232,7 @@ def extend(transaction: Transaction, reservation_id: str, *, by_ms: int, key: st
     answer = _replayed(transaction, hold, Kind.EXTEND, key, str(by_ms))
     if answer is not None:
         return _lease(transaction, hold, int(answer))
+    tenants.check_lasting(transaction, hold)
     lease = holds.lease(transaction, hold)
     _check_lease(hold, Kind.EXTEND, transaction.now_ms, until_ms=lease.expires_at_ms)
     if lease.max_extensions is not None and lease.extensions >= lease.max_extensions:

@@ -52,13 +52,11 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def balances(
-    connection: sqlite3.Connection, now_ms: int, scopes: Sequence[Scope], units: Sequence[Unit]
+    transaction: Transaction, scopes: Sequence[Scope], units: Sequence[Unit]
 ) -> tuple[Balance, ...]:
     """As a reserve would find them now."""
-    with snapshot(connection):
-        transaction = Transaction(connection, now_ms)
-        accounts = transaction.accounts.current(scopes, tuple(units))
-        return tuple(arrears.foreseen(transaction, accounts))
+    accounts = transaction.accounts.current(scopes, tuple(units))
+    return tuple(arrears.foreseen(transaction, accounts))
 
 
 def all_balances(connection: sqlite3.Connection, now_ms: int) -> tuple[Balance, ...]:

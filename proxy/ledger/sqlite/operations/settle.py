@@ -19,6 +19,7 @@ from proxy.ledger.sqlite import answers, holds
 from proxy.ledger.sqlite.accounts import Account
 from proxy.ledger.sqlite.holds import Hold
 from proxy.ledger.sqlite.operations import arrears
+from proxy.ledger.sqlite.operations.cycles import tenants
 from proxy.ledger.sqlite.transaction import Transaction
 
 _END: Final = (
@@ -57,6 +58,7 @@ def commit(
     replay = _replay(transaction, hold, Kind.COMMIT, word)
     if replay is not None:
         return Ended(replay, None)
+    tenants.check_lasting(transaction, hold)
     _check_open(transaction, hold, Kind.COMMIT)
     settlement = charge(transaction, hold, actual, word)
     return Ended(settlement, transaction.now_ms - hold.created_at_ms)
@@ -106,6 +108,7 @@ def release(transaction: Transaction, reservation_id: str, *, key: str, actor: s
     replay = _replay(transaction, hold, Kind.RELEASE, Word(key))
     if replay is not None:
         return Ended(replay, None)
+    tenants.check_lasting(transaction, hold)
     _check_open(transaction, hold, Kind.RELEASE)
     if hold.is_uncertain and not actor:
         raise ActorRequired(f"{reservation_id} is uncertain: only a person gives it up")

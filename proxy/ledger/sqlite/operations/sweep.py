@@ -13,6 +13,7 @@ from proxy.ledger.records import Swept
 from proxy.ledger.sqlite import holds
 from proxy.ledger.sqlite.holds import Hold
 from proxy.ledger.sqlite.operations import arrears
+from proxy.ledger.sqlite.operations.cycles import remembered
 from proxy.ledger.sqlite.operations.hold import move_lease
 from proxy.ledger.sqlite.operations.retire import retire
 from proxy.ledger.sqlite.operations.settle import Word, charge, give_back
@@ -70,7 +71,7 @@ def recover(transaction: Transaction) -> Swept:
 
 
 def expire(transaction: Transaction, rule: UncertainRule, *, limit: int) -> Swept:
-    """End leases that are over, then holds nobody has cleared up in time, then idle budgets."""
+    """End leases that are over, holds nobody has cleared up, idle budgets, then old answers."""
     lapsed = _find(transaction, _LAPSED, transaction.now_ms, limit)
     swept = _end_leases(transaction, lapsed)
     limit -= len(lapsed)
@@ -81,11 +82,11 @@ def expire(transaction: Transaction, rule: UncertainRule, *, limit: int) -> Swep
     for one in overdue:
         estimate = Word(None, estimated=True)
         charge(transaction, one.hold, one.hold.amounts, estimate, actor=SETTLER)
-    return replace(
-        swept,
-        committed=tuple(one.hold.reservation_id for one in overdue),
-        retired=retire(transaction, limit - len(overdue)),
-    )
+    limit -= len(overdue)
+    retired = retire(transaction, limit)
+    remembered.let_go(transaction, limit - len(retired))
+    committed = tuple(one.hold.reservation_id for one in overdue)
+    return replace(swept, committed=committed, retired=retired)
 
 
 def renew_leases(transaction: Transaction) -> None:
