@@ -192,10 +192,10 @@ async def test_a_plain_call_takes_few_statements(metered: SqliteHarness, meter: 
     await cost_of_a_call(metered, meter)
     spent = await cost_of_a_call(metered, meter)
     counts = {name: len(statements) for name, (_, statements) in spent.items()}
-    assert counts["reserve"] <= 10
+    assert counts["reserve"] <= 11, "one of them looks for what is seldom there"
     assert counts["dispatch"] <= 8
     assert counts["commit"] <= 9
-    assert max(counts.values()) <= 15
+    assert max(counts.values()) <= 16
 
 
 async def test_a_retired_budget_costs_nothing_any_more(
@@ -243,5 +243,6 @@ async def test_no_statement_of_a_call_scans_a_table_that_grows(
             for statement in statements
         }
     scans = {detail for details in plans.values() for detail in details if "SCAN" in detail}
-    assert scans == {"SCAN ledger", "SCAN templates"}, "one row, and a few lines of configuration"
+    few = {"SCAN ledger", "SCAN CONSTANT ROW", "SCAN templates"}
+    assert scans == few, "one row, no table at all, and a few lines of configuration"
     assert len(plans) > 20
