@@ -191,8 +191,8 @@ async def test_the_newest_rows_and_the_row_of_a_key_are_found_by_an_index(
     (plan, *_) = await plans(sqlite, faults, ReservationQuery(tenant="dev", limit=5, key="k"))
     assert plan.endswith("(tenant=? AND key=?)")
     for sort in SortKey:
-        found = await plans(sqlite, faults, ReservationQuery(tenant="dev", limit=5, sort=sort))
-        assert not [plan for plan in found if plan.startswith("SCAN")]
+        query = ReservationQuery(tenant="dev", limit=5, sort=sort)
+        assert not [p for p in await plans(sqlite, faults, query) if p.startswith("SCAN")]
 
 
 async def test_an_annotation_costs_nothing_where_there_is_none(sqlite: SqliteHarness) -> None:
