@@ -200,7 +200,7 @@ class _World:
         """So many were decided, and one of the victim's is under way if any can be."""
         decided = self._arrived | self._statuses.keys()
         under_way = (self._calls[trace_id] for trace_id in self._arrived - self._statuses.keys())
-        catches = any(call.waits and call.proxy == self._plan.victim for call in under_way)
+        catches = any(call.proxy == self._plan.victim for call in under_way)
         return len(decided) >= self._plan.kill_after and (catches or len(decided) == CALLS)
 
     async def _until(self, condition: Callable[[], bool]) -> None:

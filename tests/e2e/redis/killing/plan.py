@@ -53,11 +53,6 @@ class Call:
         named = {f"X-Cycles-{level.title()}": name for level, name in self.levels.items()}
         return {"traceparent": f"00-{self.trace_id}-{self.number:016x}-01", **named}
 
-    @property
-    def waits(self) -> bool:
-        """The upstream does not finish it before the kill."""
-        return KILLED in (self.behaviour.gate, self.behaviour.hang and self.behaviour.hang.gate)
-
     def again(self, proxy: int) -> "Call":
         """The same wish, asked of another proxy."""
         return replace(self, number=self.number + CALLS, proxy=proxy)
@@ -92,7 +87,7 @@ def draw_plan(seed: int) -> Plan:
         seed=seed,
         calls=calls,
         victim=random.randrange(PROXIES),
-        kill_after=random.randint(1, CALLS),
+        kill_after=random.randint(1, random.choice((CALLS // 5, CALLS))),
         restarts=seed % 2 == 1,
         charges_uncertain=charges_uncertain,
         ttl_ms=random.choice((2_000, 3_000)),
@@ -171,7 +166,7 @@ def _draw_budgets(random: Random, calls: Sequence[Call]) -> Iterator[Document]:
     per_agent = microcents * random.choice((15, 40)) // 100
     yield _dollars("tenant:dev/agent:*", per_agent, period="day", timezone="Europe/Berlin")
     dearest = max(each[USD] for each in most)
-    yield _dollars(f"tenant:dev/agent:{POOR}", 2 * dearest)
+    yield _dollars(f"tenant:dev/agent:{POOR}", dearest // 10)
     per_run = microcents * random.choice((8, 40)) // 100
     yield _dollars("tenant:dev", per_run, per="run", idle_ttl="1h")
 
