@@ -6,8 +6,16 @@ from proxy.domain.errors import AmountOutOfRange
 from proxy.domain.money import INT64_MAX
 from proxy.domain.period import Period
 from proxy.domain.scope import ScopePattern
-from proxy.ledger.records import BudgetLine, BudgetName, ReserveRequest, Rung, Span
-from proxy.ledger.rules import check_extension, check_request, lines_by_name
+from proxy.domain.subject import LEVELS
+from proxy.ledger.records import (
+    BudgetLine,
+    BudgetName,
+    ReservationQuery,
+    ReserveRequest,
+    Rung,
+    Span,
+)
+from proxy.ledger.rules import check_extension, check_query, check_request, lines_by_name
 from tests.ledger.builders import BOT, DEV, POINTS, TOKENS, USD, ask, in_full, line, rung
 from tests.ledger.harness import DAY_MS
 
@@ -97,3 +105,20 @@ def test_a_budget_of_a_whole_subtree_is_a_mistake() -> None:
 def test_a_declared_amount_is_an_amount(wrong: BudgetLine) -> None:
     with pytest.raises(AmountOutOfRange):
         lines_by_name([wrong])
+
+
+@pytest.mark.parametrize("level", ["run", "", "Agent", "agent'", "dimensions"])
+def test_rows_are_found_by_the_levels_of_the_protocol_only(level: str) -> None:
+    with pytest.raises(ValueError, match="found by the levels tenant, workspace"):
+        check_query(ReservationQuery(tenant="dev", limit=1, levels={"agent": "bot", level: "x"}))
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_page_has_a_row(limit: int) -> None:
+    with pytest.raises(ValueError, match="at least one row"):
+        check_query(ReservationQuery(tenant="dev", limit=limit))
+
+
+def test_every_level_can_be_asked_for() -> None:
+    levels = dict.fromkeys(LEVELS, "x")
+    assert check_query(ReservationQuery(tenant="dev", limit=1, levels=levels)) is None  # type: ignore[func-returns-value]
