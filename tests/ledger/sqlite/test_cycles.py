@@ -7,12 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from proxy.domain.errors import LedgerUnavailable, Reason, Refused
+from proxy.domain.errors import IdempotencyMismatch, LedgerUnavailable, Reason, Refused
+from proxy.domain.period import Period, Step
 from proxy.domain.reservation import OnExpiry
 from proxy.ledger.journal import Kind
-from proxy.ledger.records import Place, ReservationQuery, SortKey, TenantStatus
-from tests.ledger.builders import BOT, DEV, ask, commit, declare, event, hold, line, over_protocol
-from tests.ledger.harness import DAY_MS, MINUTE_MS, SqliteHarness
+from proxy.ledger.records import Grant, Place, ReservationQuery, SortKey, TenantStatus
+from tests.ledger.builders import (
+    BOT,
+    DEV,
+    ask,
+    commit,
+    declare,
+    event,
+    hold,
+    line,
+    over_protocol,
+    spend,
+)
+from tests.ledger.harness import DAY_MS, HOUR_MS, MINUTE_MS, SqliteHarness
 from tests.ledger.sqlite.faults import Faults
 
 TENANTS = "SELECT status FROM tenants WHERE tenant = ?"
@@ -102,8 +114,25 @@ async def test_a_tenant_is_stopped_for_what_comes_after_it_in_its_transaction(
     )
     refused = [a.reason for a in answers if isinstance(a, Refused)]
     assert refused == [Reason.TENANT_SUSPENDED]
-    assert answers[2] is not None
+    assert [isinstance(answer, Grant) for answer in answers] == [True, False, False, False, True]
     assert (await ledger.verify()).differences == ()
+
+
+async def test_a_key_is_taken_for_what_comes_after_it_in_its_transaction(
+    sqlite: SqliteHarness,
+) -> None:
+    ledger = sqlite.ledger
+    first, answer, second, third = await asyncio.gather(
+        ledger.reserve(ask(1)),
+        ledger.remember("dev", "asked 1", "body", "ALLOW", keep_ms=MINUTE_MS),
+        ledger.reserve(ask(1, key="asked 1")),
+        ledger.apply(event(1, key="asked 1")),
+        return_exceptions=True,
+    )
+    assert isinstance(first, Grant)
+    assert answer == "ALLOW"
+    assert isinstance(second, IdempotencyMismatch)
+    assert isinstance(third, IdempotencyMismatch)
 
 
 @pytest.mark.parametrize("written", ["", "closed", "REVOKED"])
@@ -141,10 +170,13 @@ async def test_a_status_that_is_none_lets_nothing_new_by(
 async def test_a_question_opens_no_transaction_that_writes(
     sqlite: SqliteHarness, faults: Faults
 ) -> None:
-    await declare(sqlite.ledger, line("tenant:dev/agent:*/run:*", 100), line(DEV, 1_000))
+    rolling = Period(Step.ROLLING, rolling_ms=HOUR_MS)
+    lines = [line(DEV, 1_000, period=period) for period in (rolling, Period.DAY)]
+    await declare(sqlite.ledger, *lines, line("tenant:dev/run:*", 900))
+    await spend(sqlite.ledger, 900, agent=None)
     sqlite.advance_ms(DAY_MS)
     faults.statements.clear()
-    await sqlite.ledger.decide(ask(1, run="1"))
+    await sqlite.ledger.decide(ask(900, agent=None, run="1"))
     await sqlite.ledger.recall("dev", "asked 1", "body")
     await sqlite.ledger.tenant_status("dev")
     assert {s.split()[0] for s in faults.statements} == {"BEGIN", "SELECT", "ROLLBACK"}
