@@ -176,7 +176,7 @@ async def test_a_question_opens_no_transaction_that_writes(
     await spend(sqlite.ledger, 900, agent=None)
     sqlite.advance_ms(DAY_MS)
     faults.statements.clear()
-    await sqlite.ledger.decide(ask(900, agent=None, run="1"))
+    await sqlite.ledger.decide(ask(90, agent=None, run="1"))
     await sqlite.ledger.recall("dev", "asked 1", "body")
     await sqlite.ledger.tenant_status("dev")
     assert {s.split()[0] for s in faults.statements} == {"BEGIN", "SELECT", "ROLLBACK"}
