@@ -173,6 +173,7 @@ class Comparison:
         found: list[str] = []
         while page := await self._harness.ledger.find(query):
             found += [row.reservation_id for row in page]
+            assert len(found) <= len(rows), "some row is on two pages"
             query = replace(query, after=place_of(page[-1], step.sort))
         assert found == [row.reservation_id for row in expected]
 

@@ -331,6 +331,7 @@ async def test_the_pages_of_any_order_are_the_whole_and_nothing_twice(
             if not page:
                 break
             found += ids(page)
+            assert len(found) <= len(places), "some row is on two pages"
             after = place_of(page[-1], sort)
         assert found == [place.reservation_id for place in places]
 
