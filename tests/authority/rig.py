@@ -69,7 +69,7 @@ KEYS = (key(DEV), key(OTHER, "other"))
 BUDGETS = (line("tenant:dev", 1_000), line("tenant:other", 1_000))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sent:
     """A request as the plane sees it."""
 
@@ -238,8 +238,10 @@ def read_reply(reply: Reply, operation: Operation | None) -> Came:
 
 
 def _has_null(value: Any) -> bool:
+    """The protocol has no null, and what is the client's own may have."""
     if isinstance(value, dict):
-        return any(_has_null(inner) for inner in value.values())
+        ours = value.keys() - {"metadata", "committed_metadata"}
+        return any(_has_null(value[name]) for name in ours)
     return value is None or (isinstance(value, list) and any(map(_has_null, value)))
 
 

@@ -11,11 +11,13 @@ import pytest
 
 from proxy.cycles_wire.errors import ErrorCode
 from proxy.domain.errors import LedgerUnavailable
+from proxy.domain.period import Period
 from proxy.domain.scope import Scope
 from proxy.ledger.records import BudgetStatus, TenantStatus
 from tests.authority.rig import BUDGETS, KEYS, OTHER, USD, Came, Rig, key, plane_over, running
 from tests.docs.pages import codes, page, section, table
 from tests.ledger.builders import line
+from tests.ledger.harness import DAY_MS
 
 TENANT = Scope("tenant:dev")
 MINUTE_MS = 60_000
@@ -198,11 +200,13 @@ async def _event_beyond_the_overdraft(rig: Rig) -> Came:
 
 
 async def _debt_that_no_limit_permits(rig: Rig) -> Came:
-    rich = {"subject": {"tenant": "rich"}, "secret": "cyc_live_rich"}
-    spent = await rig.event(1_040, overage_policy="ALLOW_WITH_OVERDRAFT", **rich)
-    assert spent.status == 201
-    await rig.ledger.declare([line("tenant:rich", 2_000)], templates_max=1, version=2)
-    return await rig.reserve(1, **rich)
+    """A new day pays some of the debt with all that it has, and is owing the rest."""
+    owing: dict[str, Any] = {"subject": {"tenant": "rich"}, "secret": "cyc_live_rich"}
+    assert (await rig.event(1_040, overage_policy="ALLOW_WITH_OVERDRAFT", **owing)).status == 201
+    poorer = line("tenant:rich", 10, period=Period.DAY)
+    await rig.ledger.declare([*BUDGETS, poorer], templates_max=1, version=2)
+    rig.clock.at_ms += DAY_MS
+    return await rig.reserve(0, **owing)
 
 
 async def _same_key_for_another_reservation(rig: Rig) -> Came:
@@ -391,7 +395,7 @@ ROWS: list[tuple[str, int, Condition]] = [
 @pytest.fixture
 async def rich(tmp_path: Path) -> AsyncIterator[Rig]:
     """An authority with a tenant that may overdraw, and one without any budget."""
-    budgets = (*BUDGETS, line("tenant:rich", 1_000, overdraft_limit=50))
+    budgets = (*BUDGETS, line("tenant:rich", 1_000, overdraft_limit=50, period=Period.DAY))
     keys = (*KEYS, key("cyc_live_rich", "rich"), key("cyc_live_poor", "poor"))
     async with running(tmp_path, budgets=budgets, keys=keys) as rig:
         yield rig
@@ -445,8 +449,8 @@ async def test_over_the_limit_goes_before_debt(rich: Rig) -> None:
     """[spec] "ERROR SEMANTICS": OVERDRAFT_LIMIT_EXCEEDED beats DEBT_OUTSTANDING."""
     owing: dict[str, Any] = {"subject": {"tenant": "rich"}, "secret": "cyc_live_rich"}
     await rich.event(1_040, overage_policy="ALLOW_WITH_OVERDRAFT", **owing)
-    await rich.event(1, overage_policy="ALLOW_IF_AVAILABLE", **owing)
-    await rich.ledger.declare([line("tenant:rich", 1_000)], templates_max=1, version=2)
+    poorer = line("tenant:rich", 1_000, period=Period.DAY)
+    await rich.ledger.declare([*BUDGETS, poorer], templates_max=1, version=2)
     assert (await rich.reserve(0, **owing)).code == "OVERDRAFT_LIMIT_EXCEEDED"
 
 
