@@ -155,3 +155,15 @@ class LedgerUnavailable(LedgerError):
 
     def __str__(self) -> str:
         return self.why
+
+
+@dataclass(eq=False)
+class LedgerThrottled(LedgerUnavailable):
+    """Nothing happened: the ledger wants to be asked later, None where it does not say when."""
+
+    why: str = field(default="the ledger asks for a pause")
+    retry_after_ms: int | None = None
+
+
+class NotUnderstood(LedgerUnavailable):
+    """What the ledger says of this one operation makes no sense to us. Others may well happen."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from proxy.domain.decision import Caps
 from proxy.domain.money import Unit
 from proxy.domain.period import Period
 from proxy.domain.reservation import OnExpiry, Overage, State
@@ -159,7 +160,9 @@ class Grant(msgspec.Struct, frozen=True):
     """A hold that was made: `amounts` in every budgeted scope, by rung number `rung`.
 
     `balances` are those of the budgeted scopes, outermost first, with the hold in them;
-    those of one scope by unit as `Unit` lists them, the longest period first.
+    those of one scope by unit as `Unit` lists them, the longest period first. `caps` are
+    ceilings that an authority elsewhere put on the call, which all count; `evidence` is where
+    it attests that: an id, and a URL if it gave one.
     """
 
     reservation_id: str
@@ -170,6 +173,8 @@ class Grant(msgspec.Struct, frozen=True):
     affected_scopes: tuple[Scope, ...]
     balances: tuple[Balance, ...]
     annotation: str = ""
+    caps: tuple[Caps, ...] = ()
+    evidence: str = ""
 
 
 class Forecast(msgspec.Struct, frozen=True):
