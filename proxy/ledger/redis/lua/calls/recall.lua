@@ -1,3 +1,4 @@
+-- include: lib/lazily.lua
 -- include: lib/clock.lua
 -- include: lib/books.lua
 -- include: lib/keys.lua

@@ -17,26 +17,29 @@ function keys.find(key)
   return nil, cmsgpack.unpack(string.sub(found, 2))
 end
 
--- What is remembered under a key for this payload, or nil.
-function keys.recall(key, payload)
-  local id, remembered = keys.find(key)
-  if id or (remembered and remembered.payload ~= payload) then
-    books.refuse({code = 'MISMATCH'})
+-- Of answers that are remembered.
+lazily(keys, function()
+  -- What is remembered under a key for this payload, or nil.
+  function keys.recall(key, payload)
+    local id, remembered = keys.find(key)
+    if id or (remembered and remembered.payload ~= payload) then
+      books.refuse({code = 'MISMATCH'})
+    end
+    return remembered and remembered.text
   end
-  return remembered and remembered.text
-end
 
-function keys.remember(key, payload, text, until_ms)
-  local packed = cmsgpack.pack({payload = payload, text = text})
-  books.later('SET', books.key('k:' .. key), MARK .. packed)
-  books.later('ZADD', books.key('remembered'), string.format('%.0f', until_ms), key)
-end
-
--- Let go of an answer. A hold that was restored after a failover may have its key by now.
-function keys.forget(key)
-  local _, remembered = keys.find(key)
-  if remembered then
-    books.later('DEL', books.key('k:' .. key))
+  function keys.remember(key, payload, text, until_ms)
+    local packed = cmsgpack.pack({payload = payload, text = text})
+    books.later('SET', books.key('k:' .. key), MARK .. packed)
+    books.later('ZADD', books.key('remembered'), string.format('%.0f', until_ms), key)
   end
-  books.later('ZREM', books.key('remembered'), key)
-end
+
+  -- Let go of an answer. A hold that was restored after a failover may have its key by now.
+  function keys.forget(key)
+    local _, remembered = keys.find(key)
+    if remembered then
+      books.later('DEL', books.key('k:' .. key))
+    end
+    books.later('ZREM', books.key('remembered'), key)
+  end
+end)
