@@ -100,9 +100,7 @@ class RedisLedger:
 
     async def reserve(self, request: ReserveRequest) -> Grant:
         units = rules.check_request(request)
-        scopes = derive(request.subject)
-        if not scopes:
-            raise answers.no_budget("a subject without a tenant or a level below it")
+        scopes = _scopes(request)
         tenant = request.subject.tenant or ""
         asked = requests.reserve(request, self._new_id(), units)
         asking = self._process.ask("reserve", tenant, asked, what=scopes[-1])
@@ -112,9 +110,7 @@ class RedisLedger:
 
     async def decide(self, request: ReserveRequest) -> Forecast:
         units = rules.check_request(request)
-        scopes = derive(request.subject)
-        if not scopes:
-            raise answers.no_budget("a subject without a tenant or a level below it")
+        scopes = _scopes(request)
         asked = requests.reserve(request, "", units)
         tenant = request.subject.tenant or ""
         asking = self._process.ask("decide", tenant, asked, what=scopes[-1])
@@ -343,3 +339,10 @@ class RedisLedger:
 
     async def verify(self) -> Audit:
         return await verify(self._asker, await self._tenants.every())
+
+
+def _scopes(request: ReserveRequest) -> tuple[Scope, ...]:
+    scopes = derive(request.subject)
+    if not scopes:
+        raise answers.no_budget("a subject without a tenant or a level below it")
+    return scopes
