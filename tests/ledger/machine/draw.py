@@ -187,6 +187,9 @@ class Draw:
     # Operations
 
     def _operation(self) -> Operation:
+        is_stopped = self._model.tenant_status("dev") is not TenantStatus.ACTIVE
+        if is_stopped and self._sometimes(10):
+            return SetTenantStatus(TenantStatus.ACTIVE)
         what = self._random.randrange(100)
         if what < 34:
             return Reserve(self._request())
@@ -196,12 +199,12 @@ class Draw:
             return self._apply()
         if what < 86:
             return self._declare()
-        if what < 92:
+        if what < 91:
             return self._fund()
-        if what < 94:
+        if what < 93:
             return self._set_status()
         if what < 95:
-            return self._set_tenant_status()
+            return SetTenantStatus(self._one([*TenantStatus]))
         if what < 97:
             return self._remember()
         return Sweep(self._one((1_000, 1_000, 2)))
@@ -283,10 +286,6 @@ class Draw:
         states = frozenset(State) if self._sometimes(50) else OPEN
         page = self._one((1, 3, 100))
         return Find(self._one([*SortKey]), self._sometimes(50), page, states)
-
-    def _set_tenant_status(self) -> SetTenantStatus:
-        """Mostly one that lets it go on, or the life would be over."""
-        return SetTenantStatus(self._one((*TenantStatus, *[TenantStatus.ACTIVE] * 2)))
 
     def _apply(self) -> Apply:
         subject = self._subject()
