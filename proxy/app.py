@@ -14,6 +14,7 @@ from pricing.catalogue import Catalogue, provider_of
 from pricing.tokens import Tokenizers
 from proxy.authority.auth import Authenticator
 from proxy.authority.exchange import AuthorityLedger, Desk
+from proxy.authority.pages import pages
 from proxy.authority.plane import Health, Plane
 from proxy.config.convert import ledger_place, policies, price_overrides
 from proxy.config.model import Config
@@ -167,7 +168,7 @@ def open_plane(
         guard=_guard(config),
         authenticator=Authenticator(_keys(config), default_tenant=config.identity.default.tenant),
         health=health,
-        pages={},
+        pages=pages(),
         log=log,
         clock=clock,
         new_id=new_id,

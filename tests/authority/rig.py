@@ -261,6 +261,7 @@ def plane_over(
     keys: Sequence[Key] = KEYS,
     policies: Sequence[Policy] = (),
     default_tenant: str | None = None,
+    pages: Mapping[str, Reply] | None = None,
 ) -> Plane:
     """An authority over this ledger."""
     ids = count(1)
@@ -269,7 +270,7 @@ def plane_over(
         guard=Guard(frozenset({"localhost"}), frozenset()),
         authenticator=Authenticator(KeyRing(keys), default_tenant=default_tenant),
         health=_healthy,
-        pages={},
+        pages=pages or {},
         log=log,
         clock=clock,
         new_id=lambda: f"{next(ids):032x}",

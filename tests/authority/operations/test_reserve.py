@@ -70,7 +70,7 @@ async def test_balances_leave_out_what_is_nothing(tmp_path: Path) -> None:
 async def test_the_budget_of_a_run_counts_and_is_not_shown(tmp_path: Path) -> None:
     budgets = (line("tenant:dev", 1_000), line("tenant:dev/run:*", 50))
     async with running(tmp_path, budgets=budgets) as rig:
-        run = {"subject": {"tenant": "dev", "dimensions": {"run": "7"}}}
+        run: dict[str, Any] = {"subject": {"tenant": "dev", "dimensions": {"run": "7"}}}
         came = await rig.reserve(50, **run)
         assert [balance["scope"] for balance in came["balances"]] == ["tenant:dev"]
         assert (await rig.reserve(1, **run)).code == "BUDGET_EXCEEDED"
