@@ -46,8 +46,9 @@ def document() -> dict[str, Any]:
     for operation in OPERATIONS:
         _require_what_is_always_sent(components, operation.response)
     for component in components.values():
-        if "enum" in component:
-            component["type"] = "string"
+        for part in (component, *component.get("properties", {}).values()):
+            if "enum" in part:
+                part["type"] = "string"
     subject = components["Subject"]
     subject["minProperties"] = 1
     subject["anyOf"] = [{"required": [level]} for level in LEVELS]
@@ -79,10 +80,7 @@ def _require_what_is_always_sent(components: dict[str, Any], kind: Any) -> None:
     component = components[kind.__name__]
     for field in msgspec.structs.fields(kind):
         if field.default not in (msgspec.NODEFAULT, msgspec.UNSET):
-            always = component["properties"][field.encode_name]
-            del always["default"]
-            if "enum" in always:
-                always["type"] = "string"
+            del component["properties"][field.encode_name]["default"]
             component["required"] = [field.encode_name, *component["required"]]
 
 
