@@ -107,7 +107,14 @@ class Pipeline:
         attempt = Attempt(dialect, plan, grant, plan.ways[grant.rung], not_sent)
         try:
             work = partial(
-                shape, dialect, request, wish, attempt.way, rung=grant.rung, amounts=grant.amounts
+                shape,
+                dialect,
+                request,
+                wish,
+                attempt.way,
+                rung=grant.rung,
+                amounts=grant.amounts,
+                caps=grant.caps,
             )
             shaped = await off_the_loop(work, size_bytes=len(body))
             record.allowed(grant, shaped)

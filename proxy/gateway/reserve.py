@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from msgspec.structs import replace
+
 from proxy.domain.clock import Clock
 from proxy.domain.errors import (
     BudgetRefused,
@@ -30,12 +32,16 @@ from proxy.observe.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class HoldRules:
-    """How holds of calls are made. `patience` None: no call waits for a busy budget."""
+    """How holds of calls are made. `patience` None: no call waits for a busy budget.
+
+    A grant whose caps leave less than `min_output_tokens` is worth less than a stand-in.
+    """
 
     ttl_ms: int
     max_share_pct: int
     overage: Overage
     patience: Patience | None
+    min_output_tokens: int = 0
 
 
 class Reserver:
@@ -101,6 +107,7 @@ class Reserver:
                 grant = await self._queue.hold(
                     request, attempt, patience, door=door, on_waited=on_waited
                 )
+            grant = await self._wide_enough(request, plan, grant)
         except BudgetRefused as refusal:
             self._denials.remember(question, refusal)
             raise
@@ -160,6 +167,40 @@ class Reserver:
             metadata={"api": plan.api, "model": first.model.name},
         )
 
+    async def _wide_enough(self, request: ReserveRequest, plan: Plan, grant: Grant) -> Grant:
+        """The grant, or that of a stand-in where an authority caps it below what is worth it."""
+        if not self._is_narrow(plan, grant):
+            return grant
+        for first in _stand_ins(plan, grant.rung):
+            key = f"{request.key}/{first}"
+            again = replace(request, key=key, payload_hash=key, plan=plan.rungs[first:])
+            try:
+                other = await self._attempt(again)
+            except (Refused, LedgerError):
+                return grant
+            other = replace(other, rung=first + other.rung)
+            if not self._is_narrow(plan, other):
+                await self._give_back(grant)
+                return other
+            await self._give_back(other)
+        return grant
+
+    def _is_narrow(self, plan: Plan, grant: Grant) -> bool:
+        if not grant.caps:
+            return False
+        asked = plan.ways[grant.rung].output_tokens
+        worth_it = min(self._rules.min_output_tokens, asked)
+        return any(
+            each.max_tokens is not None and each.max_tokens < worth_it for each in grant.caps
+        )
+
+    async def _give_back(self, grant: Grant) -> None:
+        """At worst its lease ends: nothing was sent."""
+        try:
+            await self._ledger.release(grant.reservation_id, key=f"{grant.reservation_id}/settle")
+        except (Refused, LedgerError):
+            return
+
     async def _attempt(self, request: ReserveRequest) -> Grant:
         started_ns = self._clock.monotonic_ns()
         try:
@@ -167,3 +208,13 @@ class Reserver:
         finally:
             elapsed_ns = self._clock.monotonic_ns() - started_ns
             self._metrics.ledger_of("reserve").observe(elapsed_ns / 1e9)
+
+
+def _stand_ins(plan: Plan, rung: int) -> list[int]:
+    """Where the ways of each later model begin."""
+    names = [way.model.name for way in plan.ways]
+    return [
+        number
+        for number in range(rung + 1, len(names))
+        if names[number] not in (names[rung], names[number - 1])
+    ]

@@ -160,6 +160,8 @@ def budget_headers(
     if tightest is not None:
         headers["X-Budget-Remaining-Usd"] = usd(tightest.remaining)
         headers["X-Budget-Scope"] = tightest.scope
+    if grant.evidence:
+        headers["X-Cycles-Evidence"] = grant.evidence
     if shaped.caps:
         headers["X-Budget-Caps"] = ",".join(shaped.caps)
         if "model" in shaped.caps:

@@ -84,6 +84,6 @@ class Settler:
             self._log.line(
                 "uncovered",
                 reservation_id=reservation_id,
-                uncovered_microcents=settlement.uncovered[Unit.USD_MICROCENTS],
-                uncovered_tokens=settlement.uncovered[Unit.TOKENS],
+                uncovered_microcents=settlement.uncovered.get(Unit.USD_MICROCENTS, 0),
+                uncovered_tokens=settlement.uncovered.get(Unit.TOKENS, 0),
             )

@@ -1,10 +1,12 @@
 """Step 4. The body that the granted rung pays for. Bytes that need no change stay as they came."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from proxy.dialects.dialect import Changes, Dialect, Request
+from proxy.domain.decision import Caps
+from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit
 from proxy.gateway.estimate import Way
 from proxy.policies import Wish
@@ -28,17 +30,26 @@ def shape(
     *,
     rung: int,
     amounts: Mapping[Unit, int],
+    caps: Sequence[Caps] = (),
 ) -> Shaped:
     """Write the grant into the body: the shortest answer that any of its units pays for.
 
+    `caps` came with the grant. They only take more away, so what is held still pays for it.
+
     Raises:
-        Refused: TOOL_DENIED, when the call insists on a tool that policy takes away.
+        Refused: TOOL_DENIED, when the call insists on a tool that policy or caps take away;
+            POLICY_DENIED, when caps leave no output.
     """
     length = way.output_tokens_for(amounts)
-    dropped = _dropped_tools(request, wish)
+    ceiling = _ceiling(request, caps)
+    is_capped = ceiling is not None and ceiling < length
+    if is_capped and ceiling is not None:
+        length = ceiling
+    dropped = _dropped_tools(request, (wish.caps, *caps))
     asked = request.max_output_tokens
     swapped = way.model.name if way.model.name != request.model else None
-    limit = length if way.writes_limit and (length != asked or swapped) else None
+    writes_limit = way.writes_limit or is_capped
+    limit = length if writes_limit and (length != asked or swapped) else None
     asks_usage = request.stream and not request.asks_usage
     body = request.body
     if swapped or limit is not None or dropped or asks_usage:
@@ -53,19 +64,32 @@ def shape(
         )
         body = dialect.apply(request, changes)
     shortened = limit not in (None, asked) and (
-        rung > 0 or wish.max_tokens is not None or asked is not None
+        rung > 0 or wish.max_tokens is not None or asked is not None or is_capped
     )
-    caps = ["model"] if swapped is not None else []
+    changed = ["model"] if swapped is not None else []
     if shortened:
-        caps.append("max_tokens")
+        changed.append("max_tokens")
     if dropped:
-        caps.append("tools")
-    return Shaped(body, way.model.name, length if shortened else None, tuple(caps), asks_usage)
+        changed.append("tools")
+    return Shaped(body, way.model.name, length if shortened else None, tuple(changed), asks_usage)
 
 
-def _dropped_tools(request: Request, wish: Wish) -> frozenset[str]:
-    """The tools that policy takes away."""
+def _ceiling(request: Request, caps: Sequence[Caps]) -> int | None:
+    """The most that caps leave of each answer; None where none says so, or none can be said."""
+    ceilings = [each.max_tokens for each in caps if each.max_tokens is not None]
+    if not ceilings or not request.generates or request.has_prediction:
+        return None  # the API takes no limit beside a prediction
+    if min(ceilings) == 0:
+        raise Refused(
+            Reason.POLICY_DENIED, "The budget authority allows this call no output. Do not retry."
+        )
+    return min(ceilings)
+
+
+def _dropped_tools(request: Request, caps: Sequence[Caps]) -> frozenset[str]:
+    """The tools that any of these takes away."""
     if not request.tools:
         return frozenset()
-    allows = wish.caps.allows_tool
-    return frozenset(tool.name for tool in request.tools if not allows(tool.name))
+    return frozenset(
+        tool.name for tool in request.tools if not all(each.allows_tool(tool.name) for each in caps)
+    )

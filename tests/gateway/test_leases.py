@@ -23,7 +23,7 @@ class Extensions:
 
 
 def leases_of(ledger: Extensions, log: ListLog) -> Leases:
-    return Leases(ledger, log, ttl_ms=60_000)  # type: ignore[arg-type]
+    return Leases(ledger, log, ttl_ms=60_000)
 
 
 async def test_every_open_hold_is_extended_by_one_beat_with_a_key_of_its_own() -> None:

@@ -7,22 +7,30 @@ docs/semantics.md, "While the ledger is away"; field-report 25-32.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
-from proxy.domain.errors import LedgerError, LedgerUnavailable
+from msgspec.structs import replace
+
+from proxy.domain.clock import Clock, SystemClock
+from proxy.domain.errors import (
+    LedgerError,
+    LedgerThrottled,
+    LedgerUnavailable,
+    NotUnderstood,
+    Refused,
+)
+from proxy.gateway.outbox.adoption import take_over
 from proxy.gateway.outbox.outage import Outage
 from proxy.gateway.outbox.record import (
-    Damaged,
+    Amended,
     Ended,
     Left,
     Record,
     Settle,
     costs,
-    landable,
-    read,
     written,
 )
 from proxy.gateway.outbox.shelf import Shelf
@@ -38,21 +46,32 @@ _LONGEST_PAUSE_S: Final = 5.0
 _TIDY_AFTER: Final = 1_000
 """So many records may have landed and still lie in the file."""
 
+_NOT_UNDERSTOOD_PAUSE_S: Final = 60.0
+"""Before a record is tried again of which the ledger said something that makes no sense."""
+
+_THROTTLED_MS: Final = 1_000
+"""How long to wait where a ledger asks for a pause and does not say how long."""
+
+_THROTTLED_MS_MAX: Final = 86_400_000
+
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """A record on its way. `is_kept`: the disk has it."""
+    """A record on its way. `is_kept`: the disk has it. `not_before_s`: by the loop's clock."""
 
     record: Record
     line: bytes
     on_landed: OnLanded
     is_kept: bool = False
+    not_before_s: float = 0.0
 
 
 class Outbox:
     """The records of this process, and those that dead ones left.
 
     `max_bytes` is how much may wait before it is full; what is under way then still comes in.
+    `lanes` is how many records are told at a time: with more than one, in no promised order,
+    and as soon as they are kept; with one, some time after the ledger could not be reached.
     """
 
     def __init__(
@@ -64,14 +83,19 @@ class Outbox:
         log: Log,
         *,
         max_bytes: int,
+        lanes: int = 1,
+        clock: Clock | None = None,
     ) -> None:
+        self._lanes = lanes
+        self._clock = clock or SystemClock()
+        self._not_before_ms = 0
         self._shelf = shelf
         self._land = land
         self._outage = outage
         self._tasks = tasks
         self._log = log
         self._max_bytes = max_bytes
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: dict[_Waiting, None] = {}
         self._left: dict[str, _Waiting] = {}
         self._waiting_bytes = 0
         self._untidy = 0
@@ -137,34 +161,35 @@ class Outbox:
         """
         async with self._disk:
             try:
-                adopted, damaged = await asyncio.to_thread(self._take_over)
+                adopted, damaged = await asyncio.to_thread(take_over, self._shelf)
             except OSError as error:
                 self._say_disk_fails(error)
                 return
             for record in adopted:
                 self._add(record, _ignore).is_kept = True
+                self._keep_pause(record)
         if damaged:
             self._say_set_aside(damaged)
         if adopted:
             self._log.line("settlements_adopted", records=len(adopted))
 
-    async def land(self) -> None:
-        """Tell the ledger everything that waits, in order.
+    async def land(self) -> int:
+        """Tell the ledger everything that waits and may be told now, in order; how much that was.
 
         Raises:
             LedgerUnavailable: the rest waits on.
         """
-        while self._waiting:
-            first = self._waiting[0]
-            settlement = await self._tell(first)
-            self._waiting.popleft()
-            self._waiting_bytes -= len(first.line)
-            self._untidy += 1
-            self._outage.landed()
-            first.on_landed(settlement)
+        landed = 0
+        while batch := self._due():
+            told = await asyncio.gather(*map(self._land_one, batch), return_exceptions=True)
+            for failure in told:
+                if failure is not None:
+                    raise failure
+            landed += len(batch)
             if self._untidy >= _TIDY_AFTER:
                 await self._tidy()
         await self._tidy()
+        return landed
 
     async def start(self) -> None:
         """Land what was left by processes before this one, as far as the ledger can be reached."""
@@ -188,6 +213,13 @@ class Outbox:
             self._log.line("settlements_lost", records=lost)
         self._shelf.close()
 
+    def _keep_pause(self, record: Record) -> None:
+        """What a ledger asked of a process that is dead holds for us as well."""
+        if isinstance(record, Settle):
+            latest_ms = self._clock.now_ms() + _THROTTLED_MS_MAX
+            not_before_ms = min(record.not_before_ms, latest_ms)
+            self._not_before_ms = max(self._not_before_ms, not_before_ms)
+
     def _forget_left(self, key: str) -> None:
         left = self._left.pop(key, None)
         if left is not None:
@@ -195,7 +227,7 @@ class Outbox:
 
     def _add(self, record: Record, on_landed: OnLanded) -> _Waiting:
         waiting = _Waiting(record, written(record), on_landed)
-        self._waiting.append(waiting)
+        self._waiting[waiting] = None
         self._waiting_bytes += len(waiting.line)
         return waiting
 
@@ -205,14 +237,15 @@ class Outbox:
             self._tasks.start(self._land_all(), name="land settlements")
 
     async def _land_all(self) -> None:
-        pause_s = _FIRST_PAUSE_S
+        pause_s = _FIRST_PAUSE_S if self._lanes == 1 else 0.0
         try:
             while self._waiting:
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                pause_s = min(_longer(pause_s), _LONGEST_PAUSE_S)
                 await self._write()
                 try:
-                    await self.land()
+                    if await self.land():
+                        pause_s = _FIRST_PAUSE_S
                 except LedgerUnavailable as failure:
                     self._outage.began(str(failure))
             if self.is_idle:
@@ -220,13 +253,62 @@ class Outbox:
         finally:
             self._is_landing = False
 
+    def _due(self) -> list[_Waiting]:
+        """The next records to tell: none of them before the ledger wants to be asked again."""
+        if not self._waiting or self._clock.now_ms() < self._not_before_ms:
+            return []
+        now_s = asyncio.get_running_loop().time()
+        due = (waiting for waiting in self._waiting if waiting.not_before_s <= now_s)
+        return list(islice(due, self._lanes))
+
+    async def _land_one(self, waiting: _Waiting) -> None:
+        """Tell one record. Of one that makes no sense to us, try others meanwhile."""
+        if not waiting.is_kept:
+            await self._write()
+        try:
+            settlement = await self._tell(waiting)
+        except NotUnderstood as failure:
+            self._outage.began(str(failure))
+            waiting.not_before_s = asyncio.get_running_loop().time() + _NOT_UNDERSTOOD_PAUSE_S
+            return
+        except LedgerThrottled as pause:
+            await self._wait_before_asking_again(waiting, pause.retry_after_ms)
+            raise
+        del self._waiting[waiting]
+        self._waiting_bytes -= len(waiting.line)
+        self._untidy += 1
+        self._outage.landed()
+        waiting.on_landed(settlement)
+
+    async def _wait_before_asking_again(
+        self, waiting: _Waiting, retry_after_ms: int | None
+    ) -> None:
+        """The pause is written down with the record: whoever comes next keeps it as well."""
+        pause_ms = min(retry_after_ms or _THROTTLED_MS, _THROTTLED_MS_MAX)
+        self._not_before_ms = self._clock.now_ms() + pause_ms
+        if isinstance(waiting.record, Settle) and waiting.record.event is not None:
+            record = replace(waiting.record, not_before_ms=self._not_before_ms)
+            await self._amend(waiting, record)
+
+    async def _amend(self, waiting: _Waiting, record: Settle) -> None:
+        line = written(record)
+        self._waiting_bytes += len(line) - len(waiting.line)
+        waiting.record, waiting.line, waiting.is_kept = record, line, False
+        self._untidy += 1
+        await self._write()
+
     async def _tell(self, waiting: _Waiting) -> Settlement | None:
         """Nothing may stand in the way of what comes after it but a ledger that is away."""
         try:
             return await self._land(waiting.record)
         except LedgerUnavailable:
             raise
-        except LedgerError as error:
+        except Amended as amended:
+            await self._amend(waiting, amended.record)
+            if not waiting.is_kept:
+                raise LedgerUnavailable("the disk does not take what has to be told") from None
+            return await self._tell(waiting)
+        except (LedgerError, Refused) as error:
             refusal = type(error).__name__
         except Exception as error:  # noqa: BLE001 - a record that breaks us must not stop the rest
             refusal = type(error).__name__
@@ -280,26 +362,6 @@ class Outbox:
             for each in waiting:
                 each.is_kept = True
 
-    def _take_over(self) -> tuple[list[Record], int]:
-        """Move what was left onto our shelf; how many lines went to the quarantine.
-
-        Raises:
-            OSError: nothing was moved, or it lies on both shelves.
-        """
-        with self._shelf.orphans() as left:
-            records, damaged = [], []
-            for line in left.splitlines(keepends=True):
-                try:
-                    records.append(read(line[:-1]))
-                except Damaged:
-                    damaged.append(line)
-            if damaged:
-                self._shelf.set_aside(b"".join(damaged))
-            told = landable(records)
-            if told:
-                self._shelf.append(b"".join(map(written, told)))
-        return told, len(damaged)
-
     async def _set_aside(self, line: bytes) -> None:
         try:
             await asyncio.to_thread(self._shelf.set_aside, line)
@@ -315,6 +377,10 @@ class Outbox:
         if not self._disk_fails:
             self._log.line("settlements_in_memory", why=error.strerror or type(error).__name__)
         self._disk_fails = True
+
+
+def _longer(pause_s: float) -> float:
+    return 2 * pause_s or _FIRST_PAUSE_S
 
 
 def _ignore(settlement: Settlement | None) -> None:

@@ -16,10 +16,18 @@ from proxy.ledger.records import Event
 
 
 class Settle(msgspec.Struct, frozen=True, tag="settle"):
-    """A hold ends as its call did."""
+    """A hold ends as its call did.
+
+    Of a hold that a ledger elsewhere may let go by itself: `event` charges it then, and
+    `as_event` says that it has. `not_before_ms` is when that ledger wants to be asked again,
+    by the machine's clock, since it has to outlive the process.
+    """
 
     reservation_id: str
     sentence: Sentence
+    event: Event | None = None
+    as_event: bool = False
+    not_before_ms: int = 0
 
 
 class Left(msgspec.Struct, frozen=True, tag="left"):
@@ -50,13 +58,33 @@ def costs(record: Record) -> bool:
 
 
 def landable(records: Sequence[Record]) -> list[Record]:
-    """What a dead process has to tell: calls that left and ended are told by their end."""
+    """What a dead process has to tell.
+
+    Calls that left and ended are told by their end, settlements that were amended as they
+    were written last.
+    """
     ended = {record.key for record in records if isinstance(record, Ended)}
-    return [
-        record
-        for record in records
-        if not isinstance(record, Left) or record.event.key not in ended
-    ]
+    last = {record.reservation_id: record for record in records if isinstance(record, Settle)}
+    told: list[Record] = []
+    for record in records:
+        match record:
+            case Left() if record.event.key in ended:
+                continue
+            case Settle() if record.event is not None:
+                amended = last.pop(record.reservation_id, None)
+                if amended is not None:
+                    told.append(amended)
+            case _:
+                told.append(record)
+    return told
+
+
+class Amended(Exception):
+    """A record is told differently from now on. That has to be on the disk before it is."""
+
+    def __init__(self, record: Settle) -> None:
+        super().__init__()
+        self.record = record
 
 
 class Damaged(Exception):

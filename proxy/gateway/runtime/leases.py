@@ -4,23 +4,34 @@ A proxy that died extends nothing, so its holds end with their leases.
 """
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
 from proxy.domain.errors import LedgerError, LedgerUnavailable
-from proxy.ledger.protocol import Ledger
+from proxy.ledger.records import Lease
 from proxy.observe.logs import Log
 
 _BEATS_PER_TTL: Final = 3
 """A beat may fail twice before a lease is over."""
 
 
+class Extender(Protocol):
+    """What extends a hold: a ledger."""
+
+    async def extend(self, reservation_id: str, *, by_ms: int, key: str) -> Lease:
+        """As `Ledger.extend`."""
+        ...
+
+
 class Leases:
     """The open holds of this process."""
 
-    def __init__(self, ledger: Ledger, log: Log, *, ttl_ms: int) -> None:
+    def __init__(
+        self, ledger: Extender, log: Log, *, ttl_ms: int, beat_ms: int | None = None
+    ) -> None:
+        """`beat_ms`: how often to beat, where that does not follow from the lease."""
         self._ledger = ledger
         self._log = log
-        self.beat_ms = ttl_ms // _BEATS_PER_TTL
+        self.beat_ms = beat_ms or ttl_ms // _BEATS_PER_TTL
         self._beats: dict[str, int] = {}
 
     def __len__(self) -> int:
