@@ -1,13 +1,15 @@
-"""An upstream that speaks the chat completions API and writes a bill of its own.
+"""An upstream that speaks the APIs of OpenAI and Anthropic and writes a bill of its own.
 
 It is the independent witness of the tests: it imports nothing of `proxy` or `pricing`, it
 chooses what a call really consumes, and it bills that from its own rate table.
 
     server      Simulator: start, stop, what was seen, the bill
     routes      which address gives what
-    chat        one call, from its request to its line on the bill
+    endpoint    one call, from its request to its line on the bill
+    apis/       the APIs, one a module: their words for a request, an answer and an error
     behaviour   how a call is answered: honest, or in which way not
-    request     the body, checked where the real API checks it
+    request     what is asked for, checked where the real API checks it
+    fields      how the fields of a body are checked
     prompt/     how many tokens went in
     answer/     what is said: words, JSON, tool calls, usage
     wire/       how it travels: framing, compression, pace, hangs, cuts

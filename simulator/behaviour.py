@@ -17,6 +17,8 @@ _COUNTS = (
     "extra_prompt_tokens",
     "cached_tokens",
     "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "web_searches",
     "extra_choices",
     "barrier",
     "delay_ms",
@@ -116,7 +118,7 @@ class Wire(_Data, frozen=True):
     unknown_events: bool = False
     """An event of another name and meaning between events."""
     done: bool = True
-    """Whether a stream says `[DONE]`."""
+    """Whether a stream says `[DONE]`, in an API that does."""
 
     def __post_init__(self) -> None:
         if any(size < 1 for size in self.write_bytes) or self.pace_ms < 0:
@@ -139,7 +141,12 @@ class Behaviour(_Data, frozen=True):
     extra_prompt_tokens: int = 0
     cached_tokens: int = 0
     cache_write_tokens: int | None = None
-    """None: as the model does (long prompts of models that charge for writes)."""
+    """None: as the model does (long prompts of models that charge for writes; of Claude those
+    that ask for it, for as long as they ask)."""
+    cache_write_1h_tokens: int = 0
+    """Beside the others: written to a cache that lives for an hour."""
+    web_searches: int | None = None
+    """None: one where web search is offered, and none elsewhere."""
     model: str | None = None
     """The model that serves, instead of the one asked for."""
     service_tier: str | None = None

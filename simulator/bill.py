@@ -15,6 +15,8 @@ Outcome = Literal["running", "completed", "refused", "cut", "aborted"]
 
 # USD per million tokens -> microcents per token: 10**8 / 10**6.
 _MICROCENTS_PER_TOKEN = 100
+# USD per thousand calls -> USD per million, which a call then counts as one token of.
+_THOUSANDS_PER_MILLION = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,8 @@ class Input:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    """Written to a cache of the usual lifetime; what lives for an hour is not among them."""
+    cache_write_1h_tokens: int = 0
     audio_tokens: int = 0
 
 
@@ -37,6 +41,8 @@ class Output:
     rejected_prediction_tokens: int = 0
     accepted_prediction_tokens: int = 0
     """Of the text: a part that was predicted. Not counted again."""
+    web_searches: int = 0
+    """Searches that the provider did on the way: no tokens, but a fee for each."""
 
     @property
     def completion_tokens(self) -> int:
@@ -59,6 +65,7 @@ class Output:
             accepted_prediction_tokens=(
                 self.accepted_prediction_tokens + other.accepted_prediction_tokens
             ),
+            web_searches=self.web_searches + other.web_searches,
         )
 
 
@@ -87,11 +94,13 @@ def amount_microcents(
     Tokens without a rate of their own are billed as plain input or output.
     Raises KeyError: the tier is not sold for this model.
     """
+    search = _or(prices.web_search, Decimal(0)) * _THOUSANDS_PER_MILLION
     rates = prices.rates_for(service_tier, consumed.prompt_tokens)
     plain_input = (
         consumed.prompt_tokens
         - consumed.cached_tokens
         - consumed.cache_write_tokens
+        - consumed.cache_write_1h_tokens
         - consumed.audio_tokens
     )
     plain_output = produced.completion_tokens - produced.audio_tokens
@@ -99,9 +108,11 @@ def amount_microcents(
         plain_input * Fraction(rates.input)
         + consumed.cached_tokens * Fraction(_or(rates.cached_input, rates.input))
         + consumed.cache_write_tokens * Fraction(_or(rates.cache_write, rates.input))
+        + consumed.cache_write_1h_tokens * Fraction(_or(rates.cache_write_1h, rates.input))
         + consumed.audio_tokens * Fraction(_or(rates.audio_input, rates.input))
         + plain_output * Fraction(rates.output)
         + produced.audio_tokens * Fraction(_or(rates.audio_output, rates.output))
+        + produced.web_searches * Fraction(search)
     )
     return math.ceil(usd_per_million * _MICROCENTS_PER_TOKEN)
 

@@ -1,15 +1,26 @@
 """The models on offer: what each can do, under which names, at which prices.
 
-Windows and output limits are those of the model pages, https://developers.openai.com/api/docs/models.
+Windows and output limits are those of the model pages:
+https://developers.openai.com/api/docs/models and
+https://platform.claude.com/docs/en/about-claude/models/overview.
 An answer names the dated snapshot that served, as the real API does, whatever was asked for.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
-from simulator.prompt.media import PATCHES, TILES, ImageRule
+from simulator.prompt.media import AREA, PATCHES, TILES, ImageRule
 from simulator.rates import PRICES, PriceList
+
+Kind = Literal["chat", "completion", "embedding", "claude"]
+"""What a model is: that decides which APIs serve it."""
+
+# A search adds what it found to the prompt: some of it, or a block that has a fixed size
+# (https://developers.openai.com/api/docs/pricing#built-in-tools).
+SEARCH_TOKENS = 700
+SEARCH_BLOCK_TOKENS = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +36,9 @@ class Model:
     speaks: bool = False
     images: ImageRule | None
     prices: PriceList
+    kind: Kind = "chat"
+    search_tokens: int = SEARCH_TOKENS
+    """What one web search adds to the input."""
 
 
 def find_model(models: Mapping[str, Model], name: str) -> Model | None:
@@ -55,8 +69,42 @@ def _model(
         speaks=speaks,
         images=images,
         prices=PRICES[name],
+        search_tokens=SEARCH_BLOCK_TOKENS if name in _SEARCH_BLOCKS else SEARCH_TOKENS,
     )
 
+
+def _legacy(kind: Kind, name: str, window: int, max_output: int) -> Model:
+    """A model of the older kinds, whose answers name it as it was asked for."""
+    return Model(
+        name=name,
+        snapshot=name,
+        encoding="cl100k_base",
+        context_window=window,
+        max_output_tokens=max_output,
+        reasons=False,
+        images=None,
+        prices=PRICES[name],
+        kind=kind,
+    )
+
+
+def _claude(name: str, snapshot: str, window: int) -> Model:
+    # Its tokenizer is not published: that of another model has to do, and the bill is as
+    # good with it as with any.
+    return Model(
+        name=name,
+        snapshot=snapshot,
+        encoding="o200k_base",
+        context_window=window,
+        max_output_tokens=64_000,
+        reasons=True,
+        images=AREA,
+        prices=PRICES[name],
+        kind="claude",
+    )
+
+
+_SEARCH_BLOCKS = frozenset({"gpt-4o-mini", "gpt-4.1-mini"})
 
 _EVERY = (
     _model("gpt-4o", "gpt-4o-2024-08-06", 128_000, 16_384, TILES["gpt-4o"]),
@@ -96,6 +144,17 @@ _EVERY = (
     _model("o4-mini", "o4-mini-2025-04-16", 200_000, 100_000, PATCHES["o4-mini"], reasons=True),
     _model("gpt-4", "gpt-4-0613", 8_192, 8_192, None, encoding="cl100k_base"),
     _model("gpt-3.5-turbo", "gpt-3.5-turbo-0125", 16_385, 4_096, None, encoding="cl100k_base"),
+    _legacy("completion", "gpt-3.5-turbo-instruct", 4_096, 4_096),
+    _legacy("completion", "davinci-002", 16_384, 16_384),
+    _legacy("completion", "babbage-002", 16_384, 16_384),
+    _legacy("embedding", "text-embedding-3-small", 8_192, 0),
+    _legacy("embedding", "text-embedding-3-large", 8_192, 0),
+    _legacy("embedding", "text-embedding-ada-002", 8_192, 0),
+    _claude("claude-opus-4-5", "claude-opus-4-5-20251101", 200_000),
+    _claude("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", 200_000),
+    _claude("claude-haiku-4-5", "claude-haiku-4-5-20251001", 200_000),
+    _claude("claude-sonnet-5-5", "claude-sonnet-5-5", 1_000_000),
+    _claude("claude-haiku-5-5", "claude-haiku-5-5", 1_000_000),
 )
 
 MODELS: Mapping[str, Model] = MappingProxyType({model.name: model for model in _EVERY})

@@ -8,6 +8,9 @@ Sources, read in November 2026:
     priority ("fast")   https://openai.com/api-fast-mode/
     cache writes        https://developers.openai.com/api/docs/guides/prompt-caching
     long context        https://developers.openai.com/api/docs/models/gpt-5.4
+    embeddings          https://developers.openai.com/api/docs/models/text-embedding-3-small
+    legacy completions  https://developers.openai.com/api/docs/models/gpt-3.5-turbo-instruct
+    Claude, all of it   https://platform.claude.com/docs/en/about-claude/pricing
 """
 
 from collections.abc import Mapping
@@ -24,6 +27,7 @@ class Rates:
     output: Decimal
     cached_input: Decimal | None = None
     cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
     audio_input: Decimal | None = None
     audio_output: Decimal | None = None
 
@@ -34,17 +38,21 @@ class LongContext:
 
     above_tokens: int
     standard: Rates
-    flex: Rates
+    flex: Rates | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceList:
-    """All that one model can be billed at. None: the tier is not sold for this model."""
+    """All that one model can be billed at. None: the tier is not sold for this model.
+
+    `web_search` is USD per thousand searches.
+    """
 
     standard: Rates
     priority: Rates | None = None
     flex: Rates | None = None
     long_context: LongContext | None = None
+    web_search: Decimal | None = Decimal("10.00")
 
     def is_long(self, prompt_tokens: int) -> bool:
         """Whether a prompt is past the edge. The edge itself is still the short price."""
@@ -61,6 +69,24 @@ class PriceList:
             # Priority leaves long prompts out: they are served as default.
             sold = {"default": self.long_context.standard, "flex": self.long_context.flex}
         return {name: rates for name, rates in sold.items() if rates is not None}
+
+
+def _claude(
+    usd_input: str, usd_write: str, usd_write_1h: str, usd_cached: str, usd_output: str
+) -> Rates:
+    """The columns of the page, in their order."""
+    return Rates(
+        input=Decimal(usd_input),
+        cache_write=Decimal(usd_write),
+        cache_write_1h=Decimal(usd_write_1h),
+        cached_input=Decimal(usd_cached),
+        output=Decimal(usd_output),
+    )
+
+
+def _plain(usd_input: str, usd_output: str) -> PriceList:
+    rates = Rates(input=Decimal(usd_input), output=Decimal(usd_output))
+    return PriceList(standard=rates, web_search=None)
 
 
 def _rates(usd_input: str, usd_cached: str, usd_output: str, usd_write: str = "") -> Rates:
@@ -156,5 +182,28 @@ PRICES: Mapping[str, PriceList] = MappingProxyType(
         ),
         "gpt-4": PriceList(standard=Rates(input=Decimal("30.00"), output=Decimal("60.00"))),
         "gpt-3.5-turbo": PriceList(standard=Rates(input=Decimal("0.50"), output=Decimal("1.50"))),
+        "gpt-3.5-turbo-instruct": _plain("1.50", "2.00"),
+        "davinci-002": _plain("2.00", "2.00"),
+        "babbage-002": _plain("0.40", "0.40"),
+        "text-embedding-3-small": _plain("0.02", "0"),
+        "text-embedding-3-large": _plain("0.13", "0"),
+        "text-embedding-ada-002": _plain("0.10", "0"),
+        "claude-opus-4-5": PriceList(standard=_claude("5", "6.25", "10", "0.50", "25")),
+        "claude-sonnet-4-5": PriceList(
+            standard=_claude("3", "3.75", "6", "0.30", "15"),
+            long_context=LongContext(
+                above_tokens=200_000,
+                standard=_claude("6", "7.50", "12", "0.60", "22.50"),
+            ),
+        ),
+        "claude-haiku-4-5": PriceList(standard=_claude("1", "1.25", "2", "0.10", "5")),
+        "claude-sonnet-5-5": PriceList(standard=_claude("2", "2.50", "4", "0.10", "10")),
+        "claude-haiku-5-5": PriceList(
+            standard=_claude("0.10", "0.125", "0.20", "0.01", "0.50"),
+            long_context=LongContext(
+                above_tokens=100_000,
+                standard=_claude("0.50", "0.625", "1.00", "0.05", "2.50"),
+            ),
+        ),
     }
 )

@@ -1,28 +1,33 @@
-"""The body of a chat completion request, checked where the real API checks it.
+"""A request that a model can serve, and how one is read from the body of a chat completion.
+
+The other APIs say the same in other words, and make it from theirs (`apis/`).
 
 Source: https://developers.openai.com/api/reference/resources/chat. Parameters that are not
 named here pass unread, as do unknown ones.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-import msgspec
-
-from simulator.errors import ApiError, invalid
-from simulator.models import Model, find_model
+from simulator.errors import invalid
+from simulator.fields import boolean, integer, optional, read_model, read_object
+from simulator.models import Model
 
 MOST_CHOICES = 128
 MOST_RIVALS = 20
-_Kind = TypeVar("_Kind")
 _ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
 _TIERS = frozenset({"auto", "default", "flex", "priority", "fast", "scale"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """A request that the model can serve. `body` is all of it, as it was sent."""
+    """A request that the model can serve, in the words of chat completions.
+
+    `body` is all of it; `sent` is what it was made from, where that was another API's.
+    `searches` is how often it may search the web, None for as often as it likes;
+    `cache_lifetime` is how long it wants the cache to live that it asks for.
+    """
 
     body: Mapping[str, Any]
     model: Model
@@ -35,6 +40,9 @@ class ChatRequest:
     tools: tuple[Mapping[str, Any], ...]
     functions: tuple[Mapping[str, Any], ...]
     service_tier: str
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    searches: int | None = 0
+    cache_lifetime: Literal["", "5m", "1h"] = ""
 
     def schema(self) -> Mapping[str, Any] | None:
         """The JSON schema the answer must have; `{}` for any JSON object; None for text."""
@@ -53,15 +61,19 @@ class ChatRequest:
 
 def read_request(body: bytes, models: Mapping[str, Model]) -> ChatRequest:
     """Check a body. Raises ApiError: 400 for what is wrong with it, 404 for an unknown model."""
-    fields = _object(body)
-    model = _model(fields, models)
-    stream = _boolean(fields, "stream")
-    options = _optional(fields, "stream_options", dict) or {}
+    return check_request(read_object(body), models)
+
+
+def check_request(fields: Mapping[str, Any], models: Mapping[str, Model]) -> ChatRequest:
+    """The same for a body that is a JSON object already."""
+    model = read_model(fields, models)
+    stream = boolean(fields, "stream")
+    options = optional(fields, "stream_options", dict) or {}
     if options and not stream:
         raise invalid("stream_options", "stream_options is only allowed when stream is true.")
-    choices = _integer(fields, "n", 1, MOST_CHOICES) or 1
-    _integer(fields, "top_logprobs", 0, MOST_RIVALS)
-    _optional(fields, "modalities", list)
+    choices = integer(fields, "n", 1, MOST_CHOICES) or 1
+    integer(fields, "top_logprobs", 0, MOST_RIVALS)
+    optional(fields, "modalities", list)
     _check_choice_of_tool(fields)
     _check_format(fields)
     _check_prediction(fields)
@@ -70,34 +82,14 @@ def read_request(body: bytes, models: Mapping[str, Model]) -> ChatRequest:
         model=model,
         messages=_messages(fields),
         stream=stream,
-        include_usage=_boolean(options, "include_usage"),
+        include_usage=boolean(options, "include_usage"),
         include_obfuscation=options.get("include_obfuscation") is not False,
         choices=choices,
         max_output_tokens=_limit(fields, model),
         tools=_definitions(fields, "tools"),
         functions=_definitions(fields, "functions"),
-        service_tier=_service_tier(fields, model),
+        service_tier=read_service_tier(fields, model),
     )
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        fields = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict):
-        raise ApiError(400, "The request body is not a JSON object.")
-    return fields
-
-
-def _model(fields: Mapping[str, Any], models: Mapping[str, Model]) -> Model:
-    name = fields.get("model")
-    if not isinstance(name, str) or not name:
-        raise invalid("model", "A model has to be named, as a string.")
-    model = find_model(models, name)
-    if model is None:
-        raise ApiError(404, "There is no model of that name here.", "model_not_found", "model")
-    return model
 
 
 def _messages(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
@@ -116,8 +108,8 @@ def _check_message(message: object, where: str) -> None:
         raise invalid(f"{where}.role", "A message has one of the known roles.")
     if not isinstance(message.get("content"), str | list | None):
         raise invalid(f"{where}.content", "Content is a string, a list of parts or null.")
-    _optional(message, "function_call", dict)
-    for call in _optional(message, "tool_calls", list) or ():
+    optional(message, "function_call", dict)
+    for call in optional(message, "tool_calls", list) or ():
         kind = call.get("type", "function") if isinstance(call, dict) else None
         if not isinstance(kind, str) or not isinstance(call.get(kind), dict):
             raise invalid(f"{where}.tool_calls", "A call has a type, and under it what it is.")
@@ -135,11 +127,12 @@ def _limit(fields: Mapping[str, Any], model: Model) -> int | None:
             "This model has no max_tokens; max_completion_tokens is its limit.",
             "unsupported_parameter",
         )
-    return _integer(fields, names[0], 1, model.max_output_tokens)
+    return integer(fields, names[0], 1, model.max_output_tokens)
 
 
-def _service_tier(fields: Mapping[str, Any], model: Model) -> str:
-    tier = _optional(fields, "service_tier", str) or "auto"
+def read_service_tier(fields: Mapping[str, Any], model: Model) -> str:
+    """The tier that is asked for, by the name an answer calls it. Raises ApiError."""
+    tier = optional(fields, "service_tier", str) or "auto"
     if tier not in _TIERS:
         raise invalid("service_tier", f"service_tier is one of {', '.join(sorted(_TIERS))}.")
     if tier == "flex" and model.prices.flex is None:
@@ -148,14 +141,14 @@ def _service_tier(fields: Mapping[str, Any], model: Model) -> str:
 
 
 def _definitions(fields: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
-    definitions = _optional(fields, name, list) or []
+    definitions = optional(fields, name, list) or []
     for place, definition in enumerate(definitions):
         named = definition
         if name == "tools" and isinstance(definition, dict):
             named = definition.get(str(definition.get("type")))
         if not isinstance(named, dict) or not isinstance(named.get("name"), str):
             raise invalid(f"{name}[{place}]", "A tool has a type, and under it a name.")
-        _optional(named, "parameters", dict)
+        optional(named, "parameters", dict)
     return tuple(definitions)
 
 
@@ -163,13 +156,13 @@ def _check_choice_of_tool(fields: Mapping[str, Any]) -> None:
     for name in ("tool_choice", "function_call"):
         chosen = fields.get(name)
         if isinstance(chosen, dict):
-            _optional(chosen, str(chosen.get("type")), dict)
+            optional(chosen, str(chosen.get("type")), dict)
         elif not isinstance(chosen, str | None):
             raise invalid(name, f"{name} is a word or an object.", "invalid_type")
 
 
 def _check_format(fields: Mapping[str, Any]) -> None:
-    wanted = _optional(fields, "response_format", dict)
+    wanted = optional(fields, "response_format", dict)
     if wanted is None:
         return
     if wanted.get("type") not in ("text", "json_object", "json_schema"):
@@ -178,11 +171,11 @@ def _check_format(fields: Mapping[str, Any]) -> None:
         named = wanted.get("json_schema")
         if not isinstance(named, dict):
             raise invalid("response_format.json_schema", "A json_schema format has its schema.")
-        _optional(named, "schema", dict)
+        optional(named, "schema", dict)
 
 
 def _check_prediction(fields: Mapping[str, Any]) -> None:
-    prediction = _optional(fields, "prediction", dict)
+    prediction = optional(fields, "prediction", dict)
     if prediction is None:
         return
     content = prediction.get("content")
@@ -191,25 +184,3 @@ def _check_prediction(fields: Mapping[str, Any]) -> None:
         raise invalid("prediction.content", "A prediction is a string or a list of text parts.")
     if (fields.get("n") or 1) > 1 or fields.get("max_completion_tokens") is not None:
         raise invalid("prediction", "A prediction excludes n and max_completion_tokens.")
-
-
-def _optional(fields: Mapping[str, Any], name: str, kind: type[_Kind]) -> _Kind | None:
-    value = fields.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise invalid(name, f"{name} has the wrong type.", "invalid_type")
-    return value
-
-
-def _boolean(fields: Mapping[str, Any], name: str) -> bool:
-    return _optional(fields, name, bool) or False
-
-
-def _integer(fields: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
-    value = fields.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise invalid(name, f"{name} has to be an integer.", "invalid_type")
-    if not least <= value <= most:
-        raise invalid(name, f"{name} has to be from {least} to {most}.", "invalid_value")
-    return value

@@ -1,6 +1,6 @@
 """Which address gives what.
 
-Beside the API there are, for those who run the upstream out of process:
+Beside the APIs there are, for those who run the upstream out of process:
 
     GET  /simulator/bill            the bill: lines, and their sum in microcents
     POST /simulator/reset           forget requests, bill, script and gates
@@ -14,28 +14,45 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from simulator.apis.chat import CHAT
+from simulator.apis.completions import COMPLETIONS
+from simulator.apis.embeddings import EMBEDDINGS
+from simulator.apis.messages import COUNT_TOKENS, MESSAGES
+from simulator.apis.responses import INPUT_TOKENS, responses_api
+from simulator.apis.responses.store import Store
 from simulator.behaviour import read_behaviour
-from simulator.chat import ChatEndpoint, always
+from simulator.endpoint import Endpoint, always
 from simulator.errors import ApiError
 from simulator.models import Model, find_model
 from simulator.records import Records
-from simulator.wire.headers import answer_headers
 
 MODELS_CREATED_S = 1_700_000_000
 
 
 class Routes:
-    """All requests arrive here. With a `key`, those of the API need it as bearer token."""
+    """All requests arrive here. With a `key`, those of the APIs need it, as bearer token or as
+    x-api-key."""
 
     def __init__(
         self,
-        chat: ChatEndpoint,
+        endpoint: Endpoint,
         records: Records,
         models: Mapping[str, Model],
         key: str | None,
     ) -> None:
-        self._chat = chat
+        self._endpoint = endpoint
         self._records = records
+        self._stored = Store()
+        every = (
+            CHAT,
+            COMPLETIONS,
+            EMBEDDINGS,
+            MESSAGES,
+            COUNT_TOKENS,
+            responses_api(self._stored),
+            INPUT_TOKENS,
+        )
+        self._apis = {api.path: api for api in every}
         self._models = models
         self._key = key
 
@@ -45,22 +62,26 @@ class Routes:
         if request.path.startswith("/simulator/"):
             return self._control(request, body)
         number = self._records.saw(request.method, request.path_qs, request.headers, body)
-        headers = answer_headers(self._chat.request_id(number), number, 0)
+        api = self._apis.get(request.path)
+        words = api or (MESSAGES if request.path.startswith(MESSAGES.path) else CHAT)
+        headers = words.headers(self._endpoint.request_id(number), number, 0)
         try:
             self._check_key(request)
-            if request.path == "/v1/chat/completions":
+            if api is not None:
                 _check_method(request, "POST")
-                return await self._chat.answer(request, body, number)
+                return await self._endpoint.answer(api, request, body, number)
+            if request.path.startswith("/v1/responses/"):
+                return _json(200, self._stored.serve(request.method, request.path), headers)
             if request.path == "/v1/models" or request.path.startswith("/v1/models/"):
                 _check_method(request, "GET")
                 return _json(200, self._listing(request.path), headers)
             raise ApiError(404, "There is nothing at this address.", "unknown_url")
         except ApiError as error:
-            return _json(error.status, error.body(), headers)
+            return _json(error.status, words.error(error), headers)
 
     def _check_key(self, request: web.Request) -> None:
         given = request.headers.get("authorization", "")
-        if self._key is None or given == f"Bearer {self._key}":
+        if self._key in (None, request.headers.get("x-api-key")) or given == f"Bearer {self._key}":
             return
         if not given.startswith("Bearer "):
             raise ApiError(401, "An API key is needed, as Authorization: Bearer KEY.")
@@ -83,9 +104,10 @@ class Routes:
                 return _json(200, self._records.bill(), {})
             case "POST", ["reset"]:
                 self._records.reset()
+                self._stored.reset()
             case "POST", ["behaviour"]:
                 try:
-                    self._chat.choose = always(read_behaviour(body))
+                    self._endpoint.choose = always(read_behaviour(body))
                 except ValueError as error:
                     return _json(400, ApiError(400, str(error)).body(), {})
             case "POST", ["gates", name]:

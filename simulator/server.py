@@ -15,7 +15,7 @@ from aiohttp import web
 
 from simulator.behaviour import Behaviour
 from simulator.bill import BillLine
-from simulator.chat import ChatEndpoint, ChooseBehaviour, Settings, always
+from simulator.endpoint import ChooseBehaviour, Endpoint, Settings, always
 from simulator.models import MODELS, Model
 from simulator.prompt.vocabulary import Vocabulary
 from simulator.records import Records, RequestSeen
@@ -32,8 +32,8 @@ class Simulator:
     """An upstream with a bill of its own.
 
     `behaviour` answers every call, or is asked for each; a header `x-simulate` on a call and
-    then a script come first. With a `key`, calls need it as their bearer token. The same
-    `seed` gives the same answers.
+    then a script come first. With a `key`, calls need it as their bearer token or x-api-key.
+    The same `seed` gives the same answers.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class Simulator:
             sleep=sleep,
         )
         self._records = Records(keep_bodies=keep_bodies)
-        self._chat = ChatEndpoint(settings, self._records)
-        self._routes = Routes(self._chat, self._records, models, key)
+        self._endpoint = Endpoint(settings, self._records)
+        self._routes = Routes(self._endpoint, self._records, models, key)
         self.behave(behaviour)
         self._runner: web.AppRunner | None = None
         self._handlers: set[asyncio.Task[Any]] = set()
@@ -115,7 +115,7 @@ class Simulator:
 
     def behave(self, behaviour: Behaviour | ChooseBehaviour) -> None:
         """Answer so from now on."""
-        self._chat.choose = always(behaviour) if isinstance(behaviour, Behaviour) else behaviour
+        self._endpoint.choose = always(behaviour) if isinstance(behaviour, Behaviour) else behaviour
 
     def script(self, *behaviours: Behaviour) -> None:
         """Answer the next calls so, one each, in the order in which they arrive."""

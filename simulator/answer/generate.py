@@ -46,7 +46,7 @@ class Choice:
     spoken: bool = False
     finish_reason: FinishReason = "stop"
     hidden: Output = field(default_factory=Output)
-    """What is generated and never shown: reasoning, and predictions that were wrong."""
+    """What is generated and never shown: reasoning, searches, predictions that were wrong."""
 
     def text(self) -> str:
         """All that it says."""
@@ -115,7 +115,7 @@ class _Writer:
         room = self._limit - reasoning
         calls = self._tool_calls()
         choice = self._calling(calls, room) if calls else self._saying(room)
-        hidden = Output(reasoning_tokens=reasoning)
+        hidden = Output(reasoning_tokens=reasoning, web_searches=self._searches())
         return replace(choice, hidden=hidden + self._prediction(choice, room))
 
     def _reasoning(self) -> int:
@@ -126,6 +126,13 @@ class _Writer:
             if self._request.model.reasons and effort not in ("none", "minimal"):
                 wanted = self._random.randint(0, 96)
         return min(wanted, self._limit)
+
+    def _searches(self) -> int:
+        most, wanted = self._request.searches, self._behaviour.web_searches
+        if most == 0:
+            return 0
+        wanted = 1 if wanted is None else wanted
+        return wanted if most is None or self._behaviour.ignore_limit else min(wanted, most)
 
     def _saying(self, room: int) -> Choice:
         spoken = self._request.wants_audio()

@@ -4,7 +4,7 @@ Source: https://developers.openai.com/api/reference/resources/chat, "chat comple
 object", and the description of `stream_options`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -31,15 +31,28 @@ class Event:
 
     payload: dict[str, Any]
     output: Output = NOTHING
+    name: str = ""
+    """Empty in APIs whose events have no names."""
 
 
 def stream_events(answer: Answer) -> Iterator[Event]:
     """The answer as events, the choices taking turns, usage where the report places it."""
+    streams = [
+        _ChoiceStream(answer, choice, index).events() for index, choice in enumerate(answer.choices)
+    ]
+    yield from with_usage(answer, in_turn(streams), envelope(answer, "chat.completion.chunk"))
+
+
+def with_usage(answer: Answer, content: Iterable[Event], bare: dict[str, Any]) -> Iterator[Event]:
+    """The events of a stream, and usage where the report places it: on them, or on one more.
+
+    `bare` is what that one begins with.
+    """
     place, nulls = answer.report.place, answer.report.nulls
     asked = answer.request.include_usage
     shows_null = nulls == "always" or (nulls == "as_asked" and asked)
     produced = answer.hidden()
-    events = list(_in_turn(answer))
+    events = list(content)
     for position, event in enumerate(events, start=1):
         produced += event.output
         is_last = position == len(events)
@@ -49,14 +62,11 @@ def stream_events(answer: Answer) -> Iterator[Event]:
             event.payload["usage"] = None
         yield event
     if place == "extra_event" or (place == "as_asked" and asked):
-        extra = {"choices": [], "usage": answer.usage(produced)}
-        yield Event(envelope(answer, "chat.completion.chunk") | extra)
+        yield Event(bare | {"choices": [], "usage": answer.usage(produced)})
 
 
-def _in_turn(answer: Answer) -> Iterator[Event]:
-    streams = [
-        _ChoiceStream(answer, choice, index).events() for index, choice in enumerate(answer.choices)
-    ]
+def in_turn(streams: Sequence[Iterator[Event]]) -> Iterator[Event]:
+    """One event of each stream, then the next of each."""
     for turn in zip_longest(*streams):
         yield from (event for event in turn if event is not None)
 

@@ -13,8 +13,25 @@ DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 
 
 def usage_object(consumed: Input, produced: Output, shape: str) -> UsageObject:
-    """The usage of a call in one of the shapes a Report can name."""
-    return _SHAPES[shape](_plain(consumed, produced))
+    """The usage of a chat completion in one of the shapes a Report can name."""
+    return shaped(_plain(consumed, produced), shape, COUNTS, DETAILS)
+
+
+def shaped(
+    usage: UsageObject, shape: str, counts: tuple[str, ...], details: tuple[str, ...]
+) -> UsageObject:
+    """A usage in one of the shapes; `counts` and `details` are how its API calls its parts."""
+    match shape:
+        case "no_total":
+            return _without(usage, "total_tokens")
+        case "no_counts":
+            return _without(usage, *counts)
+        case "no_details":
+            return _without(usage, *details)
+        case "null_details":
+            return usage | dict.fromkeys(details)
+        case _:
+            return _SHAPES[shape](usage)
 
 
 def _plain(consumed: Input, produced: Output) -> UsageObject:
@@ -40,18 +57,20 @@ def _plain(consumed: Input, produced: Output) -> UsageObject:
 
 def _each(change: Callable[[int], object]) -> Callable[[UsageObject], UsageObject]:
     def changed(usage: UsageObject) -> UsageObject:
-        return {
-            name: {part: change(count) for part, count in value.items()}
-            if isinstance(value, dict)
-            else change(value)
-            for name, value in usage.items()
-        }
+        return {name: _changed(value, change) for name, value in usage.items()}
 
     return changed
 
 
-def _without(*names: str) -> Callable[[UsageObject], UsageObject]:
-    return lambda usage: {name: usage[name] for name in usage if name not in names}
+def _changed(value: Any, change: Callable[[int], object]) -> object:
+    """A count changed, and the counts of an object; what is neither stays."""
+    if isinstance(value, dict):
+        return {name: _changed(part, change) for name, part in value.items()}
+    return change(value) if isinstance(value, int) else value
+
+
+def _without(usage: UsageObject, *names: str) -> UsageObject:
+    return {name: usage[name] for name in usage if name not in names}
 
 
 _SHAPES: Mapping[str, Callable[[UsageObject], UsageObject]] = MappingProxyType(
@@ -63,10 +82,6 @@ _SHAPES: Mapping[str, Callable[[UsageObject], UsageObject]] = MappingProxyType(
         "strings": _each(str),
         "booleans": _each(bool),
         "negative": _each(lambda count: -1 - count),
-        "no_total": _without("total_tokens"),
-        "no_counts": _without(*COUNTS),
-        "no_details": _without(*DETAILS),
-        "null_details": lambda usage: usage | dict.fromkeys(DETAILS),
         "empty": lambda usage: {},
     }
 )

@@ -1,6 +1,7 @@
 """What an image and a sound cost in tokens, by the published rules.
 
-Images: https://developers.openai.com/api/docs/guides/images-vision#calculating-costs
+Images: https://developers.openai.com/api/docs/guides/images-vision#calculating-costs and
+https://platform.claude.com/docs/en/build-with-claude/vision#calculate-image-costs
 Audio in chat completions: one token for each 100 ms heard, one for each 50 ms spoken
 (https://developers.openai.com/api/docs/guides/realtime-costs).
 """
@@ -71,7 +72,24 @@ def _shrunk(across: float, down: float, most: int) -> tuple[int, int]:
     return columns, max(1, min(rows, most // columns))
 
 
-ImageRule = Tiles | Patches
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A price for the area that is left when no side is longer than `side_px`."""
+
+    side_px: int
+    px_per_token: int
+    most_tokens: int
+
+    def tokens(self, width: int, height: int, detail: str) -> int:
+        """Tokens of one image of `width` x `height` pixels, whatever the detail."""
+        shrink = min(Fraction(1), Fraction(self.side_px, max(width, height)))
+        area = math.floor(width * shrink) * math.floor(height * shrink)
+        return min(max(1, math.ceil(Fraction(area, self.px_per_token))), self.most_tokens)
+
+
+ImageRule = Tiles | Patches | Area
+
+AREA = Area(side_px=1568, px_per_token=750, most_tokens=1600)
 
 TILES: Mapping[str, Tiles] = MappingProxyType(
     {

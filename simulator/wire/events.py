@@ -21,18 +21,20 @@ class Frame:
     output: Output
 
 
-def frames(events: Iterable[Event], wire: Wire) -> Iterator[Frame]:
-    """The events of a stream as bytes, with `[DONE]` at the end where the wire says it."""
+def frames(events: Iterable[Event], wire: Wire, *, says_done: bool = True) -> Iterator[Frame]:
+    """The events of a stream as bytes, with `[DONE]` at the end where API and wire say it."""
     first = b"\xef\xbb\xbf" if wire.byte_order_mark else b""
     for event in events:
-        yield Frame(first + _between(wire) + _lines(wire, _data(event)), event.output)
+        yield Frame(first + _between(wire) + _lines(wire, *_fields(event)), event.output)
         first = b""
-    if wire.done:
+    if wire.done and says_done:
         yield Frame(_lines(wire, b"data: [DONE]"), Output())
 
 
-def _data(event: Event) -> bytes:
-    return b"data: " + msgspec.json.encode(event.payload)
+def _fields(event: Event) -> Iterator[bytes]:
+    if event.name:
+        yield b"event: " + event.name.encode()
+    yield b"data: " + msgspec.json.encode(event.payload)
 
 
 def _between(wire: Wire) -> bytes:

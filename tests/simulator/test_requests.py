@@ -119,7 +119,7 @@ async def test_what_is_not_known_passes(simulator: Simulator) -> None:
     [
         ("GET", "/v1/chat/completions", 405, "method_not_supported"),
         ("POST", "/v1/models", 405, "method_not_supported"),
-        ("POST", "/v1/responses", 404, "unknown_url"),
+        ("POST", "/v1/assistants", 404, "unknown_url"),
         ("POST", "/chat/completions", 404, "unknown_url"),
         ("GET", "/", 404, "unknown_url"),
         ("GET", "/v1/models/gpt-9", 404, "model_not_found"),

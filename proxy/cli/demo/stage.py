@@ -11,7 +11,7 @@ from proxy.domain.money import usd
 from proxy.domain.scope import Scope, derive
 from proxy.domain.subject import Subject
 from simulator import Behaviour, Wire
-from simulator.chat import ChooseBehaviour
+from simulator.endpoint import ChooseBehaviour
 from simulator.request import ChatRequest
 
 MODEL: Final = "gpt-4.1"

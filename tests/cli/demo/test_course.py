@@ -14,7 +14,7 @@ from proxy.cli.demo.inspect import Report
 from proxy.cli.demo.stage import Noon, Stage
 from proxy.domain.clock import Clock, SystemClock
 from simulator import Behaviour, Refusal
-from simulator.chat import ChooseBehaviour
+from simulator.endpoint import ChooseBehaviour
 from simulator.request import ChatRequest
 from tests.cli.commands import run
 

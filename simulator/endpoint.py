@@ -1,4 +1,4 @@
-"""A chat completion from its request to its line on the bill.
+"""A call from its request to its line on the bill, in any of the APIs.
 
     read ─▶ wait ─▶ serve ─▶ refuse | generate ─▶ send
 
@@ -12,20 +12,18 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
-from simulator.answer.generate import generate
-from simulator.answer.render import Answer, json_answer
-from simulator.answer.stream import stream_events
+from simulator.answer.render import Answer
+from simulator.apis.api import Api
 from simulator.behaviour import HEADER, Behaviour, Refusal, read_behaviour
 from simulator.bill import Input, Output
 from simulator.errors import ApiError, invalid
 from simulator.models import Model, find_model
-from simulator.prompt.count import PromptCount, count_prompt
+from simulator.prompt.count import PromptCount
 from simulator.prompt.vocabulary import Vocabulary
 from simulator.records import Records, Tab
-from simulator.request import ChatRequest, read_request
+from simulator.request import ChatRequest
 from simulator.wire.deliver import CutShort, Delivery, Head, Sleep
 from simulator.wire.events import Frame, frames
-from simulator.wire.headers import answer_headers
 
 # Shorter prompts are not cached, and what is cached is a multiple of this
 # (https://developers.openai.com/api/docs/guides/prompt-caching).
@@ -50,8 +48,8 @@ class Settings:
     sleep: Sleep
 
 
-class ChatEndpoint:
-    """POST /v1/chat/completions. `choose` is asked where no header and no script says how."""
+class Endpoint:
+    """Where calls of all APIs arrive. `choose` is asked where no header and no script says how."""
 
     def __init__(self, settings: Settings, records: Records) -> None:
         self._settings = settings
@@ -59,12 +57,14 @@ class ChatEndpoint:
         self.choose = always(Behaviour())
 
     async def answer(
-        self, web_request: web.Request, body: bytes, number: int
+        self, api: Api, web_request: web.Request, body: bytes, number: int
     ) -> web.StreamResponse:
         """Answer request `number`. Raises ApiError: it cannot be served."""
-        request = read_request(body, self._settings.models)
+        request = api.read(body, self._settings.models)
+        if request.model.kind != api.serves:
+            raise ApiError(404, "This model is not served here.", "model_not_found", "model")
         behaviour = self._behaviour(web_request, request)
-        completion_id = f"chatcmpl-{self._settings.seed:08x}{number:016x}"
+        completion_id = f"{api.id_prefix}{self._settings.seed:08x}{number:016x}"
         tab = Tab(self.request_id(number), completion_id, self._records.changed)
         delivery = Delivery(
             web_request,
@@ -76,7 +76,7 @@ class ChatEndpoint:
         with self._records.call(tab):
             await self._wait(behaviour)
             try:
-                head, body_frames = self._serve(request, behaviour, tab, number)
+                head, body_frames = self._serve(api, request, behaviour, tab, number)
                 response = await delivery.send(head, body_frames)
             except ApiError:
                 tab.close("refused")
@@ -112,32 +112,37 @@ class ChatEndpoint:
             await self._records.gate(behaviour.gate).wait()
 
     def _serve(
-        self, request: ChatRequest, behaviour: Behaviour, tab: Tab, number: int
+        self, api: Api, request: ChatRequest, behaviour: Behaviour, tab: Tab, number: int
     ) -> tuple[Head, Iterable[Frame]]:
         refusal = behaviour.refusal
         if refusal and behaviour.billed != "in_full":
-            return _refusal(refusal, self._headers(number, 0))
-        answer = self._begin(request, behaviour, tab)
-        headers = self._headers(number, answer.input.prompt_tokens)
+            return _refusal(api, refusal, api.headers(self.request_id(number), number, 0))
+        answer = self._begin(api, request, behaviour, tab)
+        tokens = answer.input.prompt_tokens
+        headers = api.headers(self.request_id(number), number, tokens)
         if refusal:
-            return _refusal(refusal, headers)
+            return _refusal(api, refusal, headers)
         if request.stream:
             tab.generated(answer.hidden())
             head = Head(status=200, content_type=STREAM_TYPE, headers=headers, streams=True)
-            return head, frames(stream_events(answer), behaviour.wire)
+            return head, frames(api.events(answer), behaviour.wire, says_done=api.says_done)
         tab.generated(answer.output())
-        data = msgspec.json.encode(json_answer(answer))
+        data = msgspec.json.encode(api.json(answer))
         return Head(status=200, content_type=JSON_TYPE, headers=headers), [Frame(data, Output())]
 
-    def _headers(self, number: int, prompt_tokens: int) -> dict[str, str]:
-        return answer_headers(self.request_id(number), number, prompt_tokens)
-
-    def _begin(self, request: ChatRequest, behaviour: Behaviour, tab: Tab) -> Answer:
-        """The model reads the prompt: from here on the call costs money."""
-        prompt = count_prompt(request, self._settings.vocabulary)
-        _check_window(request, prompt)
+    def _begin(self, api: Api, request: ChatRequest, behaviour: Behaviour, tab: Tab) -> Answer:
+        """The model reads the prompt: from here on the call costs money, unless it is free."""
+        prompt = api.count(request, self._settings.vocabulary)
         served = self._served(request, behaviour)
-        consumed = _input(prompt, behaviour, served)
+        choices = api.generate(
+            request,
+            behaviour,
+            seed=self._settings.seed,
+            prompt_tokens=prompt.total,
+            vocabulary=self._settings.vocabulary,
+        )
+        searches = sum(choice.hidden.web_searches for choice in choices)
+        consumed = _input(request, prompt, behaviour, served, searches * served.search_tokens)
         tier = _service_tier(request, behaviour, served, consumed)
         answer = Answer(
             id=tab.completion_id,
@@ -145,13 +150,7 @@ class ChatEndpoint:
             model=behaviour.model or served.snapshot,
             service_tier=tier,
             request=request,
-            choices=generate(
-                request,
-                behaviour,
-                seed=self._settings.seed,
-                prompt_tokens=prompt.total,
-                vocabulary=self._settings.vocabulary,
-            ),
+            choices=choices,
             input=consumed,
             report=behaviour.report,
             tokens_per_event=behaviour.tokens_per_event,
@@ -162,7 +161,7 @@ class ChatEndpoint:
             prices=served.prices,
             consumed=consumed,
             whole=answer.output(),
-            billed="free" if behaviour.report.shape == "zero" else behaviour.billed,
+            billed="free" if api.is_free or behaviour.report.shape == "zero" else behaviour.billed,
         )
         return answer
 
@@ -184,14 +183,14 @@ def always(behaviour: Behaviour) -> ChooseBehaviour:
     return choose
 
 
-def _refusal(refusal: Refusal, headers: dict[str, str]) -> tuple[Head, Iterable[Frame]]:
+def _refusal(api: Api, refusal: Refusal, headers: dict[str, str]) -> tuple[Head, Iterable[Frame]]:
     if refusal.retry_after is not None:
         headers |= {"retry-after": refusal.retry_after}
     if refusal.location is not None:
         headers |= {"location": refusal.location}
     error = ApiError(refusal.status, "The simulated upstream refuses this call.", refusal.code)
     data = {
-        "json": msgspec.json.encode(error.body()),
+        "json": msgspec.json.encode(api.error(error)),
         "html": HTML_PAGE,
         "empty": b"",
     }[refusal.body]
@@ -200,31 +199,35 @@ def _refusal(refusal: Refusal, headers: dict[str, str]) -> tuple[Head, Iterable[
     return head, [Frame(data, Output())]
 
 
-def _check_window(request: ChatRequest, prompt: PromptCount) -> None:
-    window = request.model.context_window
-    if prompt.total + (request.max_output_tokens or 1) > window:
-        raise invalid(
-            "messages",
-            f"The prompt of {prompt.total} tokens and its answer do not fit {window} tokens.",
-            "context_length_exceeded",
-        )
-
-
-def _input(prompt: PromptCount, behaviour: Behaviour, served: Model) -> Input:
-    total = prompt.total + behaviour.extra_prompt_tokens
+def _input(
+    request: ChatRequest, prompt: PromptCount, behaviour: Behaviour, served: Model, found: int
+) -> Input:
+    """`found`: tokens that searches added to the prompt."""
+    total = prompt.total + found + behaviour.extra_prompt_tokens
     cacheable = total - prompt.audio
     cached = min(behaviour.cached_tokens, cacheable)
-    written = behaviour.cache_write_tokens
+    written, written_1h = behaviour.cache_write_tokens, behaviour.cache_write_1h_tokens
     if written is None:
-        charges = served.prices.standard.cache_write is not None
-        written = cacheable if charges and cacheable >= SHORTEST_CACHED_TOKENS else 0
-        written -= written % CACHED_STEP_TOKENS
+        written = _written(request, served, cacheable)
+        if request.cache_lifetime == "1h" and not written_1h:
+            written, written_1h = 0, written
+    written_1h = min(written_1h, cacheable - cached)
     return Input(
         prompt_tokens=total,
         cached_tokens=cached,
-        cache_write_tokens=min(written, cacheable - cached),
+        cache_write_tokens=min(written, cacheable - cached - written_1h),
+        cache_write_1h_tokens=written_1h,
         audio_tokens=prompt.audio,
     )
+
+
+def _written(request: ChatRequest, served: Model, cacheable: int) -> int:
+    """What the provider writes to its cache when nobody tells it how much."""
+    charges = served.prices.standard.cache_write is not None
+    wanted = request.model.kind != "claude" or request.cache_lifetime
+    if not charges or not wanted or cacheable < SHORTEST_CACHED_TOKENS:
+        return 0
+    return cacheable - cacheable % CACHED_STEP_TOKENS
 
 
 def _service_tier(

@@ -1,0 +1,9 @@
+"""The APIs that the upstream speaks, one a module or a package.
+
+api          what an API is: how it is read, counted, answered and refused
+chat         POST /v1/chat/completions; its parts are in `request`, `prompt`, `answer`
+responses/   POST /v1/responses, and what was stored of it
+messages/    POST /v1/messages, and its count_tokens
+completions  POST /v1/completions
+embeddings   POST /v1/embeddings
+"""
