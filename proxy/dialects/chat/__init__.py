@@ -7,18 +7,17 @@ changes   another body for the same call: model, limit, tools, usage
 answer    what a whole answer says and delivered
 events    the same from a stream
 usage     the billed quantities, out of the shapes that upstreams give them
-error     a refusal in the shape of this API
 """
 
 from typing import Final
 
 from proxy.dialects.chat.answer import add_cost, read_answer
 from proxy.dialects.chat.changes import apply
-from proxy.dialects.chat.error import error_body
 from proxy.dialects.chat.events import ChatEvents
 from proxy.dialects.chat.prompt import prompt_of
 from proxy.dialects.chat.request import read_request
 from proxy.dialects.dialect import Dialect
+from proxy.dialects.openai.error import error_body
 
 CHAT: Final = Dialect(
     name="chat",

@@ -10,17 +10,14 @@ from typing import Any, Final
 
 from proxy.dialects.chat.tools import WEB_SEARCH, is_search_model, tool_of
 from proxy.dialects.dialect import Changes, Request
-from proxy.dialects.wire.json_text import encode, member, with_items, with_members
-from proxy.domain.errors import Reason, Refused
+from proxy.dialects.openai.edits import Edits, edit_limit, edit_model, tool_denied
+from proxy.dialects.wire.json_text import member, with_items, with_members
 
 _GO_WITH: Final = {
     "tools": ("tool_choice", "parallel_tool_calls"),
     "functions": ("function_call",),
 }
 """Fields that mean nothing, or are refused, without the list they are about."""
-
-
-Edits = dict[str, bytes | None]
 
 
 def apply(request: Request, changes: Changes) -> bytes:
@@ -30,26 +27,10 @@ def apply(request: Request, changes: Changes) -> bytes:
         Refused: TOOL_DENIED when a tool is to go that the call forces, or that is a part
             of the model.
     """
-    edits = _model(request, changes) | _limit(request, changes)
+    edits = edit_model(request, changes)
+    edits |= edit_limit(request, changes, default_field="max_completion_tokens")
     edits |= _tools(request, changes) | _stream_options(request, changes)
     return with_members(request.body, edits) if edits else request.body
-
-
-def _model(request: Request, changes: Changes) -> Edits:
-    if changes.model is None or changes.model == request.model:
-        return {}
-    return {"model": encode(changes.model)}
-
-
-def _limit(request: Request, changes: Changes) -> Edits:
-    limit = changes.max_output_tokens
-    field = changes.limit_field or request.limit_field or "max_completion_tokens"
-    if limit is None or (limit, field) == (request.max_output_tokens, request.limit_field):
-        return {}
-    edits: Edits = {field: encode(limit)}
-    if request.limit_field is not None and request.limit_field != field:
-        edits[request.limit_field] = None
-    return edits
 
 
 def _stream_options(request: Request, changes: Changes) -> Edits:
@@ -66,13 +47,13 @@ def _tools(request: Request, changes: Changes) -> Edits:
     if not dropped:
         return {}
     if request.forced_tool in dropped:
-        raise _denied(f"The tool {request.forced_tool!r} that the call forces", "tool_choice")
+        raise tool_denied(f"The tool {request.forced_tool!r} that the call forces", "tool_choice")
     edits: Edits = {}
     for field in ("tools", "functions"):
         edits |= _without(request, field, dropped)
     if WEB_SEARCH in dropped:
         if is_search_model(changes.model or request.model):
-            raise _denied("Web search, which this model always does,", "model")
+            raise tool_denied("Web search, which this model always does,", "model")
         if "web_search_options" in request.fields:
             edits["web_search_options"] = None
     if "tool_choice" not in edits:
@@ -109,7 +90,7 @@ def _allowed_tools(request: Request, dropped: Collection[str]) -> Edits:
         return {}
     if not any(kept):
         if allowed.get("mode") == "required":
-            raise _denied("Every tool that the call may choose from", "tool_choice")
+            raise tool_denied("Every tool that the call may choose from", "tool_choice")
         return {"tool_choice": b'"none"'}
     text = member(request.body, "tool_choice")
     inner = member(text, "allowed_tools")
@@ -117,11 +98,3 @@ def _allowed_tools(request: Request, dropped: Collection[str]) -> Edits:
     return {
         "tool_choice": with_members(text, {"allowed_tools": with_members(inner, {"tools": tools})})
     }
-
-
-def _denied(what: str, param: str) -> Refused:
-    return Refused(
-        Reason.TOOL_DENIED,
-        f"{what} is not allowed for this budget at present. Do not retry.",
-        param=param,
-    )

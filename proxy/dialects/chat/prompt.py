@@ -1,55 +1,32 @@
 """All that is billed as input of a chat completion call, as parts that can be counted.
 
 Where OpenAI has published how a part is rendered, the count is exact; where not, it is an
-upper bound. Published: https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken
-(sections 6 and 7). Measured by users, since unpublished:
-[pairs]   https://community.openai.com/t/538914 (what a tool call and its result add)
+upper bound. What stands around the parts: `openai/framing.py`. Measured, since unpublished:
 [escapes] https://community.openai.com/t/1375117 (results of parallel calls are rendered as
           ASCII JSON: 1,002 tokens of Korean bill as 13,001)
-[wrapper] https://community.openai.com/t/1304519 (parallel calling adds a tool of its own)
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from pricing.prompt import Audio, File, Image, Part, Prompt, Text, Unseen
+from pricing.prompt import Image, Part, Prompt, Text, Unseen
 from proxy.dialects.dialect import Request, ToolKind
-from proxy.dialects.wire.inline_media import image_size, payload_bytes, payload_of, wav_duration_ms
+from proxy.dialects.openai.framing import (
+    CALL_TOKENS,
+    CONTENT_PART_TOKENS,
+    ENUM_ITEM_TOKENS,
+    MESSAGE_TOKENS,
+    NAME_TOKENS,
+    PARALLEL_CALLS_TOKENS,
+    PARALLEL_TOOL_TOKENS,
+    REPLY_TOKENS,
+    SCHEMA_TOKENS,
+    TOOL_TOKENS,
+    TOOLS_TOKENS,
+)
+from proxy.dialects.openai.parts import audio_of, enum_items, file_of, image_of, list_of
 from proxy.dialects.wire.json_text import encode
-
-REPLY_TOKENS: Final = 3
-"""Every reply is primed with its start, role and separator (cookbook, section 6)."""
-
-MESSAGE_TOKENS: Final = 4
-"""Three around each message, and one for its role (cookbook, section 6)."""
-
-NAME_TOKENS: Final = 1
-"""For a name beside the role (cookbook, section 6)."""
-
-TOOLS_TOKENS: Final = 12
-"""Around all tools (cookbook, section 7, func_end)."""
-
-TOOL_TOKENS: Final = 10
-"""Around each tool, for the models where it is most (cookbook, section 7, func_init)."""
-
-ENUM_ITEM_TOKENS: Final = 3
-"""Around each value of an enum, which JSON spells with fewer (cookbook, section 7)."""
-
-PARALLEL_TOOL_TOKENS: Final = 200
-"""The tool through which several tools are called at once: its text is about 190. [wrapper]"""
-
-CALL_TOKENS: Final = 16
-"""Around each tool call and its result; 12 were measured. [pairs]"""
-
-PARALLEL_CALLS_TOKENS: Final = 30
-"""Around the calls of one message when there are several; 24 were measured. [pairs]"""
-
-SCHEMA_TOKENS: Final = 32
-"""Around the schema of structured output: a heading, its name. Unpublished."""
-
-CONTENT_PART_TOKENS: Final = 1
-"""A separator before each further part of a message's content. Unpublished."""
 
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
@@ -72,12 +49,6 @@ _NOT_INPUT: Final = frozenset(
 
 _STORED_INPUT: Final = ("previous_response_id", "conversation", "prompt")
 """Fields that stand for input which only the provider has."""
-
-_DETAILS: Final[Mapping[str, Literal["auto", "low", "high", "original"]]] = {
-    "low": "low",
-    "high": "high",
-    "original": "original",
-}
 
 
 def prompt_of(request: Request) -> Prompt:
@@ -123,9 +94,9 @@ class _Reading:
         self._answers_parallel_calls = False
 
     def tools(self, request: Request) -> None:
-        definitions = [*_list(request.fields, "tools"), *_list(request.fields, "functions")]
+        definitions = [*list_of(request.fields, "tools"), *list_of(request.fields, "functions")]
         for definition in definitions:
-            self.framing_tokens += TOOL_TOKENS + ENUM_ITEM_TOKENS * _enum_items(definition)
+            self.framing_tokens += TOOL_TOKENS + ENUM_ITEM_TOKENS * enum_items(definition)
             self._text(definition)
         if definitions:
             self.framing_tokens += TOOLS_TOKENS
@@ -199,9 +170,9 @@ class _Reading:
             case "image_url":
                 self.parts.append(_image(part.get("image_url")))
             case "input_audio":
-                self.parts.append(_audio(part.get("input_audio")))
+                self.parts.append(audio_of(part.get("input_audio")))
             case "file":
-                self.parts.append(_file(part.get("file")))
+                self.parts.append(file_of(part.get("file")))
             case _:
                 self._text(part)
                 self.parts.append(Unseen("a part of another type"))
@@ -220,32 +191,9 @@ class _Reading:
 
 
 def _image(image: object) -> Image:
-    url = image.get("url") if isinstance(image, dict) else image
-    detail = image.get("detail") if isinstance(image, dict) else None
-    size = image_size(url) if isinstance(url, str) else None
-    width, height = size or (None, None)
-    return Image(width, height, _DETAILS.get(detail, "auto") if type(detail) is str else "auto")
-
-
-def _audio(audio: object) -> Audio | Unseen:
-    data = audio.get("data") if isinstance(audio, dict) else None
-    if not isinstance(audio, dict) or not isinstance(data, str):
-        return Unseen("audio")
-    form = audio.get("format")
-    base64 = payload_of(data)
-    return Audio(
-        form if isinstance(form, str) else "",
-        payload_bytes(base64),
-        wav_duration_ms(base64),
-    )
-
-
-def _file(file: object) -> File | Unseen:
-    data = file.get("file_data") if isinstance(file, dict) else None
-    if not isinstance(file, dict) or not isinstance(data, str) or file.get("file_id"):
-        return Unseen("a file by its id")
-    name = file.get("filename")
-    return File(name if isinstance(name, str) else "", payload_bytes(payload_of(data)))
+    if isinstance(image, dict):
+        return image_of(image.get("url"), image.get("detail"))
+    return image_of(image, None)
 
 
 def _texts(content: object) -> Iterator[str]:
@@ -254,24 +202,3 @@ def _texts(content: object) -> Iterator[str]:
         text = part.get("text") if isinstance(part, dict) else part
         if isinstance(text, str):
             yield text
-
-
-def _enum_items(schema: object) -> int:
-    """How many values the enums of a JSON schema list, at any depth."""
-    items = 0
-    level = [schema]
-    while level:
-        below: list[object] = []
-        for node in level:
-            if isinstance(node, dict):
-                items += len(_list(node, "enum"))
-                below += node.values()
-            elif isinstance(node, list):
-                below += node
-        level = below
-    return items
-
-
-def _list(fields: Mapping[str, Any], name: str) -> list[Any]:
-    value = fields.get(name)
-    return value if isinstance(value, list) else []

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pricing.usage import Usage
 from proxy.dialects.answer import MAX_CHOICES_KEPT, MAX_TEXT_CHARS, DeliveredTexts
 from proxy.dialects.chat.answer import add_cost, deliver, read_answer
-from proxy.dialects.chat.error import error_body
 from proxy.dialects.dialect import ErrorWords
+from proxy.dialects.openai.error import error_body
 from proxy.dialects.usage import UsageFault
 from tests.dialects.examples import ANSWER, TOOL_ANSWER, encoded
 

@@ -21,7 +21,9 @@ from PIL import Image as Picture
 
 import pricing
 from pricing.prompt import Audio, File, Image, Prompt, Text, Unseen
-from proxy.dialects.chat.prompt import (
+from proxy.dialects.chat.prompt import predicted_texts, prompt_of
+from proxy.dialects.chat.request import read_request
+from proxy.dialects.openai.framing import (
     CALL_TOKENS,
     ENUM_ITEM_TOKENS,
     MESSAGE_TOKENS,
@@ -31,10 +33,7 @@ from proxy.dialects.chat.prompt import (
     SCHEMA_TOKENS,
     TOOL_TOKENS,
     TOOLS_TOKENS,
-    predicted_texts,
-    prompt_of,
 )
-from proxy.dialects.chat.request import read_request
 from proxy.domain.errors import Refused
 from tests.dialects.examples import JARGON, QUESTION, TOOL_QUESTION, WEATHER_TOOL, body, encoded
 

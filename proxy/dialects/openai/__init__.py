@@ -1,0 +1,7 @@
+"""What the dialects of OpenAI's APIs share.
+
+error     a refusal in the shape of these APIs
+framing   the tokens that they add around the parts of a prompt
+parts     images, audio and files in a prompt, and the enums of a schema
+edits     another model, another limit, fewer tools
+"""
