@@ -31,7 +31,10 @@ class Unpriced(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What each kind of token costs. None: the provider bills it apart and no price is known."""
+    """What each kind of token costs. None: the provider bills it apart and no price is known.
+
+    A model that writes nothing (one for embeddings) has no price for `output`.
+    """
 
     input: int
     cache_read: int
@@ -40,8 +43,8 @@ class Rates:
     input_image: int
     input_audio: int | None
     cache_read_audio: int | None
-    output: int
-    reasoning: int
+    output: int | None
+    reasoning: int | None
     output_audio: int | None
 
 

@@ -86,7 +86,8 @@ def hold(card: RateCard, bound: InputBound, *, output_tokens: int, **terms: Unpa
         return 0
     answers = terms["n"]
     billed = answers * (output_tokens + terms.get("prediction_tokens", 0))
-    dearest = max([fixed + rate * billed for fixed, rate in _admissible(card, bound, terms)])
+    ways = _admissible(card, bound, terms, writes=billed > 0)
+    dearest = max([fixed + rate * billed for fixed, rate in ways])
     return _rounded_up(dearest, card, terms.get("multiplier", ONE))
 
 
@@ -111,7 +112,7 @@ def affordable_output(
     # Rounding up never passes a whole amount, so the comparison may be made unrounded.
     spendable = amount * card.denominator * multiplier.denominator
     longest = at_most
-    for fixed, rate in _admissible(card, bound, terms):
+    for fixed, rate in _admissible(card, bound, terms, writes=True):
         left = spendable - fixed * multiplier.numerator
         per_token = rate * terms["n"] * multiplier.numerator
         predicted = terms.get("prediction_tokens", 0)
@@ -122,17 +123,20 @@ def affordable_output(
     return longest if longest >= 0 else None
 
 
-def _admissible(card: RateCard, bound: InputBound, terms: Terms) -> list[tuple[int, int]]:
+def _admissible(
+    card: RateCard, bound: InputBound, terms: Terms, *, writes: bool
+) -> list[tuple[int, int]]:
     """(all that is fixed, rate of an output token) for each way this call may be billed.
 
-    Every bracket that some input within the bound can reach counts, the short ones too: a
-    provider may make long input cheaper.
+    A call that writes nothing needs no price for that, and its rate is 0. Every bracket that
+    some input within the bound can reach counts, the short ones too: a provider may make long
+    input cheaper.
     """
     fees = _fees(card, terms.get("tool_calls", NO_CALLS))
     return [
         (
             fees + _dearest_input(card, bracket.rates, bound, terms),
-            _dearest_output(card, bracket.rates, terms),
+            _dearest_output(card, bracket.rates, terms) if writes else 0,
         )
         for tier in terms["service_tiers"]
         for bracket in _reached(card.brackets(tier), bound.total_tokens)
@@ -170,7 +174,7 @@ def _dearest_output(card: RateCard, rates: Rates, terms: Terms) -> int:
     spoken = 0
     if terms.get("audio_output", False):
         spoken = _audio_output_rate(card, rates)
-    return max(rates.output, rates.reasoning, spoken)
+    return max(*_output_rates(card, rates), spoken)
 
 
 def _input_amount(card: RateCard, rates: Rates, usage: Usage, total: int) -> int:
@@ -197,8 +201,11 @@ def _input_amount(card: RateCard, rates: Rates, usage: Usage, total: int) -> int
 
 def _output_amount(card: RateCard, rates: Rates, usage: Usage) -> int:
     spoken = usage.output_audio_tokens
+    if not usage.output_tokens and not usage.reasoning_tokens and not spoken:
+        return 0
     text = max(usage.output_tokens - usage.reasoning_tokens - spoken, 0)
-    amount = rates.output * text + rates.reasoning * usage.reasoning_tokens
+    output, reasoning = _output_rates(card, rates)
+    amount = output * text + reasoning * usage.reasoning_tokens
     if spoken:
         amount += _audio_output_rate(card, rates) * spoken
     return amount
@@ -208,6 +215,13 @@ def _long_cache_rate(card: RateCard, rates: Rates) -> int:
     if rates.cache_write_1h is None:
         raise Unpriced(card.model, "long-lived cache writes")
     return rates.cache_write_1h
+
+
+def _output_rates(card: RateCard, rates: Rates) -> tuple[int, int]:
+    """Of text, and of reasoning."""
+    if rates.output is None or rates.reasoning is None:
+        raise Unpriced(card.model, "output", "add output_per_mtok in pricing.overrides")
+    return rates.output, rates.reasoning
 
 
 def _audio_output_rate(card: RateCard, rates: Rates) -> int:

@@ -26,7 +26,7 @@ Steps = tuple[tuple[int, Decimal], ...]
 """(above_tokens, USD per million tokens), ascending, the first at BASE."""
 
 PriceList = Mapping[str, Steps]
-"""Steps by the name of a field of `Rates`; `input` and `output` are always there."""
+"""Steps by the name of a field of `Rates`; `input` is always there."""
 
 Exact = dict[str, Decimal | None]
 RATES = tuple(each.name for each in fields(Rates))
@@ -120,7 +120,7 @@ def _at(prices: PriceList, above_tokens: int) -> dict[str, Decimal]:
 
 def _complete(prices: Mapping[str, Decimal], audio_as_text: bool) -> Exact:
     """Fill in what a price page leaves out because it is not billed apart."""
-    text, output = prices["input"], prices["output"]
+    text, output = prices["input"], prices.get("output")
     # A cache that costs to write costs more to keep: its long lifetime cannot be guessed.
     long_write = None if "cache_write" in prices else text
     input_audio = prices.get("input_audio", text if audio_as_text else None)

@@ -159,3 +159,12 @@ def test_no_float_appears_in_the_package() -> None:
             is_name = isinstance(node, ast.Name) and node.id == "float"
             assert not is_literal, f"{path}:{node.lineno}"  # type: ignore[attr-defined]
             assert not is_name, f"{path}:{node.lineno}"  # type: ignore[attr-defined]
+
+
+def test_a_model_that_writes_nothing_has_no_price_for_what_it_writes() -> None:
+    """Its price is of input alone: nothing that it should write after all is free."""
+    embeds = listed_card("text-embedding-3-small")
+
+    assert price(embeds, Usage(1_000, 0)) == 2_000
+    with pytest.raises(Unpriced, match="output"):
+        price(embeds, Usage(1_000, 1))

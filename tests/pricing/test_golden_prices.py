@@ -52,6 +52,12 @@ OPENAI = [
         "gpt-4.1", Usage(10, 10, tool_calls={"web_search": 2}), None, 2_010_000, id="tool fee"
     ),
     pytest.param("gpt-4o", Usage(0, 0), None, 0, id="nothing used"),
+    # 0.02 in, and nothing that could come out
+    pytest.param("text-embedding-3-small", Usage(1_001, 0), None, 2_002, id="embeddings"),
+    pytest.param("text-embedding-3-large", Usage(3, 0), None, 39, id="large embeddings"),
+    # 1.50 in, 2 out
+    pytest.param("gpt-3.5-turbo-instruct", Usage(10, 4), None, 2_300, id="completion"),
+    pytest.param("babbage-002", Usage(10, 4), None, 560, id="cheap completion"),
     pytest.param(
         "ft:gpt-4o-mini-2024-07-18:acme::9abc", Usage(10, 10), None, 1_500, id="fine-tuned"
     ),

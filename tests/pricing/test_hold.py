@@ -283,3 +283,13 @@ def test_a_free_model_is_held_at_nothing_and_always_affordable() -> None:
 
     assert hold(card, bound_of(9, 9, 9, 9), output_tokens=10**6, **everything) == 0
     assert affordable_output(card, bound_of(9), amount=0, at_most=5, **STANDARD) == 5
+
+
+def test_a_model_that_writes_nothing_is_held_for_what_it_reads() -> None:
+    embeds = listed_card("text-embedding-3-large")
+
+    assert hold(embeds, bound_of(text=1_000), output_tokens=0, **STANDARD) == 13_000
+    with pytest.raises(Unpriced, match="output"):
+        hold(embeds, bound_of(text=1_000), output_tokens=1, **STANDARD)
+    with pytest.raises(Unpriced, match="output"):
+        affordable_output(embeds, bound_of(text=1_000), amount=10**9, **STANDARD)

@@ -8,7 +8,9 @@ from pricing.published.listing import NotListed, find_listing
 from pricing.published.matching import literals
 from tests.pricing.make import profile_of
 
-NOT_FOR_CHAT = ("davinci", "curie", "babbage", "ada", "realtime", "transcribe", "tts", "computer")
+NOT_FOR_CHAT = (
+    "davinci", "curie", "babbage", "ada", "realtime", "transcribe", "tts", "computer", "embedding",
+)  # fmt: skip
 
 
 def chat_models() -> list[str]:
@@ -56,6 +58,9 @@ DESCRIBED = [
     ("GPT-4", "cl100k_base", 8_192, 8_192, False, "max_tokens"),
     ("gpt-4-turbo-2024-04-09", "cl100k_base", 128_000, 4_096, False, "max_tokens"),
     ("gpt-3.5-turbo", "cl100k_base", 16_385, 4_096, False, "max_tokens"),
+    ("gpt-3.5-turbo-instruct", "cl100k_base", 4_096, 4_096, False, "max_tokens"),
+    ("davinci-002", "cl100k_base", 16_384, 16_384, False, "max_tokens"),
+    ("text-embedding-3-large", "cl100k_base", 8_192, None, False, "max_tokens"),
     ("o3", "o200k_base", 200_000, 100_000, True, "max_completion_tokens"),
     ("o4-mini", "o200k_base", 200_000, 100_000, True, "max_completion_tokens"),
     ("gpt-5", "o200k_base", 400_000, 128_000, True, "max_completion_tokens"),
