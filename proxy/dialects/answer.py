@@ -88,6 +88,11 @@ class DeliveredTexts:
         else:
             self._pieces.setdefault(where, StringIO()).write(text)
 
+    def keep_rest(self, where: tuple[object, ...], text: str) -> None:
+        """Take in what is missing of the text that belongs there: this is all of it."""
+        pieces = self._pieces.get(where)
+        self.keep(where, text[pieces.tell() :] if pieces is not None else text)
+
     def keep_fragments(self, pattern: re.Pattern[bytes], text: bytes) -> None:
         """Take in what can be seen of JSON that breaks off: the pattern's first groups."""
         for match in pattern.finditer(text):

@@ -41,7 +41,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     none; `limit_field` is the field it came in. `generates`: whether the answer has output
     tokens at all. `paid_tool_calls`: the most calls of each built-in tool with a fee.
     `caches_long`: whether it may write a cache that costs more because it lives longer.
-    `fields` is the body, decoded.
+    `takes_limit`: whether the API has a field for an output limit. `needs_tool_limit` is the
+    limit on calls of built-in tools that has to be written into the body, since the caller
+    set none and the provider would run them without end. `fields` is the body, decoded.
     """
 
     body: bytes
@@ -53,9 +55,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     generates: bool = True
     max_output_tokens: int | None = None
     limit_field: str | None = None
+    takes_limit: bool = True
     tools: tuple[Tool, ...] = ()
     forced_tool: str | None = None
     paid_tool_calls: Mapping[str, int] = msgspec.field(default_factory=dict)
+    needs_tool_limit: int | None = None
     has_prediction: bool = False
     has_images: bool = False
     asks_audio: bool = False
@@ -74,7 +78,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_output_tokens` goes into `limit_field`, by default into the field the caller used,
     and stands in no other. `drop_tools` are names as `Request.tools` has them.
-    `include_usage` asks for the usage of a stream.
+    `include_usage` asks for the usage of a stream. `max_tool_calls` limits the calls of
+    built-in tools.
     """
 
     model: str | None = None
@@ -82,6 +87,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     limit_field: str | None = None
     drop_tools: frozenset[str] = frozenset()
     include_usage: bool = False
+    max_tool_calls: int | None = None
 
 
 class ErrorWords(msgspec.Struct, frozen=True):

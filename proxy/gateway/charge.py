@@ -149,11 +149,11 @@ class Pricer:
     def _cost(
         self, dialect: Dialect, usage: Usage, way: Way, model: Model, service_tier: str | None
     ) -> int:
-        """By what the upstream counted. Fees of built-in tools are not in its report."""
+        """By what the upstream counted. Of a tool that it does not count, every call is billed."""
         fees = way.terms.get("tool_calls")
         return cost(
             model.card,
-            replace(usage, tool_calls=fees) if fees else usage,
+            replace(usage, tool_calls={**fees, **usage.tool_calls}) if fees else usage,
             cached_in_input=dialect.cached_in_input,
             service_tier=_tier(service_tier),
             multiplier=self._rates.multiplier,

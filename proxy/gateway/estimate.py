@@ -216,7 +216,7 @@ class Estimator:
             return [Way(_rung(full, full), model, bound, terms, limit, writes)]
         ways = [Way(_rung(full, full), model, bound, terms, limit, writes)]
         least = self._degrade.min_output_tokens
-        if self._degrade.shorten and least < limit and not request.has_prediction:
+        if self._degrade.shorten and least < limit and _may_limit(request):
             minimum = _held(model, bound, terms, least)
             ways.append(Way(_rung(minimum, full), model, bound, terms, limit, True))
         return ways
@@ -245,7 +245,7 @@ class Estimator:
         """
         if not request.generates:
             return 0, False
-        may_write = not request.has_prediction  # the API takes no limit beside a prediction
+        may_write = _may_limit(request)
         asked, own = request.max_output_tokens, model.profile.max_output_tokens
         limit = _least(asked, wish.max_tokens if may_write else None, own)
         if limit is None:
@@ -258,9 +258,8 @@ class Estimator:
 
     def _limit_by_window(self, model: Model, bound: InputBound, terms: Terms) -> int:
         """The output limit where neither the call nor the model has one."""
-        window = model.profile.context_window
-        if window is not None:
-            return max(1, window - bound.total_tokens)
+        if model.profile.context_window is not None:
+            return _room(model, bound) or 1
         length = affordable_output(model.card, bound, amount=self._unbounded(), **terms)
         return max(1, length or 0)
 
@@ -327,6 +326,11 @@ def _held(model: Model, bound: InputBound, terms: Terms, output_tokens: int) -> 
 
 def _rung(minimum: Mapping[Unit, int], want: Mapping[Unit, int]) -> Rung:
     return {unit: Span(minimum[unit], amount) for unit, amount in want.items()}
+
+
+def _may_limit(request: Request) -> bool:
+    """Whether the API takes a limit; beside a prediction it takes none."""
+    return request.takes_limit and not request.has_prediction
 
 
 def _least(*limits: int | None) -> int | None:

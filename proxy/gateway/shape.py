@@ -52,7 +52,8 @@ def shape(
     limit = length if writes_limit and (length != asked or swapped) else None
     asks_usage = request.stream and not request.asks_usage
     body = request.body
-    if swapped or limit is not None or dropped or asks_usage:
+    tool_calls = request.needs_tool_limit
+    if swapped or limit is not None or dropped or asks_usage or tool_calls is not None:
         # The field that the caller used is one that its model's server knows.
         kept = request.limit_field if swapped is None else None
         changes = Changes(
@@ -61,6 +62,7 @@ def shape(
             limit_field=kept or dialect.limit_field or way.model.profile.limit_field,
             drop_tools=dropped,
             include_usage=asks_usage,
+            max_tool_calls=tool_calls,
         )
         body = dialect.apply(request, changes)
     shortened = limit not in (None, asked) and (

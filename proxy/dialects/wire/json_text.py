@@ -124,6 +124,15 @@ def member(text: bytes, key: str) -> bytes:
     return bytes(_MEMBERS.decode(text)[key])
 
 
+def items_of(text: bytes) -> list[bytes]:
+    """The JSON text of each item of an array.
+
+    Raises:
+        ValueError: the text is no JSON array.
+    """
+    return [bytes(item) for item in _ITEMS.decode(text)]
+
+
 def with_items(text: bytes, kept: Iterable[bool]) -> bytes:
     """The array with only the items that are kept; their bytes are unchanged."""
     items = zip(_ITEMS.decode(text), kept, strict=True)
