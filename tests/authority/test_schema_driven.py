@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -48,13 +49,14 @@ _SUBJECTS = st.sampled_from(
         {"tenant": "dev", "agent": "bot"},
         {"agent": "Bot", "dimensions": {"run": "1"}},
         {"workspace": "w"},
+        {"tenant": "dev", "toolset": "x@y"},
         {"tenant": "other"},
     ]
 )
 _AMOUNTS = st.fixed_dictionaries(
     {
-        "unit": st.sampled_from(["USD_MICROCENTS", "USD_MICROCENTS", "RISK_POINTS", "TOKENS"]),
-        "amount": st.integers(0, 700),
+        "unit": st.sampled_from(["USD_MICROCENTS"] * 6 + ["RISK_POINTS", "TOKENS"]),
+        "amount": st.integers(0, 100) | st.integers(0, 20_000),
     }
 )
 _TEXTS = st.text(max_size=6) | st.sampled_from(["", "0", "1", "51", "201", "true", "dev", "bot"])
@@ -67,27 +69,32 @@ class Life:
 
     rig: Rig
     data: st.DataObject
+    random: Random
+    """Decides what usually happens; what is in a request is drawn."""
     ids: list[str] = field(default_factory=lambda: ["rsv_nothing"])
     cursors: list[str] = field(default_factory=lambda: ["bm8"])
 
+    def _now_and_then(self, times_in_ten: int) -> bool:
+        return self.random.randrange(10) < times_in_ten
+
     async def live(self) -> None:
         """Twenty requests, and what befalls the tenant between them."""
+        self.ids += [await self.rig.held(50) for _ in range(3)]
         for _ in range(REQUESTS_A_LIFE):
             await self._befall()
-            operation = self.data.draw(st.sampled_from(SERVED))
+            operation = self.random.choice(SERVED)
             body, is_valid = self._body(operation)
             came = await self.rig.send(self._request(operation, body))
             self._judge(operation, came, body, is_valid=is_valid)
             self._learn(came)
 
     async def _befall(self) -> None:
-        happens = self.data.draw(st.sampled_from(["", "", "", "time", "expiry", "status"]))
-        if happens == "time":
-            self.rig.clock.at_ms += self.data.draw(st.sampled_from([1, 1_000, 70_000]))
-        elif happens == "expiry":
+        if self._now_and_then(2):
+            self.rig.clock.at_ms += self.random.choice([1, 1_000, 70_000])
+        if self._now_and_then(1):
             await self.rig.ledger.expire(limit=10)
-        elif happens == "status":
-            status = self.data.draw(st.sampled_from([*TenantStatus, TenantStatus.ACTIVE]))
+        if self._now_and_then(1):
+            status = self.random.choice([*TenantStatus, *[TenantStatus.ACTIVE] * 3])
             await self.rig.ledger.set_tenant_status("dev", status, actor="ops")
 
     def _body(self, operation: Operation) -> tuple[bytes, bool]:
@@ -95,7 +102,7 @@ class Life:
         if operation.request is None:
             return b"", True
         name = operation.request.__name__
-        kind = self.data.draw(st.sampled_from(["likely", "likely", "likely", "any", "near", "bad"]))
+        kind = self.random.choice(["likely"] * 6 + ["any", "near", "near", "bad"])
         if kind == "bad":
             return self.data.draw(st.binary(max_size=40)), False
         schema = published.schema(name)
@@ -120,13 +127,15 @@ class Life:
 
     def _request(self, operation: Operation, body: bytes) -> Sent:
         draw = self.data.draw
-        named = draw(st.sampled_from(self.ids) | st.text(min_size=1, max_size=4))
+        named = self.random.choice(self.ids)
+        if self._now_and_then(1):
+            named = draw(st.text(min_size=1, max_size=4))
         path = operation.path.replace("{reservation_id}", quote(named, safe=""))
         headers: dict[str, str] = {"Host": "localhost"}
-        secret = draw(st.sampled_from([DEV, DEV, DEV, DEV, DEV, DEV, OTHER, "nobody", None]))
+        secret = self.random.choice([*[DEV] * 17, OTHER, "nobody", None])
         if secret is not None:
             headers["X-Cycles-API-Key"] = secret
-        if draw(st.integers(0, 9)) == 0:
+        if self._now_and_then(1):
             headers["X-Idempotency-Key"] = draw(_KEYS)
         return Sent(operation.method, path, self._query(operation), headers, body)
 
@@ -138,7 +147,7 @@ class Life:
             each.get("name") or document["components"]["parameters"][_last(each)]["name"]
             for each in document["paths"][operation.path]["get"]["parameters"]
         ]
-        chosen = self.data.draw(st.lists(st.sampled_from(names), max_size=4, unique=True))
+        chosen = self.random.sample(names, self.random.randrange(4))
         return urlencode({name: self.data.draw(self._value(name)) for name in chosen})
 
     def _value(self, name: str) -> st.SearchStrategy[str]:
@@ -152,7 +161,7 @@ class Life:
         }
         if name.endswith(("from", "to")):
             return _MOMENTS
-        return likely.get(name, _TEXTS) | _TEXTS
+        return likely.get(name, _TEXTS) if self._now_and_then(8) else _TEXTS
 
     def _judge(self, operation: Operation, came: Came, body: bytes, *, is_valid: bool) -> None:
         told = f"{operation.name} {body!r}: {came.status} {came.body}"
@@ -190,7 +199,8 @@ def _live(data: st.DataObject) -> None:
     async def life() -> None:
         with scratch() as folder:
             async with running(folder, budgets=BUDGETS) as rig:
-                await Life(rig, data).live()
+                random = Random(data.draw(st.integers(0, 2**32), label="seed"))
+                await Life(rig, data, random).live()
                 audit = await rig.ledger.verify()
                 assert audit.differences == ()
 
