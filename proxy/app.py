@@ -34,6 +34,7 @@ from proxy.gateway.forward import (
 )
 from proxy.gateway.identify import Identifier
 from proxy.gateway.meter import Disconnects, Meter
+from proxy.gateway.outbox.elsewhere import LANES, LandingElsewhere, SettlerElsewhere
 from proxy.gateway.outbox.landing import Landing
 from proxy.gateway.outbox.outage import Outage
 from proxy.gateway.outbox.outbox import Outbox
@@ -43,12 +44,14 @@ from proxy.gateway.pipeline import Pipeline, Steps
 from proxy.gateway.reserve import HoldRules, Reserver
 from proxy.gateway.runtime.admin import Checks
 from proxy.gateway.runtime.front import Front
+from proxy.gateway.runtime.heartbeats import Heartbeats
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Patience, Queue
 from proxy.gateway.runtime.record import Recorder
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.settle import Settler
 from proxy.gateway.upstream.pool import HttpUpstream, UpstreamTimeouts
+from proxy.ledger.cycles.ledger import TICK_MS, CyclesLedger
 from proxy.ledger.protocol import Ledger
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
@@ -113,9 +116,7 @@ class Gateway:
         )
         self.estimator = estimator_of(config, catalogue, counter)
         denials = Denials(base.clock)
-        self.settler = Settler(
-            Landing(base.ledger), base.outbox, leases, denials, base.queue, base.log
-        )
+        self.settler = _settler(base, leases, denials)
         unheld = UnheldCalls(base.outbox, base.metrics, base.log)
         self.pipeline = Pipeline(
             Steps(
@@ -185,9 +186,32 @@ def open_outbox(
 ) -> Outbox:
     """Where settlements wait while the ledger is away; `tasks` are those that land them."""
     shelf = Shelf(Path(config.ledger.journal_dir), ledger=ledger_place(config), owner=new_id())
+    is_elsewhere = isinstance(ledger, CyclesLedger)
+    landing = LandingElsewhere(ledger) if is_elsewhere else Landing(ledger)
     return Outbox(
-        shelf, Landing(ledger).land, outage, tasks, log, max_bytes=config.ledger.journal_max_bytes
+        shelf,
+        landing.land,
+        outage,
+        tasks,
+        log,
+        max_bytes=config.ledger.journal_max_bytes,
+        lanes=LANES if is_elsewhere else 1,
     )
+
+
+def open_leases(config: Config, ledger: Ledger, log: Log) -> Leases:
+    """What keeps the holds of a ledger alive."""
+    ttl_ms = config.ledger.reservation_ttl_ms
+    if isinstance(ledger, CyclesLedger):
+        return Leases(Heartbeats(ledger, log), log, ttl_ms=ttl_ms, beat_ms=TICK_MS)
+    return Leases(ledger, log, ttl_ms=ttl_ms)
+
+
+def _settler(base: Foundation, leases: Leases, denials: Denials) -> Settler:
+    if isinstance(base.ledger, CyclesLedger):
+        return SettlerElsewhere(base.ledger, base.outbox, leases, denials, base.queue, base.log)
+    landing = Landing(base.ledger)
+    return Settler(landing, base.outbox, leases, denials, base.queue, base.log)
 
 
 def open_upstream(config: Config) -> HttpUpstream:
@@ -231,6 +255,7 @@ def _hold_rules(config: Config) -> HoldRules:
         max_share_pct=config.degrade.max_share_pct,
         overage=Overage(config.settle.overage),
         patience=_patience(config),
+        min_output_tokens=config.degrade.min_output_tokens if config.degrade.shorten else 0,
     )
 
 

@@ -1,4 +1,4 @@
-"""Opens the ledger that a configuration names: a file of one proxy, or a store of many.
+"""Opens the ledger that a configuration names: a file, a store of many proxies, or elsewhere.
 
 The only place that knows which home an address means.
 """
@@ -6,10 +6,15 @@ The only place that knows which home an address means.
 from random import Random
 from typing import Protocol
 
-from proxy.app import new_reservation_id
+from proxy.app import new_id, new_reservation_id
 from proxy.config.model import Config
-from proxy.config.sections.ledger import is_store, sqlite_file
+from proxy.config.sections.ledger import is_elsewhere, is_store, sqlite_file
 from proxy.domain.clock import Clock, SystemClock
+from proxy.domain.errors import LedgerUnavailable, Refused
+from proxy.gateway.runtime.tasks import TaskSet
+from proxy.ledger.cycles.address import base_url
+from proxy.ledger.cycles.asking.exchange import HttpAuthority
+from proxy.ledger.cycles.ledger import CyclesLedger
 from proxy.ledger.protocol import Books, Housekeeping, Ledger
 from proxy.ledger.redis.fitness import check_fitness
 from proxy.ledger.redis.ledger import RedisLedger
@@ -41,6 +46,8 @@ async def open_to_serve(config: Config, *, clock: Clock, log: Log) -> Home:
     def tell_leap(leap_ms: int) -> None:
         log.line("clock_leaped", ahead_ms=leap_ms)
 
+    if is_elsewhere(config.ledger.url):
+        return await _open_elsewhere(config, clock=clock, log=log)
     settle = config.settle
     if not is_store(config.ledger.url):
         return SqliteLedger.open(
@@ -70,17 +77,52 @@ async def open_to_serve(config: Config, *, clock: Clock, log: Log) -> Home:
     )
 
 
-async def open_beside(url: str) -> Home:
+async def open_beside(url: str, *, api_key: str = "", tenant: str | None = None) -> Home:
     """A ledger that is there, for one short piece of work beside the proxies that serve from it.
+
+    `api_key` and `tenant` are for an authority elsewhere.
 
     Raises:
         LedgerUnavailable: there is none, or it cannot be opened.
     """
+    if is_elsewhere(url):
+        return _elsewhere(url, api_key=api_key, tenant=tenant, clock=SystemClock())
     if not is_store(url):
         return SqliteLedger.open(
             sqlite_file(url), clock=SystemClock(), new_id=new_reservation_id, serves=False
         )
     return RedisLedger.open(_open_store(url), new_id=new_reservation_id, now_ms=LoopTimers().now_ms)
+
+
+async def _open_elsewhere(config: Config, *, clock: Clock, log: Log) -> CyclesLedger:
+    """The authority, asked for our budgets once; it may be away for now."""
+    ledger = open_elsewhere(config, clock)
+    try:
+        await ledger.all_balances()
+    except (LedgerUnavailable, Refused) as error:
+        log.line("authority_advice", advice=str(error))
+    return ledger
+
+
+def open_elsewhere(config: Config, clock: Clock) -> CyclesLedger:
+    """The authority that a configuration names. Nothing is asked yet."""
+    key = config.ledger.api_key
+    return _elsewhere(
+        config.ledger.url,
+        api_key=key.get_secret_value() if key is not None else "",
+        tenant=config.identity.default.tenant,
+        clock=clock,
+    )
+
+
+def _elsewhere(url: str, *, api_key: str, tenant: str | None, clock: Clock) -> CyclesLedger:
+    return CyclesLedger(
+        HttpAuthority(base_url(url), api_key, monotonic_ns=clock.monotonic_ns),
+        new_id=new_id,
+        now_ms=lambda: clock.monotonic_ns() // 1_000_000,
+        background=TaskSet(),
+        tenant=tenant.lower() if tenant is not None else None,
+    )
 
 
 async def advice_about(url: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from proxy.app import (
     Foundation,
     Gateway,
     new_id,
+    open_leases,
     open_outbox,
     open_plane,
     open_upstream,
@@ -26,7 +27,7 @@ from proxy.authority.exchange import MAX_BODY_BYTES, Reply
 from proxy.authority.plane import Plane
 from proxy.config.convert import budget_lines
 from proxy.config.model import Config
-from proxy.config.sections.ledger import is_store
+from proxy.config.sections.ledger import is_elsewhere, is_store
 from proxy.config.sections.values import Address
 from proxy.domain.clock import Clock
 from proxy.domain.errors import LedgerError
@@ -117,7 +118,7 @@ class Server:
                 "recovered", released=len(swept.released), uncertain=len(swept.uncertain)
             )
         self._upstream = open_upstream(config)
-        self._leases = Leases(self._ledger, self._log, ttl_ms=config.ledger.reservation_ttl_ms)
+        self._leases = open_leases(config, self._ledger, self._log)
         self._gateway = self._assemble(config)
         self._plane = self._open_plane(config)
         self._start_timers()
@@ -340,7 +341,8 @@ async def serve(
 ) -> None:
     """Run until SIGTERM or SIGINT. SIGHUP calls `read_again`, which says why when it has none."""
     server = Server(config, clock, log)
-    if "KUBERNETES_SERVICE_HOST" in env and not is_store(config.ledger.url):
+    url = config.ledger.url
+    if "KUBERNETES_SERVICE_HOST" in env and not (is_store(url) or is_elsewhere(url)):
         log.line(
             "kubernetes_sqlite",
             advice="each replica has a budget of its own, and an emptyDir forgets: "

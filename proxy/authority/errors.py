@@ -103,7 +103,7 @@ def problem_of(error: Refused | LedgerError) -> Problem:
         return Problem(
             ErrorCode.RESERVATION_FINALIZED, f"The reservation has ended before: {error.state}."
         )
-    return Problem(*_OF_LEDGER[type(error)])
+    return Problem(*next(_OF_LEDGER[kind] for kind in type(error).__mro__ if kind in _OF_LEDGER))
 
 
 def _of_refusal(refused: Refused) -> Problem:

@@ -11,6 +11,7 @@ from pricing.profile import reviewed_profiles
 from proxy.config.findings import Finding, Path
 from proxy.config.model import Config
 from proxy.config.reach import bases, overlaps, unreachable, ways_out
+from proxy.config.sections.ledger import is_elsewhere
 from proxy.config.sections.network import KeyMode
 from proxy.config.sections.values import Address
 
@@ -19,7 +20,7 @@ _USUAL_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 def errors(config: Config) -> list[Finding]:
     """Findings that a proxy must not start with."""
-    return _located(config, [*_loops(config), *_tokenizers(config)])
+    return _located(config, [*_loops(config), *_tokenizers(config), *_declared_elsewhere(config)])
 
 
 def warnings(config: Config) -> list[Finding]:
@@ -63,6 +64,14 @@ def _loops(config: Config) -> Iterator[Finding]:
         first = seen.setdefault(listener, name)
         if first != name and listener.port != 0:
             yield Finding(tuple(name.split(".")), f"the same address as {first}")
+
+
+def _declared_elsewhere(config: Config) -> Iterator[Finding]:
+    """What would have no effect with a ledger that is not ours."""
+    if not is_elsewhere(config.ledger.url):
+        return
+    if config.budgets:
+        yield Finding(("budgets",), "made at the authority at ledger.url, not here: none")
 
 
 def _is_at(base_url: str, listener: Address) -> bool:
@@ -148,7 +157,7 @@ def _keys(config: Config) -> Iterator[Finding]:
 
 
 def _budgets(config: Config) -> Iterator[Finding]:
-    if not config.budgets:
+    if not config.budgets and not is_elsewhere(config.ledger.url):
         yield Finding(("budgets",), "none: every call that costs anything is refused")
     longest_ms = config.upstreams[0].response_timeout_ms
     for number, budget in enumerate(config.budgets):

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from pricing.override import Override
 from proxy.config.model import Config
-from proxy.config.sections.ledger import is_store, sqlite_file
+from proxy.config.sections.ledger import is_elsewhere, is_store, sqlite_file
 from proxy.config.sections.policies import BandConfig, CapsConfig, PolicyConfig
 from proxy.domain.decision import Caps
 from proxy.domain.money import Unit
 from proxy.domain.policy import Band, Policy
+from proxy.ledger.cycles.address import base_url
 from proxy.ledger.records import BudgetLine, BudgetStatus
 from proxy.ledger.redis.wire.address import parse
 
@@ -20,6 +21,9 @@ def ledger_file(config: Config) -> Path:
 
 def ledger_place(config: Config) -> str:
     """Where the ledger is, without a password: the same for all who serve from it."""
+    if is_elsewhere(config.ledger.url):
+        # Not the key, which is replaced now and then; whose it is, is not.
+        return f"{base_url(config.ledger.url)} {config.identity.default.tenant or ''}"
     if is_store(config.ledger.url):
         address = parse(config.ledger.url)
         return " ".join([str(address), address.master_name or "", str(address.database)])

@@ -106,16 +106,8 @@ class Pipeline:
         not_sent = Metered(Ending(Outcome.NOT_SENT))
         attempt = Attempt(dialect, plan, grant, plan.ways[grant.rung], not_sent)
         try:
-            work = partial(
-                shape,
-                dialect,
-                request,
-                wish,
-                attempt.way,
-                rung=grant.rung,
-                amounts=grant.amounts,
-                caps=grant.caps,
-            )
+            fill = partial(shape, dialect, request, wish, attempt.way)
+            work = partial(fill, rung=grant.rung, amounts=grant.amounts, caps=grant.caps)
             shaped = await off_the_loop(work, size_bytes=len(body))
             record.allowed(grant, shaped)
             answer = await self._forward(door, caller, shaped, attempt, record)

@@ -25,7 +25,6 @@ def keys(*rests: str) -> str:
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ("ledger: {api_key: x}", "ledger.api_key"),
         ("dedupe: {window_ms: 0}", "dedupe"),
         ("passthrough: []", "passthrough"),
         ("hold: worst_case", "hold"),
@@ -46,8 +45,6 @@ def test_a_key_of_a_later_version_says_so(text: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("text", "path", "value"),
     [
-        ("ledger: {url: 'cycles+http://a'}", "ledger.url", "cycles+http://"),
-        ("ledger: {url: 'cycles+https://a'}", "ledger.url", "cycles+https://"),
         ("pricing: {unknown_model: dearest}", "pricing.unknown_model", '"dearest"'),
         (
             "upstreams: [{name: a, base_url: 'http://a', api_key: none},"

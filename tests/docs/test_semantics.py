@@ -8,7 +8,7 @@ from proxy.domain.reservation import State
 from tests.docs.pages import ROOT, code, page, read, section, table
 
 TEXT = page("semantics.md")
-_HEADER = re.compile(r"\"(X-Budget-[A-Za-z-]+|X-Cycles-Trace-Id)\"")
+_HEADER = re.compile(r"\"(X-Budget-[A-Za-z-]+|X-Cycles-(?:Trace-Id|Evidence))\"")
 
 
 def test_every_header_of_an_answer_has_a_row() -> None:

@@ -31,28 +31,37 @@ def with_ledger(config_file: Path | None, work: "Callable[[Home], Awaitable[Resu
     from proxy.domain.errors import LedgerError, Refused, ReservationFinalized
 
     try:
-        return asyncio.run(_with_ledger(ledger_url(config_file), work))
+        return asyncio.run(_with_ledger(config_file, work))
     except ReservationFinalized as error:
         say_no(f"this reservation has already ended: {error.state}")
     except (LedgerError, Refused) as error:
         say_no(str(error))
 
 
-async def _with_ledger(url: str, work: "Callable[[Home], Awaitable[Result]]") -> Result:
-    from proxy.opening import open_beside
-
-    ledger = await open_beside(url)
+async def _with_ledger(
+    config_file: Path | None, work: "Callable[[Home], Awaitable[Result]]"
+) -> Result:
+    ledger = await _open(config_file)
     try:
         return await work(ledger)
     finally:
         await ledger.close()
 
 
-def ledger_url(config_file: Path | None) -> str:
+async def _open(config_file: Path | None) -> "Home":
     """The ledger that a configuration names, or the one that `serve --budget` uses."""
     from proxy.config.sections.ledger import LedgerConfig
+    from proxy.opening import open_beside
 
-    return (read_config(config_file).ledger if config_file else LedgerConfig()).url
+    if config_file is None:
+        return await open_beside(LedgerConfig().url)
+    config = read_config(config_file)
+    key = config.ledger.api_key
+    return await open_beside(
+        config.ledger.url,
+        api_key=key.get_secret_value() if key is not None else "",
+        tenant=config.identity.default.tenant,
+    )
 
 
 def operator() -> str:

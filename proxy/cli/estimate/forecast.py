@@ -12,7 +12,7 @@ from pricing.tokens import Tokenizers
 from proxy.app import estimator_of, new_reservation_id
 from proxy.config.convert import budget_lines, ledger_file, policies, price_overrides
 from proxy.config.model import Config
-from proxy.config.sections.ledger import is_store
+from proxy.config.sections.ledger import is_elsewhere, is_store
 from proxy.dialects.chat import CHAT
 from proxy.dialects.dialect import Request
 from proxy.domain.clock import SystemClock
@@ -30,7 +30,7 @@ from proxy.ledger.protocol import Ledger
 from proxy.ledger.records import Balance
 from proxy.ledger.rules import Granted
 from proxy.ledger.sqlite.ledger import SqliteLedger
-from proxy.opening import open_beside
+from proxy.opening import open_beside, open_elsewhere
 from proxy.policies import Policies, Wish
 
 NAMEABLE: Final = (*LEVELS, RUN)
@@ -135,6 +135,14 @@ def _subject(config: Config, named: Sequence[tuple[str, str]]) -> Subject:
 @asynccontextmanager
 async def _ledger(config: Config, subject: Subject) -> AsyncIterator[tuple[Ledger, bool]]:
     """The ledger as it stands and true, or one in which every declared budget is new."""
+    if is_elsewhere(config.ledger.url):
+        authority = open_elsewhere(config, SystemClock())
+        try:
+            await authority.all_balances()
+            yield authority, True
+        finally:
+            await authority.close()
+        return
     if is_store(config.ledger.url) or ledger_file(config).exists():
         existing = await open_beside(config.ledger.url)
         try:

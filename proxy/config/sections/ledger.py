@@ -1,29 +1,27 @@
 """Where holds are kept, and how they end."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from proxy.config.sections.base import (
-    NOT_SUPPORTED,
-    Accepts,
-    Refuses,
-    Section,
-    invalid,
-)
+from proxy.config.sections.base import Accepts, Refuses, Section, invalid
 from proxy.config.sections.values import DAY_MS, Duration, Usd
+from proxy.ledger.cycles import address as cycles
 from proxy.ledger.redis.wire.address import SCHEMES, AddressError, parse
 
 SQLITE: Final = "sqlite:///"
 """How the address of a SQLite ledger begins; the file follows."""
 
-_LATER_SCHEMES: Final = ("cycles+http", "cycles+https")
-
 
 def is_store(url: str) -> bool:
     """Whether the ledger is in a store that several proxies share, not in a file of one."""
     return url.partition(":")[0] in SCHEMES
+
+
+def is_elsewhere(url: str) -> bool:
+    """Whether the ledger is an authority of the Cycles protocol, and we are its client."""
+    return url.partition(":")[0] in cycles.SCHEMES
 
 
 def sqlite_file(url: str) -> Path:
@@ -32,9 +30,12 @@ def sqlite_file(url: str) -> Path:
 
 
 def _check_ledger_url(value: str) -> str:
-    scheme = value.partition(":")[0]
-    if scheme in _LATER_SCHEMES:
-        raise invalid(f"{scheme}:// is {NOT_SUPPORTED}")
+    if is_elsewhere(value):
+        try:
+            cycles.base_url(value)
+        except cycles.AddressError as error:
+            raise invalid(str(error)) from None
+        return value
     if is_store(value):
         try:
             parse(value)
@@ -51,10 +52,14 @@ def _check_ledger_url(value: str) -> str:
     return value
 
 
+def _check_key(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not all(" " < c <= "~" for c in value.get_secret_value()):
+        raise invalid("blanks, line ends or other characters that no HTTP header can carry")
+    return value
+
+
 class LedgerConfig(Section):
     """Where holds and spend are kept."""
-
-    later_keys: ClassVar[frozenset[str]] = frozenset({"api_key"})
 
     url: Annotated[
         str,
@@ -62,13 +67,22 @@ class LedgerConfig(Section):
         Accepts(
             "sqlite:///FILE, relative to the working directory, or sqlite:////ABSOLUTE/FILE; "
             "redis://USER:PASSWORD@HOST:6379/0, rediss:// for TLS, unix:///SOCKET, "
-            "redis+sentinel://HOST:26379,HOST:26379/MASTER, or redis+cluster://HOST:6379,HOST:6379",
+            "redis+sentinel://HOST:26379,HOST:26379/MASTER, redis+cluster://HOST:6379,HOST:6379; "
+            "cycles+https://HOST:PORT or cycles+http://HOST:PORT, an authority that runs elsewhere",
             "sqlite:///spendgate.db",
         ),
         Field(repr=False),
     ] = "sqlite:///spendgate.db"
     """The ledger. One proxy at a time serves from one file; several share their budgets over a
-    Redis or Valkey. Take a password from the environment: `redis://:${REDIS_PASSWORD}@redis`."""
+    Redis or Valkey. Take a password from the environment: `redis://:${REDIS_PASSWORD}@redis`.
+    With an authority of the Cycles protocol elsewhere, budgets are made there, not here."""
+
+    api_key: Annotated[
+        SecretStr | None,
+        AfterValidator(_check_key),
+        Accepts("a secret, best as ${NAME}", '"${CYCLES_API_KEY:-}"'),
+    ] = None
+    """The key for an authority elsewhere, with which it knows our tenant: `X-Cycles-API-Key`."""
 
     durability: Literal["process", "power"] = "process"
     """What a hold or a settled amount survives once it was answered. `process`: a crash or
@@ -125,6 +139,22 @@ class LedgerConfig(Section):
                 "without effect: a ledger in a file forgets nothing that was answered",
                 at=("replay_ms",),
             )
+        return self
+
+    @model_validator(mode="after")
+    def _only_an_authority_asks_for_a_key(self) -> Self:
+        has_key = self.api_key is not None and bool(self.api_key.get_secret_value())
+        if is_elsewhere(self.url) and not has_key:
+            raise invalid("needed by the authority at ledger.url", at=("api_key",))
+        if self.api_key is not None and not is_elsewhere(self.url):
+            raise invalid("for an authority elsewhere: cycles+https://", at=("api_key",))
+        return self
+
+    @model_validator(mode="after")
+    def _an_authority_keeps_its_own_house(self) -> Self:
+        for key in ("durability", "config_version", "retention"):
+            if is_elsewhere(self.url) and key in self.model_fields_set:
+                raise invalid("without effect: the authority at ledger.url decides it", at=(key,))
         return self
 
     @field_validator("retention")

@@ -7,6 +7,7 @@ Source: client-recovery-scenarios.yaml (cycles-sdk-recovery 0.3), profile durabl
 """
 
 from functools import partial
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -22,6 +23,9 @@ from proxy.gateway.settle import Settler
 from proxy.ledger.cycles.ledger import CyclesLedger, Left
 from proxy.ledger.records import Event, Settlement
 from proxy.observe.logs import Log
+
+LANES: Final = 16
+"""Settlements under way at a time: an answer takes as long as the way there and back."""
 
 
 class SettlerElsewhere(Settler):

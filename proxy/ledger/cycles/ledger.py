@@ -9,7 +9,7 @@ its lease ends there, and nothing is charged for it.
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -54,6 +54,21 @@ TICK_MS: Final = 1_000
 """How often `keep_alive` is asked; a beat that is due within it is sent at once."""
 
 
+_LAST_WORDS_MS: Final = 1_000
+
+
+class Background(Protocol):
+    """Runs work beside the calls, and can wait for it."""
+
+    def start(self, work: Coroutine[Any, Any, None], *, name: str) -> object:
+        """Begin, and do not wait."""
+        ...
+
+    async def drain(self, timeout_ms: int) -> None:
+        """Wait for all, at most so long, then cancel what is left."""
+        ...
+
+
 class LeaseLost(LedgerError):
     """The lease cannot be kept: it is shorter than what it takes to be sure of an extension."""
 
@@ -93,14 +108,14 @@ class CyclesLedger(RemoteBooks):
         *,
         new_id: Callable[[], str],
         now_ms: Callable[[], int],
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        background: Background,
         tenant: str | None = None,
         timeout_ms: int = TIMEOUT_MS,
     ) -> None:
-        """`start` runs work in the background whose end nobody waits for."""
+        """`background` is for work whose end nobody waits for, but `close`."""
         self._authority = authority
         self._now_ms = now_ms
-        self._start = start
+        self._background = background
         self._timeout_ms = timeout_ms
         self._told = Told(now_ms)
         self._pace = Pace()
@@ -270,20 +285,13 @@ class CyclesLedger(RemoteBooks):
         self._pace.settled_after(max(0, self._now_ms() - hold.opened_ms))
         return tuple([_left(hold.request, unit, own) for unit, own in by_unit(reservation_id)])
 
-    async def learn(self) -> None:
-        """Ask for the budgets of the tenant, so that the first call knows their units.
-
-        Raises:
-            LedgerUnavailable, Refused.
-        """
-        await self._looker.all_balances()
-
     async def count_uncertain(self) -> int:
         """Of this process: nobody else knows of them."""
         return sum(hold.is_uncertain for hold in self._holds.values())
 
     async def close(self) -> None:
         """Ask no more."""
+        await self._background.drain(_LAST_WORDS_MS)
         await self._authority.close()
 
     def _hold(self, reservation_id: str) -> Hold:
@@ -328,7 +336,8 @@ class CyclesLedger(RemoteBooks):
         """What was held in one unit, when another was refused. At worst its lease ends."""
         held = name_of(parts)
         if held:
-            self._start(self._give_back(held, requests.key_of(key, "release")))
+            work = self._give_back(held, requests.key_of(key, "release"))
+            self._background.start(work, name="give back")
 
     async def _give_back(self, reservation_id: str, key: str) -> None:
         try:
