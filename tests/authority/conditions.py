@@ -227,6 +227,18 @@ async def same_key_for_another_extension(rig: Rig) -> Came:
     return await rig.extend(held, 2, idempotency_key="a")
 
 
+async def same_key_for_a_release_for_another_reason(rig: Rig) -> Came:
+    held = await rig.held()
+    await rig.release(held, idempotency_key="a")
+    return await rig.release(held, idempotency_key="a", reason="late")
+
+
+async def same_key_for_an_extension_with_other_metadata(rig: Rig) -> Came:
+    held = await rig.held()
+    await rig.extend(held, 1, idempotency_key="a", metadata={"beat": 1})
+    return await rig.extend(held, 1, idempotency_key="a", metadata={"beat": 2})
+
+
 async def same_key_for_a_dry_run(rig: Rig) -> Came:
     await rig.held(100, idempotency_key="a")
     return await rig.reserve(100, idempotency_key="a", dry_run=True)
@@ -365,6 +377,8 @@ ROWS: list[tuple[str, int, Condition]] = [
     ("IDEMPOTENCY_MISMATCH", 409, same_key_for_another_event),
     ("IDEMPOTENCY_MISMATCH", 409, same_key_for_another_decision),
     ("IDEMPOTENCY_MISMATCH", 409, same_key_for_another_extension),
+    ("IDEMPOTENCY_MISMATCH", 409, same_key_for_a_release_for_another_reason),
+    ("IDEMPOTENCY_MISMATCH", 409, same_key_for_an_extension_with_other_metadata),
     ("IDEMPOTENCY_MISMATCH", 409, same_key_for_a_dry_run),
     ("RESERVATION_FINALIZED", 409, committed_before),
     ("RESERVATION_FINALIZED", 409, released_before),

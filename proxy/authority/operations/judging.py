@@ -18,7 +18,7 @@ from proxy.domain.money import Unit
 from proxy.domain.scope import budget_scopes
 from proxy.ledger.records import Forecast, ReserveRequest
 
-_KEEP_MS: Final = 86_400_000
+KEEP_MS: Final = 86_400_000
 """How long the answer to a question is given again. Source: docs/protocol.md, "Replays"."""
 
 _DENIALS: Final = {
@@ -99,7 +99,7 @@ async def answer_once(
     first = await ledger.recall(tenant, key, payload_hash)
     if first is None:
         text = write(await answer()).decode()
-        first = await ledger.remember(tenant, key, payload_hash, text, keep_ms=_KEEP_MS)
+        first = await ledger.remember(tenant, key, payload_hash, text, keep_ms=KEEP_MS)
     return first.encode()
 
 

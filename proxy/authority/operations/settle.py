@@ -5,10 +5,14 @@ charges it what its provider bills.
 Source: cycles-protocol-v0.yaml, commitReservation, releaseReservation, extendReservation.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from msgspec import UNSET
 
 from proxy.authority.errors import Problem
 from proxy.authority.exchange import Call, Desk
+from proxy.authority.operations.judging import KEEP_MS
 from proxy.authority.rows import kept_of_commit, reserved_of, wire_balances
 from proxy.cycles_wire.canonical import payload_hash
 from proxy.cycles_wire.errors import ErrorCode
@@ -59,9 +63,9 @@ async def release(desk: Desk, call: Call) -> bytes:
     """Give the whole hold back. Raises Problem, LedgerError."""
     request = call.read(ReleaseRequest)
     row = await _own(desk, call)
-    settlement = await desk.ledger.release(
-        row.reservation_id, key=f"release:{request.idempotency_key}"
-    )
+    key = f"release:{request.idempotency_key}"
+    async with _same_payload(desk, call, key, request):
+        settlement = await desk.ledger.release(row.reservation_id, key=key)
     unit = reserved_of(row).unit
     return write(
         ReleaseResponse(
@@ -75,16 +79,32 @@ async def extend(desk: Desk, call: Call) -> bytes:
     """Move the end of the lease. Raises Problem, LedgerError."""
     request = call.read(ReservationExtendRequest)
     row = await _own(desk, call)
-    lease = await desk.ledger.extend(
-        row.reservation_id,
-        by_ms=request.extend_by_ms,
-        key=f"extend:{request.idempotency_key}",
-    )
+    key = f"extend:{request.idempotency_key}"
+    async with _same_payload(desk, call, key, request):
+        lease = await desk.ledger.extend(row.reservation_id, by_ms=request.extend_by_ms, key=key)
     return write(
         ReservationExtendResponse(
             expires_at_ms=lease.expires_at_ms, remaining_ttl_ms=lease.remaining_ttl_ms
         )
     )
+
+
+@asynccontextmanager
+async def _same_payload(
+    desk: Desk, call: Call, key: str, request: ReleaseRequest | ReservationExtendRequest
+) -> AsyncIterator[None]:
+    """Hold a request against the one that had its key before: the ledger keeps keys alone.
+
+    Between the two steps a crash forgets the payload, never what was done.
+
+    Raises:
+        IdempotencyMismatch: it was another payload.
+    """
+    ledger, tenant = desk.ledger, call.access.tenant
+    name, hashed = f"{key}@{call.reservation_id}", payload_hash(request)
+    await ledger.recall(tenant, name, hashed)
+    yield
+    await ledger.remember(tenant, name, hashed, "", keep_ms=KEEP_MS)
 
 
 async def _own(desk: Desk, call: Call) -> Reservation:
