@@ -49,6 +49,7 @@ async def listening(
     secret: str = SECRET,
     tenant: str = "dev",
     budgets: Sequence[dict[str, Any]] | None = None,
+    keyless: bool = False,
     **sections: Any,
 ) -> AsyncIterator[Listener]:
     """The proxy, until the block ends."""
@@ -60,7 +61,7 @@ async def listening(
             folder,
             simulator,
             budgets=declared,
-            keys=keys(secret, tenant=tenant),
+            keys=[] if keyless else keys(secret, tenant=tenant),
             identity={"default": {}},
             **sections,
         ) as stack,
