@@ -4,21 +4,18 @@ Paths that are not listed here do not pass: an endpoint that nobody meters is a 
 every budget (field-report 61).
 """
 
-import re
 from collections.abc import Callable
-from typing import Final
-from urllib.parse import unquote
 
 from proxy.dialects.chat import CHAT
 from proxy.dialects.dialect import Dialect
-from proxy.dialects.routes import METERED, spoken_at
+from proxy.dialects.routes import FREE_PATHS, METERED, free_at, spoken_at
 from proxy.domain.clock import Clock
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.guard import Guard
 from proxy.domain.scope import derive
 from proxy.domain.trace import trace_id_of
 from proxy.gateway.ending import Outcome
-from proxy.gateway.forward import API_PREFIX, Forwarder
+from proxy.gateway.forward import Forwarder
 from proxy.gateway.identify import Caller, Identifier
 from proxy.gateway.meter import Disconnects, read_whole
 from proxy.gateway.pipeline import Pipeline
@@ -28,11 +25,6 @@ from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.headers import client_headers
 from proxy.gateway.runtime.record import CallRecord, Recorder
 from proxy.observe.logs import Log
-
-MODELS_PATH: Final = f"{API_PREFIX}/models"
-
-_NAME: Final = re.compile(r"[\w:@+-][\w.:@+-]*")
-"""A part of a model's name. One that began with a dot could climb out of the list of models."""
 
 
 class Front:
@@ -135,23 +127,27 @@ class Front:
         if dialect is not None:
             record.api = dialect.name
             await self._pipeline.run(dialect, door, caller, record)
-        elif door.method == "GET" and is_models_path(caller.path):
-            record.api = "models"
+        elif (api := free_at(door.method, caller.path, door.query)) is not None:
+            record.api = api
             await self._pass_free(door, caller, record)
         else:
             raise Refused(
                 Reason.PATH_NOT_ALLOWED,
                 "This path is not metered, so it does not pass. Metered: POST "
-                f"{', '.join(METERED)}; free: GET {MODELS_PATH}.",
+                f"{', '.join(METERED)}; free: {', '.join(FREE_PATHS)}.",
             )
 
     async def _pass_free(self, door: Door, caller: Caller, record: CallRecord) -> None:
-        """A request that costs nothing: no hold, no body."""
+        """A request that costs nothing: no hold, and what its answer says of usage is not read.
+
+        The usage of a response that is fetched again was charged when it was made.
+        """
         self._forwarder.check_ready()
+        body = await door.body() if door.method == "POST" else b""
         record.free()
         line = await self._forwarder.connect()
         answer = await self._forwarder.send(
-            line, door, caller, body=b"", reads_plain=False, patience_ms=0
+            line, door, caller, body=body, reads_plain=False, patience_ms=0
         )
         metered = await read_whole(answer, door, self._disconnects)
         headers = client_headers(answer.headers)
@@ -175,14 +171,6 @@ class Front:
         )
         record.refused(refused.reason, answer.status)
         return answer
-
-
-def is_models_path(path: str) -> bool:
-    """`/v1/models`, or one model below it, whose name may have slashes but leads nowhere else."""
-    if path == MODELS_PATH:
-        return True
-    names = unquote(path.removeprefix(f"{MODELS_PATH}/")).split("/")
-    return path.startswith(f"{MODELS_PATH}/") and all(map(_NAME.fullmatch, names))
 
 
 def _bug() -> Refused:

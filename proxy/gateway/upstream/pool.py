@@ -15,6 +15,9 @@ from multidict import CIMultiDict
 from proxy.gateway.forward import BrokenOff, NotSent
 from proxy.gateway.upstream.connection import Connection
 
+_METHODS_WITH_A_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+"""They say so when it is empty: RFC 9110 section 8.6."""
+
 _IDLE_S: Final = 30.0
 """A connection that was idle for longer is more likely closed at the other end than of use."""
 
@@ -105,7 +108,7 @@ class HttpUpstream:
         """The head of a request to a path below the base URL."""
         lines = [f"{method} {self._prefix}{path} HTTP/1.1", f"Host: {self._authority}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        if body:
+        if body or method in _METHODS_WITH_A_BODY:
             lines.append(f"Content-Length: {len(body)}")
         return _as_sent("\r\n".join((*lines, "", "")))
 
