@@ -1,7 +1,8 @@
 """Keys that we issued: known by a hash, and what each may do, at both doors.
 
 Source: docs/semantics.md, "Who is calling"; cycles-governance-admin-v0.1.25.yaml, schemas
-Permission and ApiKey. `events:create` is ours: that list has nothing for POST /v1/events.
+Permission and ApiKey. `events:create` and `sub_budgets:create` are ours: that list has
+nothing for POST /v1/events, nor for sub-budgets.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ class Permission(StrEnum):
     RESERVATIONS_LIST = "reservations:list"
     BALANCES_READ = "balances:read"
     EVENTS_CREATE = "events:create"
+    SUB_BUDGETS_CREATE = "sub_budgets:create"
     EVENTS_READ = "events:read"
     BUDGETS_READ = "budgets:read"
     BUDGETS_WRITE = "budgets:write"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NewType
 
-from proxy.domain.subject import LEVELS, RUN, Subject
+from proxy.domain.subject import LEVELS, PURSE, RUN, Subject
 
 Scope = NewType("Scope", str)
 
@@ -67,14 +67,65 @@ def derive(subject: Subject) -> tuple[Scope, ...]:
 
 
 def budget_scopes(subject: Subject) -> tuple[Scope, ...]:
-    """Where budgets of the subject can stand: its scopes, each followed by its run there.
+    """Where the budgets of the subject stand that hold for it: its scopes, each with its run.
 
     A run is no level of the protocol: `tenant:dev/run:7` holds a budget and is in nobody's
-    `affected_scopes`.
+    `affected_scopes`. Who spends from a purse is held by it and by what is below the scope
+    that it was carved at; for that scope and those above, the carve holds already.
+    Rules: docs/decisions/sub-budgets.md.
     """
+    purse = subject.dimensions.get(PURSE)
+    if purse is not None:
+        return _beside_purse(derive(subject), subject.dimensions.get(RUN), Scope(purse))
+    return _places(subject)
+
+
+def all_scopes(subject: Subject) -> tuple[Scope, ...]:
+    """Every scope that the subject is at or below: its levels, their runs, and its purse.
+
+    So a sub-budget takes its subject out of no policy and of no list, whoever holds the money.
+    """
+    purse = subject.dimensions.get(PURSE)
+    places = _places(subject)
+    return places if purse is None else (*places, Scope(purse))
+
+
+def _places(subject: Subject) -> tuple[Scope, ...]:
     scopes = derive(subject)
     run = subject.dimensions.get(RUN)
     return scopes if run is None else _with_runs(scopes, run)
+
+
+_PURSE_SEGMENT = re.compile(rf"/{PURSE}:([^/]+)")
+
+
+def purse_of(subject: Subject, reservation_id: str) -> Scope:
+    """The scope of the purse that a carve of this subject fills.
+
+    It names the run where the carve held in the budgets of one.
+    """
+    run = subject.dimensions.get(RUN)
+    place = derive(subject)[-1] + ("" if run is None else f"/{RUN}:{encode_value(run)}")
+    return Scope(f"{place}/{PURSE}:{reservation_id}")
+
+
+def carve_of(purse: Scope) -> str | None:
+    """The id of the hold that fills a purse; None for a scope that is no purse."""
+    place, _, segment = purse.rpartition("/")
+    found = _PURSE_SEGMENT.fullmatch(f"/{segment}")
+    return found[1] if place and found else None
+
+
+@lru_cache(maxsize=4096)
+def _beside_purse(scopes: tuple[Scope, ...], run: str | None, purse: Scope) -> tuple[Scope, ...]:
+    path, _, held_run = purse.rpartition("/")[0].partition(f"/{RUN}:")
+    above = tuple(scope for scope in scopes if path == scope or path.startswith(f"{scope}/"))
+    below = scopes[len(above) :]
+    if run is None:
+        return purse, *below
+    # A run that the carve did not hold in may have budgets of its own beside each scope.
+    runs = () if held_run else _with_runs(above, run)[1::2]
+    return *runs, purse, *_with_runs(below, run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ LEVELS = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
 RUN = "run"
 """The dimension that names one run of an agent."""
 
+PURSE = "purse"
+"""The dimension that names the purse of a sub-budget, by its scope. No caller may name it."""
+
 
 class Subject(msgspec.Struct, frozen=True):
     """Six optional levels, already encoded for scopes, and free dimensions.

@@ -300,7 +300,8 @@ class Books(Protocol):
     ) -> Balance:
         """Change what the budget's current window may spend: `rules.fund`. Replays by `key`.
 
-        A budget that a template would make is made.
+        A budget that a template would make is made, and so is that of a purse for its
+        lifetime, which counts against no `templates_max`.
 
         Raises:
             Refused: BUDGET_NOT_FOUND.

@@ -8,12 +8,15 @@ import pytest
 from proxy.domain.scope import (
     Scope,
     ScopePattern,
+    all_scopes,
     budget_scopes,
+    carve_of,
     derive,
     encode_value,
     parse_pattern,
+    purse_of,
 )
-from proxy.domain.subject import Subject
+from proxy.domain.subject import PURSE, RUN, Subject
 
 
 def test_every_level_that_is_given_makes_a_scope() -> None:
@@ -38,6 +41,62 @@ def test_a_run_stands_beside_each_scope_of_its_subject() -> None:
     assert derive(subject) == ("tenant:acme", "tenant:acme/agent:bot")
     assert budget_scopes(Subject(tenant="acme")) == ("tenant:acme",)
     assert budget_scopes(Subject(dimensions={"run": "7"})) == ()
+
+
+PARENT = Subject(tenant="acme", app="web")
+
+
+def spender(purse: Scope, run: str | None = None, **levels: str) -> Subject:
+    dimensions: dict[str, str] = {PURSE: purse} | ({RUN: run} if run is not None else {})
+    return Subject(tenant="acme", app="web", **levels, dimensions=dimensions)
+
+
+def test_a_purse_holds_in_place_of_the_scopes_that_it_was_carved_from() -> None:
+    purse = purse_of(PARENT, "rsv_1")
+    assert purse == "tenant:acme/app:web/purse:rsv_1"
+    assert budget_scopes(spender(purse)) == (purse,)
+    below = spender(purse, agent="bot", toolset="web")
+    assert budget_scopes(below) == (
+        purse,
+        "tenant:acme/app:web/agent:bot",
+        "tenant:acme/app:web/agent:bot/toolset:web",
+    )
+    assert derive(below) == (*derive(PARENT), *budget_scopes(below)[1:])
+    assert all_scopes(below) == (*derive(below), purse)
+
+
+def test_a_run_of_a_child_holds_in_the_runs_that_its_carve_did_not() -> None:
+    purse = purse_of(PARENT, "rsv_1")
+    assert budget_scopes(spender(purse, run="7", agent="bot")) == (
+        "tenant:acme/run:7",
+        "tenant:acme/app:web/run:7",
+        purse,
+        "tenant:acme/app:web/agent:bot",
+        "tenant:acme/app:web/agent:bot/run:7",
+    )
+    in_the_run = purse_of(Subject(tenant="acme", app="web", dimensions={RUN: "7"}), "rsv_2")
+    assert in_the_run == "tenant:acme/app:web/run:7/purse:rsv_2"
+    assert budget_scopes(spender(in_the_run, run="7", agent="bot")) == (
+        in_the_run,
+        "tenant:acme/app:web/agent:bot",
+        "tenant:acme/app:web/agent:bot/run:7",
+    )
+
+
+def test_scopes_that_are_not_on_the_path_of_a_purse_hold_as_ever() -> None:
+    purse = purse_of(Subject(tenant="acme", app="we"), "rsv_1")
+    assert budget_scopes(spender(purse)) == (purse, "tenant:acme/app:web")
+
+
+def test_a_purse_names_the_hold_that_fills_it() -> None:
+    assert carve_of(purse_of(PARENT, "rsv_1")) == "rsv_1"
+    for scope in (
+        "tenant:acme",
+        "purse:rsv_1",
+        "tenant:acme/purse:",
+        "tenant:acme/purse:x/agent:b",
+    ):
+        assert carve_of(Scope(scope)) is None
 
 
 @pytest.mark.parametrize("value", ["Bot", "bot-1", "a.b_c", "7", "x" * 128])

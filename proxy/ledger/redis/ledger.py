@@ -31,7 +31,7 @@ from proxy.ledger.records import (
 )
 from proxy.ledger.redis import answers, requests
 from proxy.ledger.redis.asking import Asker, assemble_all
-from proxy.ledger.redis.layout import scopes_of, tenant_of
+from proxy.ledger.redis.layout import line_record, scopes_of, tenant_of
 from proxy.ledger.redis.process import Process
 from proxy.ledger.redis.reading import budgets, finding, journal, rows
 from proxy.ledger.redis.store import Store
@@ -275,6 +275,9 @@ class RedisLedger:
             "key": f"given {key}" if key is not None else f"made {self._new_id()}",
             "payload": f"{operation} {amount} {spent}",
         }
+        purse = rules.purse_line(name)
+        if purse is not None:
+            asked["line"] = line_record(purse)
         what = f"{name.scope} in {name.unit} for the period {name.period}"
         (balance,) = answers.balances(await self._process.ask("fund", tenant, asked, what=what))
         return balance

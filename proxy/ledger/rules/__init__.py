@@ -16,7 +16,14 @@ docs/semantics.md decides.
 """
 
 from proxy.ledger.rules.admission import NOTHING, Granted, grant
-from proxy.ledger.rules.allocation import Opening, adjust, fund, open_window, roll
+from proxy.ledger.rules.allocation import (
+    Opening,
+    adjust,
+    fund,
+    open_window,
+    purse_line,
+    roll,
+)
 from proxy.ledger.rules.asking import (
     check_extension,
     check_query,
@@ -69,6 +76,7 @@ __all__ = [
     "open_window",
     "pay",
     "post",
+    "purse_line",
     "repay",
     "roll",
 ]

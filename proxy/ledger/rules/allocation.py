@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.money import INT64_MAX
+from proxy.domain.period import Period
+from proxy.domain.scope import ScopePattern, carve_of
 from proxy.ledger.journal import Amounts
-from proxy.ledger.records import Balance, FundOperation
+from proxy.ledger.records import Balance, BudgetLine, BudgetName, FundOperation
 from proxy.ledger.rules.admission import shortage, stopped
 
 
@@ -103,6 +105,16 @@ def fund(balance: Balance, operation: FundOperation, amount: int, *, spent: int 
         case FundOperation.REPAY_DEBT:
             paid = min(balance.debt, amount)
             return _with_relief(balance, Amounts(allocated=amount - paid, debt=-paid))
+
+
+def purse_line(name: BudgetName) -> BudgetLine | None:
+    """What makes the budget of a purse when it is first funded; None for any other budget.
+
+    Source: docs/decisions/sub-budgets.md.
+    """
+    if name.period != Period.LIFETIME or carve_of(name.scope) is None:
+        return None
+    return BudgetLine(ScopePattern(name.scope), name.unit, name.period, allocated=0)
 
 
 def _with_relief(balance: Balance, change: Amounts) -> Amounts:

@@ -196,7 +196,13 @@ class Accounts:
         """
         if not self._has_new:
             return
-        new = [account for account in accounts if not account.budget_id]
+        new = [
+            account
+            for account in accounts
+            if account.line is not None
+            and account.line.pattern.is_template
+            and not account.budget_id
+        ]
         if not new:
             return
         select = self._connection.execute

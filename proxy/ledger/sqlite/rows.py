@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from proxy.domain.reservation import OnExpiry, State
-from proxy.domain.scope import Scope, budget_scopes, derive
+from proxy.domain.scope import Scope, all_scopes, derive
 from proxy.domain.subject import RUN, Subject
 from proxy.ledger.records import Event, Reservation, ReserveRequest, Settlement
 from proxy.ledger.rules import Granted
@@ -161,7 +161,7 @@ def count_uncertain(connection: sqlite3.Connection) -> int:
 
 def _is_below(row: Reservation, scope: Scope | None) -> bool:
     """A run is below its scope, and holds of other runs are not below the run."""
-    return scope is None or scope in budget_scopes(row.subject)
+    return scope is None or scope in all_scopes(row.subject)
 
 
 def whole(row: tuple[Any, ...]) -> Reservation:

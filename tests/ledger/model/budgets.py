@@ -91,14 +91,15 @@ class Budgets(Windows):
     def ensure(self, name: BudgetName) -> WindowId:
         """The current window of a budget, which is made if it was not there."""
         if name not in self.live:
-            line = self.template(name)
+            template, purse = self.template(name), rules.purse_line(name)
+            line = template or purse
             assert line is not None, "nothing calls for this budget"
-            self.live[name] = self.make(name, line, line.pattern)
+            self.live[name] = self.make(name, line, None if template is None else line.pattern)
         return self.open(self.live[name])
 
     def check_templates(self, names: Iterable[BudgetName]) -> None:
         """Templates may make budgets of these names."""
-        new = [name for name in names if name not in self.live]
+        new = [name for name in names if name not in self.live and self.template(name) is not None]
         made = sum(self.budgets[number].template is not None for number in self.live.values())
         if new and made + len(new) > self.templates_max:
             raise Refused(Reason.TEMPLATE_LIMIT, f"templates_max is {self.templates_max}")
@@ -189,7 +190,7 @@ class Budgets(Windows):
             if first[0] != payload:
                 raise IdempotencyMismatch
             return first[2]
-        if not self._stands(name):
+        if not self._stands(name) and rules.purse_line(name) is None:
             raise Refused(Reason.BUDGET_NOT_FOUND, f"there is no {name}")
         (balance,) = self.look(lambda: self.settled([name]))
         change = rules.fund(balance, operation, amount, spent=spent)

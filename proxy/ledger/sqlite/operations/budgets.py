@@ -78,6 +78,9 @@ def _named(transaction: Transaction, name: BudgetName) -> Account:
     for account in transaction.accounts.current([name.scope], (name.unit,)):
         if account.balance.period == name.period:
             return account
+    line = rules.purse_line(name)
+    if line is not None:
+        return transaction.accounts.begin(name.scope, line)
     raise _not_found(f"{name.scope} in {name.unit} for the period {name.period}")
 
 

@@ -168,11 +168,11 @@ lazily(budgets, function()
     return account
   end
 
-  -- The same for a line of its own.
+  -- The same for a line of its own, which is no template.
   function budgets.make_own(line)
     local scope = line.pattern
     local standing = budgets.changed[scope] or books.read({'s:' .. scope})[1] or {of = {}}
-    budgets.make({scope = scope, standing = standing, unit = line.unit, line = line}, nil)
+    return budgets.make({scope = scope, standing = standing, unit = line.unit, line = line}, nil)
   end
 
   local function set_window(name, number)

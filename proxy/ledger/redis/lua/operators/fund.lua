@@ -31,12 +31,16 @@ local function first_answer(key)
   return first
 end
 
-local function find_name()
+-- The budget of a purse is made when it is first funded: rules.allocation.purse_line.
+local function find_account()
   for _, name in ipairs((budgets.names({request.scope}, {[request.unit] = true}))) do
     local terms = name.line or budgets.terms({name.budget})[1]
     if terms.period == request.period then
-      return name
+      return budgets.ensure({name})[1]
     end
+  end
+  if request.line then
+    return budgets.make_own(request.line)
   end
   books.refuse({code = 'NO_BUDGET'})
 end
@@ -48,7 +52,7 @@ local function fund()
   if first then
     return first
   end
-  local account = budgets.ensure({find_name()})[1]
+  local account = find_account()
   room.settle({account})
   local value, spent = amount.read(request.amount), amount.read(request.spent)
   local change = funding.change(account, request.operation, value, spent)
