@@ -7,7 +7,7 @@ import msgspec
 
 from pricing.images import count_image
 from pricing.profile import Profile
-from pricing.prompt import Audio, File, Image, Part, Prompt, Text, Unseen
+from pricing.prompt import Audio, File, Image, Part, Prompt, Text, Tokens, Unbounded, Unseen
 from pricing.tokens import Tokenizers
 
 LOWEST_MP3_BYTES_PER_SECOND: Final = 1_000
@@ -48,7 +48,8 @@ class InputBound(msgspec.Struct, frozen=True):
     """Upper bounds in tokens, by what they may be billed as.
 
     `text_tokens` includes framing. `unseen_tokens` is for input that only the provider can
-    see; where nothing bounds it the class is NONE and it is 0.
+    see, and for all that the further rounds of its loop read; where nothing bounds it the
+    class is NONE and it is 0.
     """
 
     text_tokens: int
@@ -76,7 +77,7 @@ def count_prompt(prompt: Prompt, profile: Profile, tokenizers: Tokenizers) -> In
             counting.add_text(part)
         else:
             counting.add_other(part)
-    return counting.finish()
+    return counting.finish(prompt.rounds)
 
 
 class _Counting:
@@ -88,6 +89,7 @@ class _Counting:
         self.tokens = {"text": 0, "image": 0, "audio": 0}
         self.lines: dict[tuple[str, str], BoundLine] = {}
         self.unseen: dict[str, str] = {}
+        self.is_bounded = profile.context_window is not None
 
     def add_framing(self, framing_tokens: int) -> None:
         tokenizer = self.profile.tokenizer
@@ -105,6 +107,8 @@ class _Counting:
 
     def add_other(self, part: Part) -> None:
         match part:
+            case Tokens():
+                self._add("text", "tokens", part.count, BoundClass.EXACT, "counted by the caller")
             case Image():
                 self.add_image(part)
             case Audio():
@@ -113,6 +117,9 @@ class _Counting:
                 self.add_unseen("file", "a document can unpack to any size")
             case Unseen():
                 self.add_unseen(part.what, "only the provider can see it")
+            case Unbounded():
+                self.add_unseen(part.what, "nobody publishes a limit of it")
+                self.is_bounded = False
 
     def add_image(self, part: Image) -> None:
         rule = self.profile.image_rule
@@ -132,14 +139,16 @@ class _Counting:
     def add_unseen(self, what: str, why: str) -> None:
         self.unseen[what] = why
 
-    def finish(self) -> InputBound:
+    def finish(self, rounds: int) -> InputBound:
         window = self.profile.context_window
         grade, unseen_tokens = BoundClass.EXACT, 0
-        if self.unseen and window is None:
+        if rounds > 1:
+            self.add_unseen("further rounds", f"each of {rounds} reads all there is by then")
+        if self.unseen and not self.is_bounded:
             grade = BoundClass.NONE
         elif self.unseen and window is not None:
             grade = BoundClass.WINDOW
-            unseen_tokens = max(0, window - sum(self.tokens.values()))
+            unseen_tokens = max(0, rounds * window - sum(self.tokens.values()))
         lines = [*self.lines.values()]
         for line in lines:
             if line.bound_class is not grade:

@@ -11,6 +11,12 @@ class Text(msgspec.Struct, frozen=True):
     text: str
 
 
+class Tokens(msgspec.Struct, frozen=True):
+    """Text that comes as the tokens of the provider, so that their number is known."""
+
+    count: int
+
+
 class Image(msgspec.Struct, frozen=True):
     """An image. `width` and `height` in pixels, None where only the provider can see it."""
 
@@ -40,15 +46,23 @@ class Unseen(msgspec.Struct, frozen=True):
     what: str
 
 
-Part = Text | Image | Audio | File | Unseen
+class Unbounded(msgspec.Struct, frozen=True):
+    """Work of the provider for which nobody names a most: a summary, a second model."""
+
+    what: str
+
+
+Part = Text | Tokens | Image | Audio | File | Unseen | Unbounded
 
 
 class Prompt(msgspec.Struct, frozen=True):
     """The parts of one request.
 
     `framing_tokens` is what the API adds around them: per message, per name, per tool,
-    and the priming of the reply.
+    and the priming of the reply. `rounds` is how often a loop of the provider may read all
+    of it again, with what its tools found, for one call.
     """
 
     parts: tuple[Part, ...]
     framing_tokens: int
+    rounds: int = 1

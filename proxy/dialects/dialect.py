@@ -39,7 +39,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_output_tokens` is the limit for each of the `n` answers, None when the caller set
     none; `limit_field` is the field it came in. `generates`: whether the answer has output
-    tokens at all. `paid_tool_calls`: the most calls of each built-in tool with a fee.
+    tokens at all; `hides_answers` whether some of the `n` are paid for and never shown.
+    `paid_tool_calls`: the most calls of each built-in tool with a fee.
     `caches_long`: whether it may write a cache that costs more because it lives longer.
     `takes_limit`: whether the API has a field for an output limit. `needs_tool_limit` is the
     limit on calls of built-in tools that has to be written into the body, since the caller
@@ -53,6 +54,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     asks_usage: bool = True
     n: int = 1
     generates: bool = True
+    hides_answers: bool = False
     max_output_tokens: int | None = None
     limit_field: str | None = None
     takes_limit: bool = True

@@ -76,7 +76,9 @@ class Pricer:
         model = self.served_model(way, answer)
         verdict = judge(
             ending,
-            hidden_output=way.model.profile.hidden_output or model.profile.hidden_output,
+            hidden_output=(
+                way.hides_answers or way.model.profile.hidden_output or model.profile.hidden_output
+            ),
             missing_usage=self._missing_usage,
         )
         if isinstance(verdict, Release):

@@ -59,7 +59,8 @@ class Way(msgspec.Struct, frozen=True):
     """One way to run a call.
 
     `rung` is in UNITS. `output_tokens` is the limit for each of the `n` answers when all of
-    `want` is granted; `writes_limit` says that the limit has to stand in the body.
+    `want` is granted; `writes_limit` says that the limit has to stand in the body,
+    `hides_answers` that some of the `n` are paid for and never shown.
     """
 
     rung: Rung
@@ -68,6 +69,7 @@ class Way(msgspec.Struct, frozen=True):
     terms: Terms
     output_tokens: int
     writes_limit: bool
+    hides_answers: bool = False
 
     def output_tokens_for(self, amounts: Mapping[Unit, int]) -> int:
         """The longest answer that a grant of these amounts pays for, in each of its units."""
@@ -75,7 +77,7 @@ class Way(msgspec.Struct, frozen=True):
 
     def affordable_tokens(self, unit: Unit, amount: int) -> int:
         """The longest answer whose hold in this unit is within `amount`; 0 for none."""
-        if amount >= self.rung[unit].want:
+        if amount >= self.rung[unit].want or not self.output_tokens:
             return self.output_tokens
         if unit is Unit.TOKENS:
             left = (amount - self.bound.total_tokens) // self.terms["n"]
@@ -208,17 +210,17 @@ class Estimator:
     def _priced_ways(
         self, request: Request, wish: Wish, model: Model, bound: InputBound
     ) -> Sequence[Way]:
-        terms = self._terms(request)
+        terms, hides = self._terms(request), request.hides_answers
         limit, writes = self._limit(request, wish, model, bound)
         full = _held(model, bound, terms, limit)
         if bound.bound_class is BoundClass.NONE:
             full = self._unseen_held(model, full)
-            return [Way(_rung(full, full), model, bound, terms, limit, writes)]
-        ways = [Way(_rung(full, full), model, bound, terms, limit, writes)]
+            return [Way(_rung(full, full), model, bound, terms, limit, writes, hides)]
+        ways = [Way(_rung(full, full), model, bound, terms, limit, writes, hides)]
         least = self._degrade.min_output_tokens
         if self._degrade.shorten and least < limit and _may_limit(request):
             minimum = _held(model, bound, terms, least)
-            ways.append(Way(_rung(minimum, full), model, bound, terms, limit, True))
+            ways.append(Way(_rung(minimum, full), model, bound, terms, limit, True, hides))
         return ways
 
     def _unseen_held(self, model: Model, counted: Mapping[Unit, int]) -> Mapping[Unit, int]:

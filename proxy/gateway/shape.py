@@ -49,7 +49,8 @@ def shape(
     asked = request.max_output_tokens
     swapped = way.model.name if way.model.name != request.model else None
     writes_limit = way.writes_limit or is_capped
-    limit = length if writes_limit and (length != asked or swapped) else None
+    stands = length == asked and request.limit_field is not None and swapped is None
+    limit = length if writes_limit and not stands else None
     asks_usage = request.stream and not request.asks_usage
     body = request.body
     tool_calls = request.needs_tool_limit

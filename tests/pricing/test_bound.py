@@ -6,7 +6,7 @@ import pytest
 
 from pricing.bound import BoundClass, BoundLine, InputBound, count_prompt
 from pricing.profile import Profile
-from pricing.prompt import Audio, File, Image, Part, Prompt, Text, Unseen
+from pricing.prompt import Audio, File, Image, Part, Prompt, Text, Tokens, Unseen
 from pricing.tokens import Tokenizers
 from tests.pricing.make import loaded_tokenizers, profile_of
 
@@ -157,3 +157,10 @@ def test_the_worst_class_wins_whatever_the_order() -> None:
         for worse in worst_last[worst_last.index(better) :]:
             assert better.or_worse(worse) is worse
             assert worse.or_worse(better) is worse
+
+
+def test_tokens_are_as_many_as_the_caller_sent_whatever_the_model() -> None:
+    ours, unknown = count(Tokens(7)), count(Tokens(7), profile=profile_of("house-model-7b"))
+
+    assert (ours.text_tokens, ours.bound_class) == (7, BoundClass.EXACT)
+    assert unknown.text_tokens == 7 + 1024

@@ -11,6 +11,7 @@ from typing import Any, Final
 from proxy.dialects.chat.tools import WEB_SEARCH, is_search_model, tool_of
 from proxy.dialects.dialect import Changes, Request
 from proxy.dialects.openai.edits import Edits, edit_limit, edit_model, tool_denied
+from proxy.dialects.openai.stream_options import edit_stream_options
 from proxy.dialects.wire.json_text import member, with_items, with_members
 
 _GO_WITH: Final = {
@@ -29,17 +30,8 @@ def apply(request: Request, changes: Changes) -> bytes:
     """
     edits = edit_model(request, changes)
     edits |= edit_limit(request, changes, default_field="max_completion_tokens")
-    edits |= _tools(request, changes) | _stream_options(request, changes)
+    edits |= _tools(request, changes) | edit_stream_options(request, changes)
     return with_members(request.body, edits) if edits else request.body
-
-
-def _stream_options(request: Request, changes: Changes) -> Edits:
-    if not changes.include_usage or not request.stream or request.asks_usage:
-        return {}
-    options = b"{}"
-    if request.fields.get("stream_options") is not None:
-        options = member(request.body, "stream_options")
-    return {"stream_options": with_members(options, {"include_usage": b"true"})}
 
 
 def _tools(request: Request, changes: Changes) -> Edits:

@@ -4,7 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming; field-rep
 """
 
 import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pricing.usage import Usage
 from proxy.dialects.answer import DeliveredTexts, text_or_none
@@ -22,6 +22,8 @@ _MAX_DONE_BYTES: Final = 64
 
 class ChatEvents:
     """An `EventReader`. Before `n` choices have ended, or `[DONE]` came, a stream goes on."""
+
+    _fragment: ClassVar = FRAGMENT
 
     def __init__(self, n: int) -> None:
         self.usage: Usage | None = None
@@ -42,10 +44,10 @@ class ChatEvents:
     def read(self, data: bytes) -> None:
         chunk = read_leniently(data)
         if isinstance(chunk, dict):
-            deliver(self.delivered, chunk.get("choices"), "delta")
+            self._deliver(chunk.get("choices"))
             self._read_names(chunk)
         else:
-            self.delivered.keep_fragments(FRAGMENT, data)
+            self.delivered.keep_fragments(self._fragment, data)
 
     @property
     def is_told_complete(self) -> bool:
@@ -61,6 +63,9 @@ class ChatEvents:
 
     def add_cost(self, data: bytes, cost_usd: str) -> bytes:
         return add_cost(data, cost_usd)
+
+    def _deliver(self, choices: object) -> None:
+        deliver(self.delivered, choices, "delta")
 
     def _read_usage(self, event: bytes) -> dict[str, Any] | None:
         chunk = read_leniently(data_of(event))

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from proxy.dialects.chat.tools import WEB_SEARCH, read_forced_tool, read_tools
 from proxy.dialects.dialect import Request
 from proxy.dialects.fields import read_limit, read_model
+from proxy.dialects.openai.stream_options import asks_usage
 from proxy.dialects.wire.json_text import invalid, optional, read_object
 
 LimitField = Literal["max_completion_tokens", "max_tokens"]
@@ -42,7 +43,7 @@ def read_request(body: bytes) -> Request:
         fields=fields,
         model=model,
         stream=stream,
-        asks_usage=_asks_usage(fields) and stream,
+        asks_usage=asks_usage(fields) and stream,
         n=_choices(fields),
         max_output_tokens=max_output_tokens,
         limit_field=limit_field,
@@ -91,16 +92,6 @@ def _choices(fields: Mapping[str, Any]) -> int:
     if n is not None and not 1 <= n <= MAX_CHOICES:
         raise invalid("n", f"must be {accepted}")
     return n if n is not None else 1
-
-
-def _asks_usage(fields: Mapping[str, Any]) -> bool:
-    options = optional(fields, "stream_options", dict, "an object")
-    if options is None:
-        return False
-    include_usage = options.get("include_usage")
-    if include_usage is None or type(include_usage) is bool:
-        return include_usage or False
-    raise invalid("stream_options.include_usage", "must be true or false")
 
 
 def _has_images(messages: list[dict[str, Any]]) -> bool:

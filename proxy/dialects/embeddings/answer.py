@@ -1,0 +1,86 @@
+"""What a whole answer of the embeddings API says of itself.
+
+It is mostly numbers: 2,048 vectors are tens of megabytes. They are passed over, not decoded.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from pricing.usage import Usage
+from proxy.dialects.answer import Answer, DeliveredTexts, text_or_none
+from proxy.dialects.usage import FaultyUsage, UsageFault, count_of
+from proxy.dialects.wire.json_text import read_leniently
+
+
+class _Answer(msgspec.Struct):
+    """The members that matter. What is not named here is skipped over."""
+
+    data: msgspec.Raw = msgspec.Raw()
+    model: object = None
+    usage: object = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Answer)
+_USAGE: Final = re.compile(rb'"usage"\s*+:\s*+(\{[^{}]*+\})')
+_MODEL: Final = re.compile(rb'"model"\s*+:\s*+"([^"\\]*+)"')
+_END_BYTES: Final = 4_096
+
+
+def read_answer(body: bytes) -> Answer:
+    """Read a whole JSON answer; never fails, an unreadable one is merely not complete."""
+    read = _read(body)
+    usage, fault = read_usage(read.usage)
+    is_complete = bytes(read.data).lstrip()[:1] == b"["
+    return Answer(usage, fault, text_or_none(read.model), None, is_complete, DeliveredTexts)
+
+
+def read_usage(reported: object) -> tuple[Usage | None, UsageFault | None]:
+    """The input tokens, or what is wrong with them; neither when nothing was reported.
+
+    All tokens of the total are input, for there is no output. Zero is a usage.
+    """
+    if reported is None:
+        return None, None
+    if not isinstance(reported, dict):
+        return None, UsageFault.NOT_A_COUNT
+    try:
+        return Usage(_input_tokens(reported), 0), None
+    except FaultyUsage as faulty:
+        return None, faulty.fault
+
+
+def _input_tokens(reported: Mapping[str, Any]) -> int:
+    prompt, total = count_of(reported, "prompt_tokens"), count_of(reported, "total_tokens")
+    if total is None:
+        if prompt is None:
+            raise FaultyUsage(UsageFault.INCOMPLETE)
+        return prompt
+    if prompt is not None and total < prompt:
+        raise FaultyUsage(UsageFault.CONTRADICTORY)
+    return total
+
+
+def _read(body: bytes) -> _Answer:
+    try:
+        return _DECODER.decode(body)
+    except ValueError:
+        return _read_end(body)
+
+
+def _read_end(body: bytes) -> _Answer:
+    """What stands at the end of an answer that is not quite JSON: vectors may have NaN in them.
+
+    Neither numbers nor base64 can look like these members. One that is cut has no end.
+    """
+    end = body[-_END_BYTES:]
+    usage, model = _USAGE.search(end), _MODEL.search(end)
+    if usage is None or not body.rstrip().endswith(b"}"):
+        return _Answer()
+    return _Answer(
+        data=msgspec.Raw(b"["),
+        model=model and model[1].decode("utf-8", "replace"),
+        usage=read_leniently(usage[1]),
+    )
