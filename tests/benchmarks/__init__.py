@@ -8,6 +8,7 @@
     report         its tables for people, JSON for programs; remarks: what every table says
     steps/         one call's steps, each timed by itself: where the microseconds go
     ledger/        the ledger alone in each of its homes, beside probes that do the same work
+    protocol/      decide, reserve and commit of the Cycles protocol over HTTP
     instruments/   the fake upstream, the load generator, processes and their CPU time
 
 A benchmark reports; it fails only when a contender could not be measured.

@@ -18,6 +18,8 @@ from tests.benchmarks.instruments.disk import durable_directory
 from tests.benchmarks.instruments.machine import describe
 from tests.benchmarks.ledger import race as ledger_race
 from tests.benchmarks.ledger.report import LedgerReport
+from tests.benchmarks.protocol import race as protocol_race
+from tests.benchmarks.protocol.report import ProtocolReport
 from tests.benchmarks.report import Report
 from tests.benchmarks.steps.measure import measure_steps
 
@@ -43,8 +45,8 @@ Tell = Callable[[str], None]
 @click.option("--quick", is_flag=True, help="Short steps and few repeats: about a minute, rough.")
 @click.option(
     "--only",
-    type=click.Choice(["proxy", "ledger"]),
-    help="Measure only calls through the proxy, or only the ledger.",
+    type=click.Choice(["proxy", "ledger", "protocol"]),
+    help="Measure only calls through the proxy, only the ledger, or only the Cycles protocol.",
 )
 @click.option(
     "--directory",
@@ -60,14 +62,18 @@ Tell = Callable[[str], None]
 )
 def main(
     quick: bool,
-    only: Literal["proxy", "ledger"] | None,
+    only: Literal["proxy", "ledger", "protocol"] | None,
     directory: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Measure the proxy beside a bare pass-through, and its ledger beside bare probes."""
+    """Measure the proxy beside a bare pass-through, its ledger beside probes, and the protocol."""
     # Without a terminal nobody has said how wide the table may be.
     console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_COLUMNS)
-    courses: dict[str, Run] = {"proxy": _run_proxy, "ledger": _run_ledger}
+    courses: dict[str, Run] = {
+        "proxy": _run_proxy,
+        "ledger": _run_ledger,
+        "protocol": _run_protocol,
+    }
     reports: dict[str, Shown] = {}
     for name in [only] if only else courses:
         with tempfile.TemporaryDirectory(
@@ -99,6 +105,15 @@ def _run_ledger(quick: bool, directory: Path, console: Console) -> LedgerReport:
         expect(race.turns())
         course = race.run()
         return LedgerReport(describe(pinned=bool(course.cores.used), directory=directory), course)
+
+
+def _run_protocol(quick: bool, directory: Path, console: Console) -> ProtocolReport:
+    with _progress(console) as (tell, expect):
+        pace = protocol_race.QUICK if quick else protocol_race.FULL
+        race = protocol_race.Race(pace, directory, tell)
+        expect(race.turns())
+        course = race.run()
+        return ProtocolReport(describe(pinned=bool(course.cores.used), directory=directory), course)
 
 
 @contextmanager

@@ -36,15 +36,17 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 
     monkeypatch.setattr(command, "_run_proxy", fake("proxy", failed=False))
     monkeypatch.setattr(command, "_run_ledger", fake("ledger", failed=True))
+    monkeypatch.setattr(command, "_run_protocol", fake("protocol", failed=False))
     return runs
 
 
 @pytest.mark.parametrize(
     ("arguments", "courses", "code"),
     [
-        ([], ["proxy", "ledger"], 1),
+        ([], ["proxy", "ledger", "protocol"], 1),
         (["--only", "proxy"], ["proxy"], 0),
         (["--only", "ledger"], ["ledger"], 1),
+        (["--only", "protocol"], ["protocol"], 0),
     ],
 )
 def test_a_run_measures_what_it_is_asked_for_and_fails_when_it_cannot(
@@ -67,4 +69,5 @@ def test_files_are_put_where_they_shall_be_and_figures_are_kept(
     assert told == {
         "proxy": {"name": "proxy in a hurry"},
         "ledger": {"name": "ledger in a hurry"},
+        "protocol": {"name": "protocol in a hurry"},
     }

@@ -9,8 +9,8 @@ import yaml
 
 from tests.benchmarks.instruments.exchange import MODEL
 from tests.benchmarks.instruments.processes import HOST, free_port, python
+from tests.benchmarks.protocol.requests import LEVELS
 
-_LEVELS = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
 _PROXY = ("proxy",)
 
 
@@ -61,7 +61,7 @@ def _launch_proxy(
                 "models": ["*"],
             }
         ],
-        "identity": {"default": {level: "bench" for level in _LEVELS}},
+        "identity": {"default": {level: "bench" for level in LEVELS}},
         **budgets,
     }
     file = directory / "config.yaml"
@@ -79,16 +79,15 @@ def launch_with_budgets(
     directory: Path, upstream_port: int, program: Sequence[str] = _PROXY
 ) -> Launch:
     """Six budgets on the way of each call, all in SQLite. `program` stands for the proxy."""
+    return _launch_proxy(directory, upstream_port, {"budgets": six_budgets()}, program)
+
+
+def six_budgets() -> list[dict[str, str]]:
+    """One for each level of a subject, and more in it than any run can spend."""
     scopes = [
-        "/".join(f"{level}:bench" for level in _LEVELS[: depth + 1])
-        for depth in range(len(_LEVELS))
+        "/".join(f"{level}:bench" for level in LEVELS[: depth + 1]) for depth in range(len(LEVELS))
     ]
-    budgets = {
-        "budgets": [
-            {"scope": scope, "allocated": "$1000000.00", "period": "month"} for scope in scopes
-        ]
-    }
-    return _launch_proxy(directory, upstream_port, budgets, program)
+    return [{"scope": scope, "allocated": "$1000000.00", "period": "month"} for scope in scopes]
 
 
 DIRECT = Contender("direct", "direct", "the generator calls the upstream itself", None)

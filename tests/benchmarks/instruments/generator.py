@@ -18,6 +18,7 @@ import uvloop
 
 from tests.benchmarks.instruments.answers import AnswerReader
 from tests.benchmarks.instruments.exchange import Requests, StreamScript, stamp_in
+from tests.benchmarks.protocol.requests import Asks, ProtocolRequests, reservation_ids_in
 
 _PATIENCE_S = 20.0
 _SHOWN_BYTES = 300
@@ -29,6 +30,7 @@ class Job:
 
     `rate_per_s` spaces the starts evenly; None starts the next call when one ends. No
     call starts after `duration_s`, or after `calls_max`; those in flight are waited for.
+    With `asks` the calls are of the Cycles protocol, and `script` plays no part.
     """
 
     host: str
@@ -38,6 +40,7 @@ class Job:
     script: StreamScript | None = None
     rate_per_s: float | None = None
     calls_max: int | None = None
+    asks: Asks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ class Spread:
 class Tally:
     """What came of a Job. `failure` is the first thing that went wrong, and ended it.
 
-    `transit` is from the upstream's write of an event to its arrival here.
+    `transit` is from the upstream's write of an event to its arrival here;
+    `reservation_ids` are the holds that calls of the protocol made.
     """
 
     calls: int
@@ -64,6 +68,7 @@ class Tally:
     first_byte: Spread | None
     transit: Spread | None
     failure: str | None
+    reservation_ids: tuple[str, ...] = ()
 
 
 class Caller(asyncio.Protocol):
@@ -98,7 +103,7 @@ class Caller(asyncio.Protocol):
             return
         if body and not self._first_byte_ns:
             self._first_byte_ns = now_ns
-        if self._reader.status != 200:
+        if self._reader.status != 200 or self._load.keeps_answers:
             self._body += body
         elif self._load.streams:
             self._count_events(body, now_ns)
@@ -119,6 +124,8 @@ class Caller(asyncio.Protocol):
             return
         self._load.latencies_ns.append(now_ns - self._sent_ns)
         self._load.first_bytes_ns.append(self._first_byte_ns - self._sent_ns)
+        if self._load.keeps_answers:
+            self._load.answers.append(self._body)
         self._load.ended(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -135,8 +142,11 @@ class Load:
     """One Job under way: who calls next, and what was measured."""
 
     def __init__(self, job: Job) -> None:
-        self.requests = Requests(f"{job.host}:{job.port}", job.script)
+        host = f"{job.host}:{job.port}"
+        self.requests = ProtocolRequests(host, job.asks) if job.asks else Requests(host, job.script)
         self.streams = job.script is not None
+        self.keeps_answers = job.asks is not None
+        self.answers: list[bytes] = []
         self.latencies_ns: list[int] = []
         self.first_bytes_ns: list[int] = []
         self.transits_ns: list[int] = []
@@ -171,6 +181,7 @@ class Load:
             first_byte=spread(self.first_bytes_ns),
             transit=spread(self.transits_ns),
             failure=failure,
+            reservation_ids=reservation_ids_in(self.answers),
         )
 
     async def _connect(self) -> Caller:

@@ -7,6 +7,7 @@ from tests.benchmarks.instruments.exchange import STREAM_HEAD, StreamScript
 from tests.benchmarks.instruments.generator import Job, Spread, run, spread
 from tests.benchmarks.instruments.processes import free_port
 from tests.benchmarks.instruments.upstream import HOST, Upstream
+from tests.benchmarks.protocol.requests import Asks, Operation
 
 LONG_S = 60.0
 
@@ -73,6 +74,18 @@ async def test_paced_calls_are_as_many_as_the_rate_allows(listen: Listen) -> Non
     tally = await run(job)
     assert tally.failure is None
     assert tally.calls == 10
+
+
+async def test_calls_of_the_protocol_bring_back_the_holds_they_made(listen: Listen) -> None:
+    body = b'{"decision":"ALLOW","reservation_id":"abc"}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    port = await listen(lambda: Saying(head + body[:20], body[20:]))
+    asks = Asks(Operation.RESERVE, "label")
+    tally = await run(Job(HOST, port, 2, LONG_S, calls_max=3, asks=asks))
+    assert tally.failure is None
+    assert tally.reservation_ids == ("abc", "abc", "abc")
+    commits = Asks(Operation.COMMIT, "label", tally.reservation_ids)
+    assert (await run(Job(HOST, port, 2, LONG_S, calls_max=3, asks=commits))).calls == 3
 
 
 async def test_a_refusal_ends_the_job_and_is_shown(listen: Listen) -> None:
