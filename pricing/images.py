@@ -1,7 +1,7 @@
 """How many tokens an image is, by the published rules. All of them are upper bounds.
 
-Source of the OpenAI rules:
-https://developers.openai.com/api/docs/guides/images-vision#calculating-costs
+Sources: OpenAI https://developers.openai.com/api/docs/guides/images-vision#calculating-costs,
+Anthropic https://platform.claude.com/docs/en/build-with-claude/vision
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,6 @@ from typing import Literal
 
 from pricing.prompt import Image
 
-PATCH_PX = 32
 TILE_PX = 512
 TILED_LONG_SIDE_PX = 2048
 TILED_SHORT_SIDE_PX = 768
@@ -31,7 +30,7 @@ class TileRule:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The size an image is shrunk to: at most `patches` of 32 px, no side above `side_px`."""
+    """The size an image is shrunk to: at most so many patches, no side above `side_px`."""
 
     patches: int
     side_px: int
@@ -39,11 +38,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class PatchRule:
-    """`multiplier` tokens for each 32 px patch that covers the image, after shrinking.
+    """`multiplier` tokens for each patch that covers the image, after shrinking.
 
     `high` also bounds `low`: it was measured to have no effect on several of these models.
     `original` None: such an image is not shrunk at all. `auto` is what the API makes of it.
-    `overhead` is what each image adds to its patches.
+    `overhead` is what each image adds to its patches, `patch_px` the side of one.
     """
 
     multiplier: Fraction
@@ -51,23 +50,15 @@ class PatchRule:
     high: Budget
     original: Budget | None
     auto: Literal["high", "original"]
+    patch_px: int = 32
 
 
-@dataclass(frozen=True, slots=True)
-class FlatRule:
-    """At most `tokens`, whatever the size."""
-
-    tokens: int
-
-
-ImageRule = TileRule | PatchRule | FlatRule
+ImageRule = TileRule | PatchRule
 
 
 def count_image(rule: ImageRule, image: Image) -> int | None:
     """The most tokens `image` can be; None when its size is unseen and the rule knows no limit."""
     match rule:
-        case FlatRule():
-            return rule.tokens
         case TileRule():
             return _count_tiles(rule, image)
         case PatchRule():
@@ -83,8 +74,6 @@ def read_image_rule(written: Mapping[str, object]) -> ImageRule:
     match written:
         case {"rule": "tile", "base": int(base), "per_tile": int(per_tile)}:
             return TileRule(base, per_tile)
-        case {"rule": "flat", "tokens": int(tokens)}:
-            return FlatRule(tokens)
         case {
             "rule": "patch",
             "multiplier": str(multiplier),
@@ -94,7 +83,9 @@ def read_image_rule(written: Mapping[str, object]) -> ImageRule:
         }:
             high = Budget(patches, side_px)
             original = _read_original(written, high)
-            return PatchRule(Fraction(multiplier), overhead, high, original, auto)
+            patch_px = written.get("patch_px", 32)
+            if isinstance(patch_px, int):
+                return PatchRule(Fraction(multiplier), overhead, high, original, auto, patch_px)
     raise ValueError(f"not an image rule: {written}")
 
 
@@ -135,16 +126,16 @@ def _count_patches(rule: PatchRule, image: Image) -> int | None:
             return None
         patches = budget.patches
     else:
-        patches = _patches_within(budget, *size)
+        patches = _patches_within(budget, *size, rule.patch_px)
     return -(-patches * rule.multiplier.numerator // rule.multiplier.denominator) + rule.overhead
 
 
-def _patches_within(budget: Budget | None, width: int, height: int) -> int:
+def _patches_within(budget: Budget | None, width: int, height: int, patch_px: int) -> int:
     """Without the last step of shrinking, which only lowers the count further."""
     if budget is None:
-        return _covering(Fraction(width), PATCH_PX) * _covering(Fraction(height), PATCH_PX)
+        return _covering(Fraction(width), patch_px) * _covering(Fraction(height), patch_px)
     shrink = min(Fraction(1), Fraction(budget.side_px, max(width, height)))
-    patches = _covering(width * shrink, PATCH_PX) * _covering(height * shrink, PATCH_PX)
+    patches = _covering(width * shrink, patch_px) * _covering(height * shrink, patch_px)
     return min(patches, budget.patches)
 
 

@@ -100,8 +100,9 @@ class Listing:
         at = _EPOCH + timedelta(milliseconds=at_ms)
         standard = self.info.get_prices(at)
         tiers = {
-            tier: _price_list(self.info.get_prices(at, {"service_tier": tier}))
-            for tier in self._service_tiers(at)
+            tier: _price_list(self.info.get_prices(at, chosen))
+            for chosen in self._service_tiers(at)
+            for tier in chosen.values()
         }
         prices = standard.__dict__
         return Quote(
@@ -124,11 +125,12 @@ class Listing:
         until = min((change for change in changes if change > at_ms), default=None)
         return since, until
 
-    def _service_tiers(self, at: datetime) -> Iterator[str]:
+    def _service_tiers(self, at: datetime) -> Iterator[Mapping[str, str]]:
+        """What a call chooses by; a provider has tiers, or speeds, and never both."""
         for variant in self.info.price_variants or ():
             is_active = variant.constraint is None or variant.constraint.active(at)
-            if is_active and set(variant.when) == {"service_tier"}:
-                yield variant.when["service_tier"]
+            if is_active and set(variant.when) in ({"service_tier"}, {"speed"}):
+                yield variant.when
 
 
 def find_listing(model: str, provider: str) -> Listing:

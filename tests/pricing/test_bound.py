@@ -6,7 +6,17 @@ import pytest
 
 from pricing.bound import BoundClass, BoundLine, InputBound, count_prompt
 from pricing.profile import Profile
-from pricing.prompt import Audio, File, Image, Part, Prompt, Text, Tokens, Unseen
+from pricing.prompt import (
+    Audio,
+    File,
+    Image,
+    Part,
+    Prompt,
+    Text,
+    Tokens,
+    Unbounded,
+    Unseen,
+)
 from pricing.tokens import Tokenizers
 from tests.pricing.make import loaded_tokenizers, profile_of
 
@@ -101,6 +111,20 @@ def test_what_only_the_provider_sees_counts_as_what_is_left_of_the_window(part: 
     assert bound.total_tokens == 10_000
     assert bound.bound_class is BoundClass.WINDOW
     assert bound.lines[-1].tokens == 9_900
+
+
+def test_each_round_of_a_loop_may_read_a_whole_window() -> None:
+    profile = replace(profile_of("gpt-6-sol"), context_window=10_000)
+    bound = count_prompt(Prompt((Text("great"),), 99, rounds=3), profile, loaded_tokenizers())
+
+    assert (bound.text_tokens, bound.unseen_tokens) == (101, 29_899)
+    assert bound.bound_class is BoundClass.WINDOW
+
+
+def test_what_has_no_limit_anywhere_has_no_bound_in_a_window_either() -> None:
+    bound = count(Text("great"), Unbounded("a second model"), Unseen("file id"))
+
+    assert (bound.bound_class, bound.unseen_tokens) == (BoundClass.NONE, 0)
 
 
 def test_audio_of_a_format_without_a_lowest_rate_is_unseen() -> None:

@@ -48,7 +48,12 @@ PUBLISHED = [
     # GPT-5.6 and later keep the size: 188 x 188 patches
     ("gpt-6-sol", 6000, 6000, "auto", 42_425),
     ("gpt-6-sol", 6000, 6000, "high", 3_012),
-    ("claude-sonnet-4-5", 4000, 4000, "auto", 4_784),
+    # Claude: 28 px patches, times 784 / 750; before 4.7 at most 1,568 of them, then 4,784
+    ("claude-sonnet-4-5", 4000, 4000, "auto", 1_641),
+    ("claude-sonnet-4-5", 1092, 1092, "auto", 1_591),
+    ("claude-opus-4-7", 200, 200, "auto", 67),
+    ("claude-opus-5-5", 1920, 1080, "auto", 2_815),
+    ("claude-sonnet-5", 3840, 2160, "auto", 5_005),
 ]
 
 

@@ -127,6 +127,16 @@ def test_a_tier_has_no_price_before_the_date_it_was_listed_for() -> None:
         before.brackets("priority")
 
 
+def test_what_a_provider_sells_as_a_speed_is_a_tier() -> None:
+    """Fast mode: https://platform.claude.com/docs/en/build-with-claude/fast-mode"""
+    card = listed_card("claude-opus-5", "anthropic")
+
+    fast, standard = card.brackets("fast")[0].rates, card.brackets(None)[0].rates
+    assert (fast.input, fast.output) == (2 * standard.input, 2 * standard.output)
+    with pytest.raises(Unpriced, match="service tier fast"):
+        listed_card("claude-sonnet-5", "anthropic").brackets("fast")
+
+
 def test_a_breakdown_shows_each_telling_rate_once() -> None:
     quote = Quote(
         prices(input="2.5", cache_read="1.25", output="10"),
