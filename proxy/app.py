@@ -161,7 +161,13 @@ class Gateway:
 
 
 def open_plane(
-    config: Config, ledger: AuthorityLedger, *, health: Health, log: Log, clock: Clock
+    config: Config,
+    ledger: AuthorityLedger,
+    *,
+    health: Health,
+    metrics: Metrics,
+    log: Log,
+    clock: Clock,
 ) -> Plane:
     """What answers clients of the Cycles protocol under a configuration."""
     return Plane(
@@ -169,6 +175,7 @@ def open_plane(
         guard=_guard(config),
         authenticator=Authenticator(_keys(config), default_tenant=config.identity.default.tenant),
         health=health,
+        metrics=metrics,
         pages=pages(),
         log=log,
         clock=clock,

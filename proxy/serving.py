@@ -151,6 +151,7 @@ class Server:
             config,
             self._ledger,
             health=self._authority_health,
+            metrics=self._metrics,
             log=self._log,
             clock=self._clock,
         )

@@ -21,6 +21,7 @@ from proxy.domain.errors import LedgerError, Refused
 from proxy.domain.guard import Guard
 from proxy.domain.trace import trace_id_of
 from proxy.observe.logs import Log
+from proxy.observe.metrics import Metrics
 
 _RESERVATIONS: Final = "/v1/reservations/"
 _ID_CHARACTERS_MAX: Final = 128
@@ -56,6 +57,7 @@ class Plane:
         authenticator: Authenticator,
         health: Health,
         pages: Mapping[str, Reply],
+        metrics: Metrics,
         log: Log,
         clock: Clock,
         new_id: Callable[[], str],
@@ -66,6 +68,7 @@ class Plane:
         self._authenticator = authenticator
         self._health = health
         self._pages = pages
+        self._metrics = metrics
         self._log = log
         self._clock = clock
         self._new_id = new_id
@@ -150,19 +153,24 @@ class Plane:
         if record.tenant:
             told[headers.TENANT] = record.tenant
         if record.operation:
-            self._log.line(
-                "authority_request",
-                trace_id=record.trace_id,
-                request_id=record.request_id,
-                operation=record.operation,
-                status=reply.status,
-                code=record.code or None,
-                tenant=record.tenant or None,
-                key=record.key or None,
-                reservation_id=record.reservation_id or None,
-                total_us=(self._clock.monotonic_ns() - record.started_ns) // 1_000,
-            )
+            self._write_down(reply.status, record)
         return Reply(reply.status, told, reply.body)
+
+    def _write_down(self, status: int, record: Record) -> None:
+        took_ns = self._clock.monotonic_ns() - record.started_ns
+        self._metrics.authority.labels(record.operation, str(status)).observe(took_ns / 1e9)
+        self._log.line(
+            "authority_request",
+            trace_id=record.trace_id,
+            request_id=record.request_id,
+            operation=record.operation,
+            status=status,
+            code=record.code or None,
+            tenant=record.tenant or None,
+            key=record.key or None,
+            reservation_id=record.reservation_id or None,
+            total_us=took_ns // 1_000,
+        )
 
 
 def find_operation(method: str, path: str) -> tuple[Operation, str]:

@@ -116,6 +116,13 @@ class Metrics:
             buckets=_QUEUE_SECONDS,
             registry=self.registry,
         )
+        self.authority = Spread(
+            "spendgate_authority_seconds",
+            "Time of a request to the authority, by operation and by the status it got.",
+            ("operation", "status"),
+            buckets=_ADDED_SECONDS,
+            registry=self.registry,
+        )
         self.estimate_ratio = Spread(
             "spendgate_estimate_ratio",
             "Actual cost over estimate.",

@@ -25,6 +25,7 @@ from proxy.domain.scope import ScopePattern, parse_pattern
 from proxy.ledger.records import BudgetLine
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.observe.logs import Field
+from proxy.observe.metrics import Metrics
 from proxy.policies import Policies
 from tests.authority.published import check_answer
 from tests.ledger.builders import TEMPLATES_MAX, line
@@ -262,6 +263,7 @@ def plane_over(
     policies: Sequence[Policy] = (),
     default_tenant: str | None = None,
     pages: Mapping[str, Reply] | None = None,
+    metrics: Metrics | None = None,
 ) -> Plane:
     """An authority over this ledger."""
     ids = count(1)
@@ -270,6 +272,7 @@ def plane_over(
         guard=Guard(frozenset({"localhost"}), frozenset()),
         authenticator=Authenticator(KeyRing(keys), default_tenant=default_tenant),
         health=_healthy,
+        metrics=metrics or Metrics(),
         pages=pages or {},
         log=log,
         clock=clock,

@@ -1,6 +1,7 @@
 """What every request meets: routes, bodies, traces, caps and lines in the log."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.policy import Band, Policy
 from proxy.domain.scope import parse_pattern
-from tests.authority.rig import DEV, TRACE_ID, Rig, Sent, running, spending
+from proxy.observe.metrics import Metrics
+from tests.authority.rig import DEV, TRACE_ID, Rig, Sent, plane_over, running, spending
 
 VALID = json.dumps(spending("estimate", 1)).encode()
 
@@ -184,6 +186,20 @@ async def test_a_request_is_one_line(rig: Rig) -> None:
     assert lines[1]["reservation_id"] == came["reservation_id"]
     assert lines[0]["request_id"] == came.headers["X-Request-Id"]
     assert "hush" not in str(lines)
+
+
+async def test_a_request_is_counted_by_what_came_of_it(rig: Rig) -> None:
+    metrics = Metrics()
+    rig.plane = plane_over(rig.ledger, clock=rig.clock, log=rig.log, metrics=metrics)
+    for amount in (1, 1, 10**6):
+        await rig.reserve(amount)
+    await rig.get("/nothing")
+    text = metrics.exposition().decode()
+    counted = re.findall(r"spendgate_authority_seconds_count(\S+) (\S+)", text)
+    assert counted == [
+        ('{operation="createReservation",status="200"}', "2.0"),
+        ('{operation="createReservation",status="409"}', "1.0"),
+    ]
 
 
 def _policy(caps: Caps, *, used_pct: int = 0) -> Policy:
