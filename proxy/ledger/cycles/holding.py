@@ -159,7 +159,8 @@ class Holder:
             except BudgetRefused as refusal:
                 if refusal.reason is not Reason.BUDGET_EXCEEDED:
                     raise
-                is_fresh = is_fresh or await self._look(request.subject)
+                if refused is None:
+                    is_fresh = await self._look(request.subject)
                 refused = refusal
             else:
                 return granted
