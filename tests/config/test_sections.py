@@ -49,12 +49,6 @@ def test_a_key_of_a_later_version_says_so(text: str, path: str) -> None:
         ("ledger: {url: 'cycles+http://a'}", "ledger.url", "cycles+http://"),
         ("ledger: {url: 'cycles+https://a'}", "ledger.url", "cycles+https://"),
         ("pricing: {unknown_model: dearest}", "pricing.unknown_model", '"dearest"'),
-        (
-            "upstreams: [{name: a, base_url: 'http://a', api_key: none},"
-            "            {name: b, base_url: 'http://b', api_key: none}]",
-            "upstreams[1]",
-            "more than one upstream",
-        ),
     ],
 )
 def test_a_value_of_a_later_version_says_so(text: str, path: str, value: str) -> None:
