@@ -5,7 +5,7 @@ reload makes another one on the same foundation.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,14 +18,14 @@ from proxy.authority.pages import pages
 from proxy.authority.plane import Health, Plane
 from proxy.config.convert import ledger_place, policies, price_overrides
 from proxy.config.model import Config
-from proxy.config.sections.network import UpstreamConfig
+from proxy.config.sections.network import KeyMode, UpstreamConfig
 from proxy.domain.clock import Clock, SystemClock
 from proxy.domain.guard import Guard
 from proxy.domain.key import Key, KeyRing, expand
 from proxy.domain.reservation import Overage
 from proxy.gateway.charge import Pricer
 from proxy.gateway.denials import Denials
-from proxy.gateway.estimate import Counter, Degrade, Estimator, Rates
+from proxy.gateway.estimate import Ceilings, Counter, Degrade, Estimator
 from proxy.gateway.forward import (
     Credential,
     CredentialMode,
@@ -42,6 +42,7 @@ from proxy.gateway.outbox.shelf import Shelf
 from proxy.gateway.outbox.unheld import UnheldCalls
 from proxy.gateway.pipeline import Pipeline, Steps
 from proxy.gateway.reserve import HoldRules, Reserver
+from proxy.gateway.routes import Route, Routes
 from proxy.gateway.runtime.admin import Checks
 from proxy.gateway.runtime.front import Front
 from proxy.gateway.runtime.heartbeats import Heartbeats
@@ -63,7 +64,8 @@ class Foundation:
     """What a reload does not touch."""
 
     ledger: Ledger
-    upstream: Upstream
+    upstreams: Mapping[str, Upstream]
+    """By name."""
     tokenizers: Tokenizers
     metrics: Metrics
     log: Log
@@ -101,19 +103,18 @@ class Gateway:
     ) -> None:
         """Leases outlive a reload: the calls of the old configuration still hold."""
         base = foundation
-        upstream = config.upstreams[0]
         catalogue = self.catalogue = Catalogue(price_overrides(config))
         counter = Counter(base.tokenizers)
-        rates = _rates(config, upstream)
-        forwarder = Forwarder(base.upstream, _credential(upstream))
+        forwarders = {
+            each.name: Forwarder(base.upstreams[each.name], _credential(each))
+            for each in config.upstreams
+        }
         disconnects = Disconnects(
             on_disconnect=config.settle.on_disconnect,
             drain_ms=config.settle.drain_ms,
             drain_microcents=config.settle.drain_usd,
         )
-        pricer = Pricer(
-            catalogue, counter, rates, base.clock, missing_usage=config.settle.missing_usage
-        )
+        pricer = Pricer(catalogue, counter, base.clock, missing_usage=config.settle.missing_usage)
         self.estimator = estimator_of(config, catalogue, counter)
         denials = Denials(base.clock)
         self.settler = _settler(base, leases, denials)
@@ -134,7 +135,7 @@ class Gateway:
                     unheld if config.ledger.when_unavailable == "allow" else None,
                 ),
                 ledger=base.ledger,
-                forwarder=forwarder,
+                forwarders=forwarders,
                 meter=Meter(
                     disconnects, pricer, exposes_cost=config.responses.expose_cost == "usage"
                 ),
@@ -148,7 +149,7 @@ class Gateway:
             guard=_guard(config),
             identifier=_identifier(config),
             pipeline=self.pipeline,
-            forwarder=forwarder,
+            forwarder=forwarders[config.upstreams[0].name],
             disconnects=disconnects,
             recorder=Recorder(base.metrics, base.log, base.clock),
             checks=checks,
@@ -185,7 +186,7 @@ def open_plane(
 
 def estimator_of(config: Config, catalogue: Catalogue, counter: Counter) -> Estimator:
     """What plans the calls of a configuration."""
-    return Estimator(catalogue, counter, _degrade(config), _rates(config, config.upstreams[0]))
+    return Estimator(catalogue, counter, _degrade(config), routes_of(config), _ceilings(config))
 
 
 def open_outbox(
@@ -221,9 +222,8 @@ def _settler(base: Foundation, leases: Leases, denials: Denials) -> Settler:
     return Settler(landing, base.outbox, leases, denials, base.queue, base.log)
 
 
-def open_upstream(config: Config) -> HttpUpstream:
-    """The upstream of a configuration."""
-    upstream = config.upstreams[0]
+def open_upstream(upstream: UpstreamConfig, config: Config) -> HttpUpstream:
+    """One of the upstreams of a configuration."""
     return HttpUpstream(
         upstream.base_url,
         timeouts=UpstreamTimeouts(
@@ -235,12 +235,26 @@ def open_upstream(config: Config) -> HttpUpstream:
     )
 
 
-def _rates(config: Config, upstream: UpstreamConfig) -> Rates:
-    unbounded = config.pricing.unbounded
-    return Rates(
+def routes_of(config: Config) -> Routes:
+    """Where the models of a configuration are served."""
+    return Routes([_route(upstream) for upstream in config.upstreams])
+
+
+def _route(upstream: UpstreamConfig) -> Route:
+    return Route(
+        name=upstream.name,
+        api=upstream.api,
+        models=upstream.models,
         provider=provider_of(upstream.base_url) or upstream.api,
         multiplier=Fraction(upstream.price_multiplier),
         auto_tier=upstream.service_tier,
+        has_credential=upstream.key_mode is not KeyMode.MISSING,
+    )
+
+
+def _ceilings(config: Config) -> Ceilings:
+    unbounded = config.pricing.unbounded
+    return Ceilings(
         unbounded_microcents=None if unbounded == "deny" else unbounded,
         max_microcents_per_call=config.limits.max_usd_per_call,
         hold_ms=config.queue.max_wait_ms + config.ledger.reservation_ttl_ms,

@@ -51,7 +51,7 @@ async def _ask(file: Path, clock: Clock) -> Check:
         log = _NoLog()
         foundation = Foundation(
             ledger=ledger,
-            upstream=upstream,
+            upstreams={config.upstreams[0].name: upstream},
             tokenizers=Tokenizers(),
             metrics=Metrics(),
             log=log,

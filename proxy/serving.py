@@ -87,7 +87,7 @@ class Server:
         self._stopping = False
         self._ledger: Home
         self._outbox: Outbox
-        self._upstream: HttpUpstream
+        self._upstreams: dict[str, HttpUpstream] = {}
         self._leases: Leases
         self._gateway: Gateway
         self._plane: Plane
@@ -117,7 +117,7 @@ class Server:
             self._log.line(
                 "recovered", released=len(swept.released), uncertain=len(swept.uncertain)
             )
-        self._upstream = open_upstream(config)
+        self._open_upstreams(config)
         self._leases = open_leases(config, self._ledger, self._log)
         self._gateway = self._assemble(config)
         self._plane = self._open_plane(config)
@@ -135,7 +135,7 @@ class Server:
     def _assemble(self, config: Config) -> Gateway:
         foundation = Foundation(
             ledger=self._ledger,
-            upstream=self._upstream,
+            upstreams=dict(self._upstreams),
             tokenizers=self._tokenizers,
             metrics=self._metrics,
             log=self._log,
@@ -162,12 +162,20 @@ class Server:
         Listeners and the ledger stay as they are until the next start.
         """
         await self._declare(config)
-        if config.upstreams != self._config.upstreams:
-            # The old one ends with the calls that still use it.
-            self._upstream = open_upstream(config)
+        self._open_upstreams(config, but_those_of=self._config)
         self._gateway = self._assemble(config)
         self._plane = self._open_plane(config)
         self._config = config
+
+    def _open_upstreams(self, config: Config, *, but_those_of: Config | None = None) -> None:
+        """Open what is new. An old one ends with the calls that still use it."""
+        known = but_those_of.upstreams if but_those_of is not None else ()
+        self._upstreams = {
+            each.name: (
+                self._upstreams[each.name] if each in known else open_upstream(each, config)
+            )
+            for each in config.upstreams
+        }
 
     async def _declare(self, config: Config) -> None:
         declared = await self._ledger.declare(
@@ -197,7 +205,8 @@ class Server:
         await self._timers.drain(0)
         for runner in self._runners:
             await runner.cleanup()
-        await self._upstream.close()
+        for upstream in self._upstreams.values():
+            await upstream.close()
         self._outbox.close()
         await self._ledger.close()
         self._log.line("stopped")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pricing.card import RateLine
     from pricing.catalogue import Model
     from proxy.config.model import Config
+    from proxy.gateway.routes import Route
 
 _Fact = str | int | bool | list[str]
 _Facts = dict[str, _Fact | None]
@@ -46,14 +47,14 @@ def price_command(model: str, config_file: Path | None, as_json: bool) -> None:
 
 
 def _find(name: str, config: "Config | None") -> "Model":
-    from pricing.catalogue import Catalogue, UnknownModel, provider_of
+    from pricing.catalogue import Catalogue, UnknownModel
     from proxy.config.convert import price_overrides
     from proxy.domain.clock import SystemClock
 
     provider = "openai"
     if config is not None:
-        upstream = config.upstreams[0]
-        provider = provider_of(upstream.base_url) or upstream.api
+        route = _route(name, config)
+        provider = route.provider
     catalogue = Catalogue(price_overrides(config) if config is not None else ())
     now_ms = SystemClock().now_ms()
     try:
@@ -67,10 +68,26 @@ def _find(name: str, config: "Config | None") -> "Model":
         )
 
 
+def _route(name: str, config: "Config") -> "Route":
+    """The upstream that serves a model, or what says that none does."""
+    from proxy.app import routes_of
+
+    route = routes_of(config).find(name)
+    if route is None:
+        say_no(f"no upstream serves {name!r}: none of upstreams[].models matches it")
+    return route
+
+
+def _multiplier(name: str, config: "Config") -> Decimal:
+    route = _route(name, config)
+    upstreams = (each for each in config.upstreams if each.name == route.name)
+    return next(upstreams).price_multiplier
+
+
 def _facts(model: "Model", config: "Config | None") -> _Facts:
     profile = model.profile
     tokenizer = profile.tokenizer
-    multiplier = config.upstreams[0].price_multiplier if config is not None else Decimal(1)
+    multiplier = _multiplier(model.name, config) if config is not None else Decimal(1)
     capabilities: list[str] | None = None
     if profile.capabilities is not None:
         capabilities = sorted(profile.capabilities)

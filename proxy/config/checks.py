@@ -159,7 +159,7 @@ def _keys(config: Config) -> Iterator[Finding]:
 def _budgets(config: Config) -> Iterator[Finding]:
     if not config.budgets and not is_elsewhere(config.ledger.url):
         yield Finding(("budgets",), "none: every call that costs anything is refused")
-    longest_ms = config.upstreams[0].response_timeout_ms
+    longest_ms = max(upstream.response_timeout_ms for upstream in config.upstreams)
     for number, budget in enumerate(config.budgets):
         if budget.unit not in ("USD_MICROCENTS", "TOKENS"):
             problem = "limits no call here: calls are held in US dollars and in tokens"
@@ -167,7 +167,7 @@ def _budgets(config: Config) -> Iterator[Finding]:
         if budget.rolling is not None and budget.rolling < longest_ms:
             yield Finding(
                 ("budgets", number, "rolling"),
-                "shorter than a call may take (upstreams[0].response_timeout_ms)",
+                "shorter than a call may take (upstreams[].response_timeout_ms)",
             )
         if budget.per is not None and budget.idle_ttl is None:
             yield Finding(

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field, PrivateAttr
 
 from proxy.config.findings import Origin
-from proxy.config.sections.base import NOT_SUPPORTED, Section, invalid, unique
+from proxy.config.sections.base import Section, unique
 from proxy.config.sections.budgets import BudgetConfig
 from proxy.config.sections.identity import IdentityConfig, KeyConfig
 from proxy.config.sections.ledger import LedgerConfig, SettleConfig
@@ -19,12 +19,6 @@ from proxy.config.sections.policies import DegradeConfig, PolicyConfig, QueueCon
 from proxy.config.sections.pricing import PricingConfig
 
 
-def _only_one(upstreams: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ...]:
-    if len(upstreams) > 1:
-        raise invalid(f"more than one upstream is {NOT_SUPPORTED}", at=(1,))
-    return upstreams
-
-
 class Config(Section):
     """All that can be said. Only `upstreams` must be."""
 
@@ -34,7 +28,9 @@ class Config(Section):
 
     ledger: LedgerConfig = LedgerConfig()
 
-    upstreams: Annotated[tuple[UpstreamConfig, ...], Field(min_length=1), AfterValidator(_only_one)]
+    upstreams: Annotated[
+        tuple[UpstreamConfig, ...], Field(min_length=1), AfterValidator(unique("name"))
+    ]
 
     identity: IdentityConfig = IdentityConfig()
 

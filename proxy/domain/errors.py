@@ -27,6 +27,7 @@ class Reason(StrEnum):
     POLICY_DENIED = "policy_denied"
     TOOL_DENIED = "tool_denied"
     MODEL_NOT_PRICED = "model_not_priced"
+    MODEL_NOT_SERVED = "model_not_served"
     UNBOUNDED_COST = "unbounded_cost"
     INVALID_REQUEST = "invalid_request"
     REQUEST_TOO_LARGE = "request_too_large"

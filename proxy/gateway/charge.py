@@ -28,7 +28,7 @@ from proxy.gateway.ending import (
     Sentence,
     judge,
 )
-from proxy.gateway.estimate import UNITS, Counter, Rates, Way
+from proxy.gateway.estimate import UNITS, Counter, Way
 
 _SNAPSHOT: Final = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
 """What a provider adds to a model's name when it names the version that served."""
@@ -47,14 +47,12 @@ class Pricer:
         self,
         catalogue: Catalogue,
         counter: Counter,
-        rates: Rates,
         clock: Clock,
         *,
         missing_usage: Literal["counted", "hold"],
     ) -> None:
         self._catalogue = catalogue
         self._counter = counter
-        self._rates = rates
         self._clock = clock
         self._missing_usage = missing_usage
 
@@ -117,7 +115,7 @@ class Pricer:
         at_ms = self._clock.now_ms()
         try:
             return self._catalogue.model(
-                named, provider=self._rates.provider, from_ms=at_ms, until_ms=at_ms
+                named, provider=way.route.provider, from_ms=at_ms, until_ms=at_ms
             )
         except UnknownModel:
             return way.model
@@ -158,7 +156,7 @@ class Pricer:
             replace(usage, tool_calls={**fees, **usage.tool_calls}) if fees else usage,
             cached_in_input=dialect.cached_in_input,
             service_tier=_tier(service_tier),
-            multiplier=self._rates.multiplier,
+            multiplier=way.route.multiplier,
         )
 
     async def _by_count(

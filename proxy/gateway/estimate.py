@@ -8,7 +8,6 @@ written into the body, is decided here. Rules: docs/semantics.md, "The hold is a
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 import msgspec
@@ -22,6 +21,7 @@ from pricing.tokens import Tokenizers
 from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit, usd
+from proxy.gateway.routes import Route, Routes
 from proxy.ledger.records import Rung, Span
 from proxy.policies import Wish
 
@@ -39,24 +39,20 @@ class Degrade:
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
-    """What prices depend on beside the model: the upstream, and ceilings of our own.
+class Ceilings:
+    """What bounds a hold beside the prices.
 
-    `auto_tier` is what service tier `auto` means there. `unbounded_microcents` is held
-    for calls without any bound; None refuses them. Prices that change within `hold_ms`
-    count with their dearest.
+    `unbounded_microcents` is held for calls without any bound; None refuses them. Prices
+    that change within `hold_ms` count with their dearest.
     """
 
-    provider: str
-    multiplier: Fraction
-    auto_tier: str
     unbounded_microcents: int | None
     max_microcents_per_call: int | None
     hold_ms: int
 
 
 class Way(msgspec.Struct, frozen=True):
-    """One way to run a call.
+    """One way to run a call, at the upstream of its route.
 
     `rung` is in UNITS. `output_tokens` is the limit for each of the `n` answers when all of
     `want` is granted; `writes_limit` says that the limit has to stand in the body,
@@ -64,6 +60,7 @@ class Way(msgspec.Struct, frozen=True):
     """
 
     rung: Rung
+    route: Route
     model: Model
     bound: InputBound
     terms: Terms
@@ -150,13 +147,18 @@ class Estimator:
     """Makes plans."""
 
     def __init__(
-        self, catalogue: Catalogue, counter: Counter, degrade: Degrade, rates: Rates
+        self,
+        catalogue: Catalogue,
+        counter: Counter,
+        degrade: Degrade,
+        routes: Routes,
+        ceilings: Ceilings,
     ) -> None:
         self._catalogue = catalogue
         self._counter = counter
         self._degrade = degrade
-        self._rates = rates
-        self._auto_tiers = frozenset({None if rates.auto_tier == "default" else rates.auto_tier})
+        self._routes = routes
+        self._ceilings = ceilings
 
     async def plan(self, dialect: Dialect, request: Request, wish: Wish, *, at_ms: int) -> Plan:
         """The ways to run this call, dearest first, from what policy left of the wish.
@@ -164,17 +166,21 @@ class Estimator:
         Prices are the dearest in force from `at_ms` on, while the hold lasts.
 
         Raises:
-            Refused: MODEL_NOT_PRICED, UNBOUNDED_COST, CALL_TOO_EXPENSIVE.
+            Refused: MODEL_NOT_SERVED, MODEL_NOT_PRICED, UNBOUNDED_COST, CALL_TOO_EXPENSIVE.
         """
-        until_ms = at_ms + self._rates.hold_ms
+        until_ms = at_ms + self._ceilings.hold_ms
+        own_route = self._routes.of(request.model)
         ways: list[Way] = []
         for name in self._candidates(request, wish):
             if ways and name == request.model:
                 break
-            model = self._priced(name, at_ms, until_ms)
+            route = self._routes.stand_in(name, beside=own_route)
+            if route is None:
+                continue
+            model = self._priced(name, route, at_ms, until_ms)
             bound = await self._counter.count(dialect, request, model.profile)
             if name == request.model or _can_serve(model, request, bound):
-                ways.extend(self._ways(request, wish, model, bound))
+                ways.extend(self._ways(request, wish, route, model, bound))
         return Plan(dialect.name, tuple(self._under_ceiling(ways)))
 
     def _candidates(self, request: Request, wish: Wish) -> Iterator[str]:
@@ -186,10 +192,10 @@ class Estimator:
         if wished != request.model:
             yield request.model
 
-    def _priced(self, name: str, from_ms: int, until_ms: int) -> Model:
+    def _priced(self, name: str, route: Route, from_ms: int, until_ms: int) -> Model:
         try:
             return self._catalogue.model(
-                name, provider=self._rates.provider, from_ms=from_ms, until_ms=until_ms
+                name, provider=route.provider, from_ms=from_ms, until_ms=until_ms
             )
         except UnknownModel as unknown:
             near = f" Did you mean {', '.join(unknown.near)}?" if unknown.near else ""
@@ -200,27 +206,29 @@ class Estimator:
                 param="model",
             ) from None
 
-    def _ways(self, request: Request, wish: Wish, model: Model, bound: InputBound) -> Sequence[Way]:
+    def _ways(
+        self, request: Request, wish: Wish, route: Route, model: Model, bound: InputBound
+    ) -> Sequence[Way]:
         """The model in full, then shortened."""
         try:
-            return self._priced_ways(request, wish, model, bound)
+            return self._priced_ways(request, wish, route, model, bound)
         except Unpriced as unpriced:
             raise Refused(Reason.MODEL_NOT_PRICED, f"{unpriced}.", param="model") from None
 
     def _priced_ways(
-        self, request: Request, wish: Wish, model: Model, bound: InputBound
+        self, request: Request, wish: Wish, route: Route, model: Model, bound: InputBound
     ) -> Sequence[Way]:
-        terms, hides = self._terms(request), request.hides_answers
-        limit, writes = self._limit(request, wish, model, bound)
+        terms, hides = self._terms(request, route), request.hides_answers
+        limit, writes = self._limit(request, wish, model, bound, terms)
         full = _held(model, bound, terms, limit)
         if bound.bound_class is BoundClass.NONE:
             full = self._unseen_held(model, full)
-            return [Way(_rung(full, full), model, bound, terms, limit, writes, hides)]
-        ways = [Way(_rung(full, full), model, bound, terms, limit, writes, hides)]
+            return [Way(_rung(full, full), route, model, bound, terms, limit, writes, hides)]
+        ways = [Way(_rung(full, full), route, model, bound, terms, limit, writes, hides)]
         least = self._degrade.min_output_tokens
         if self._degrade.shorten and least < limit and _may_limit(request):
             minimum = _held(model, bound, terms, least)
-            ways.append(Way(_rung(minimum, full), model, bound, terms, limit, True, hides))
+            ways.append(Way(_rung(minimum, full), route, model, bound, terms, limit, True, hides))
         return ways
 
     def _unseen_held(self, model: Model, counted: Mapping[Unit, int]) -> Mapping[Unit, int]:
@@ -238,7 +246,7 @@ class Estimator:
         return {**counted, money: max(counted[money], named)}
 
     def _limit(
-        self, request: Request, wish: Wish, model: Model, bound: InputBound
+        self, request: Request, wish: Wish, model: Model, bound: InputBound, terms: Terms
     ) -> tuple[int, bool]:
         """The output limit of the call in full, and whether it has to stand in the body.
 
@@ -251,7 +259,7 @@ class Estimator:
         asked, own = request.max_output_tokens, model.profile.max_output_tokens
         limit = _least(asked, wish.max_tokens if may_write else None, own)
         if limit is None:
-            limit = self._limit_by_window(model, bound, self._terms(request))
+            limit = self._limit_by_window(model, bound, terms)
         is_for_another = asked is not None and model.name != request.model
         writes = may_write and (own is None or limit < own or is_for_another)
         if writes and (is_for_another or limit != asked):
@@ -271,31 +279,25 @@ class Estimator:
         Raises:
             Refused: UNBOUNDED_COST, when nothing may be.
         """
-        if self._rates.unbounded_microcents is None:
+        if self._ceilings.unbounded_microcents is None:
             raise Refused(
                 Reason.UNBOUNDED_COST,
                 "Nothing bounds what this call can cost: set max_completion_tokens, give the "
                 "model a context_window under pricing.overrides, or set pricing.unbounded.",
             )
-        return self._rates.unbounded_microcents
+        return self._ceilings.unbounded_microcents
 
-    def _terms(self, request: Request) -> Terms:
+    def _terms(self, request: Request, route: Route) -> Terms:
         """What else decides the dearest price: None is the standard service tier."""
         return Terms(
             n=request.n,
-            service_tiers=self._service_tiers(request.service_tier),
+            service_tiers=_service_tiers(request.service_tier, route),
             audio_output=request.asks_audio,
             prediction_tokens=len(request.body) if request.has_prediction else 0,
             tool_calls=request.paid_tool_calls,
             cache_write_1h=request.caches_long,
-            multiplier=self._rates.multiplier,
+            multiplier=route.multiplier,
         )
-
-    def _service_tiers(self, asked: str | None) -> frozenset[str | None]:
-        """Every tier that may serve a call: the one it asks for may have no room for it."""
-        if asked is None or asked == "auto":
-            return self._auto_tiers
-        return frozenset({None if asked == "default" else asked, None})
 
     def _under_ceiling(self, ways: list[Way]) -> list[Way]:
         """The ways that `limits.max_usd_per_call` leaves open.
@@ -303,7 +305,7 @@ class Estimator:
         Raises:
             Refused: CALL_TOO_EXPENSIVE, when it leaves none.
         """
-        ceiling = self._rates.max_microcents_per_call
+        ceiling = self._ceilings.max_microcents_per_call
         if ceiling is None:
             return ways
         money = Unit.USD_MICROCENTS
@@ -315,6 +317,13 @@ class Estimator:
                 f"${usd(ceiling)} (limits.max_usd_per_call). Do not retry.",
             )
         return open_ways
+
+
+def _service_tiers(asked: str | None, route: Route) -> frozenset[str | None]:
+    """Every tier that may serve a call: the one it asks for may have no room for it."""
+    if asked is None or asked == "auto":
+        return route.auto_tiers
+    return frozenset({None if asked == "default" else asked, None})
 
 
 def _held(model: Model, bound: InputBound, terms: Terms, output_tokens: int) -> Mapping[Unit, int]:

@@ -138,7 +138,7 @@ class Forwarder:
             raise Refused(
                 Reason.UPSTREAM_NOT_CONFIGURED,
                 "The proxy has no key for its upstream: set it in its configuration "
-                "(upstreams[0].api_key) or its environment.",
+                "(upstreams[].api_key) or its environment.",
             )
 
     async def connect(self) -> Line:

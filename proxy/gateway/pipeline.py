@@ -7,6 +7,7 @@ to the server: a caller who hangs up is something the call is told, not somethin
 stops it between two lines. (`identify` comes before, in `front.py`, for every path alike.)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -60,7 +61,7 @@ class Steps:
     estimator: Estimator
     reserver: Reserver
     ledger: Ledger
-    forwarder: Forwarder
+    forwarders: Mapping[str, Forwarder]
     meter: Meter
     pricer: Pricer
     settler: Settler
@@ -82,7 +83,6 @@ class Pipeline:
             ClientGone: the caller left before the call did.
         """
         steps = self._steps
-        steps.forwarder.check_ready()
         steps.settler.check_ready()
         body = await door.body()
         request = await off_the_loop(partial(dialect.read_request, body), size_bytes=len(body))
@@ -90,6 +90,8 @@ class Pipeline:
 
         wish = await self._wish(request, caller)
         plan = await steps.estimator.plan(dialect, request, wish, at_ms=steps.clock.now_ms())
+        for way in plan.ways:
+            steps.forwarders[way.route.name].check_ready()
         record.planned(plan, wish)
         try:
             grant = await steps.reserver.reserve(
@@ -157,7 +159,8 @@ class Pipeline:
     ) -> UpstreamAnswer:
         """Send the call, recorded as dispatched before its first byte leaves."""
         steps = self._steps
-        line = await steps.forwarder.connect()
+        forwarder = steps.forwarders[attempt.way.route.name]
+        line = await forwarder.connect()
         try:
             await self._dispatch(caller, shaped, attempt, record)
             if door.gone:
@@ -170,7 +173,7 @@ class Pipeline:
             raise
         attempt.metered = Metered(Ending(Outcome.NO_STATUS))
         record.sent_ns = steps.clock.monotonic_ns()
-        answer = await steps.forwarder.send(
+        answer = await forwarder.send(
             line,
             door,
             caller,

@@ -58,6 +58,7 @@ REFUSALS: Final[Mapping[Reason, RefusalRow]] = {
     Reason.CALL_TOO_EXPENSIVE: _QUOTA,
     Reason.BUDGET_BUSY: _BUSY,
     Reason.MODEL_NOT_PRICED: _BAD,
+    Reason.MODEL_NOT_SERVED: _BAD,
     Reason.BUDGET_NOT_FOUND: _BAD,
     Reason.UNBOUNDED_COST: _BAD,
     Reason.INVALID_REQUEST: _BAD,

@@ -46,12 +46,6 @@ def test_a_key_of_a_later_version_says_so(text: str, path: str) -> None:
     ("text", "path", "value"),
     [
         ("pricing: {unknown_model: dearest}", "pricing.unknown_model", '"dearest"'),
-        (
-            "upstreams: [{name: a, base_url: 'http://a', api_key: none},"
-            "            {name: b, base_url: 'http://b', api_key: none}]",
-            "upstreams[1]",
-            "more than one upstream",
-        ),
     ],
 )
 def test_a_value_of_a_later_version_says_so(text: str, path: str, value: str) -> None:

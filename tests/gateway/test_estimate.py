@@ -2,7 +2,6 @@
 
 import json
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -17,7 +16,8 @@ from proxy.dialects.dialect import Request
 from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit
-from proxy.gateway.estimate import Counter, Degrade, Estimator, Plan, Rates, Way
+from proxy.gateway.estimate import Ceilings, Counter, Degrade, Estimator, Plan, Way
+from proxy.gateway.routes import Route, Routes
 from proxy.gateway.shape import shape
 from proxy.ledger.records import Span
 from proxy.policies import Wish
@@ -52,7 +52,8 @@ def estimator(
         Catalogue([PRICED, WINDOWED, FREE]),
         Counter(TOKENIZERS),
         Degrade(shorten, min_output_tokens, fallback_models or {}),
-        Rates("openai", Fraction(1), auto_tier, unbounded, ceiling, 60_000),
+        Routes([Route("openai", "openai", ("*",), "openai", auto_tier=auto_tier)]),
+        Ceilings(unbounded, ceiling, 60_000),
     )
 
 

@@ -57,7 +57,7 @@ def _show_rates(console: Console, rates: Taken) -> None:
     if rates.fees_microcents:
         table.add_row("fees", "", f"${usd(rates.fees_microcents)}", "the request and its tools")
     if rates.multiplier != 1:
-        table.add_row("all of it", "", f"x {_decimal(rates)}", "upstreams[0].price_multiplier")
+        table.add_row("all of it", "", f"x {_decimal(rates)}", "upstreams[].price_multiplier")
     if rates.rates:
         console.print(table)
     else:

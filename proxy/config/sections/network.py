@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from proxy.config.sections.base import NOT_SUPPORTED, Accepts, Section, invalid, later, unique
+from proxy.config.sections.base import Accepts, Section, invalid, later, unique
 from proxy.config.sections.values import (
     Address,
     BaseUrl,
     HostName,
     ListenAddress,
+    ModelGlob,
     Name,
     Origin,
     Usd,
@@ -62,12 +63,6 @@ def _check_header_value(value: SecretStr) -> SecretStr:
     return value
 
 
-def _every_model(patterns: tuple[str, ...]) -> tuple[str, ...]:
-    if patterns != ("*",):
-        raise invalid(f"a choice of upstreams by model is {NOT_SUPPORTED}")
-    return patterns
-
-
 class UpstreamConfig(Section):
     """One LLM API that calls are forwarded to."""
 
@@ -91,10 +86,11 @@ class UpstreamConfig(Section):
     api: Annotated[Literal["openai"], later("anthropic", "azure", "gemini")] = "openai"
     """The API it speaks."""
 
-    models: Annotated[
-        tuple[str, ...], AfterValidator(_every_model), Accepts('["*"], every model', '["*"]')
-    ] = ("*",)
-    """The models it serves. With one upstream, that is every model."""
+    models: Annotated[tuple[ModelGlob, ...], Field(min_length=1), AfterValidator(unique())] = Field(
+        default=("*",), examples=['["gpt-*", "o3*"]']
+    )
+    """The models it serves, by wildcard. Of several upstreams the first in the file that
+    matches serves a model; a model that none matches is refused."""
 
     price_multiplier: Decimal = Field(default=Decimal(1), gt=0, le=100)
     """What this upstream charges, as an exact factor on the prices of the catalogue: 0.9 for

@@ -169,7 +169,7 @@ class Process:
     def _assemble(self) -> Gateway:
         foundation = Foundation(
             ledger=self.ledger,
-            upstream=self.upstream,
+            upstreams={self._config.upstreams[0].name: self.upstream},
             tokenizers=tokenizers(),
             metrics=self._metrics,
             log=self._log,
