@@ -6,6 +6,7 @@ Each of them is a package beside this file, and one value of `Dialect`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any, Protocol
 
 import msgspec
@@ -41,7 +42,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     none; `limit_field` is the field it came in. `generates`: whether the answer has output
     tokens at all; `hides_answers` whether some of the `n` are paid for and never shown.
     `paid_tool_calls`: the most calls of each built-in tool with a fee.
-    `caches_long`: whether it may write a cache that costs more because it lives longer.
+    `caches`: whether it may write a cache at a price, `caches_long` one that costs more
+    because it lives longer. `surcharge` is what its own options multiply every price by.
+    `thinking_tokens` is what the shortest thought takes of the limit before the answer begins.
     `takes_limit`: whether the API has a field for an output limit. `needs_tool_limit` is the
     limit on calls of built-in tools that has to be written into the body, since the caller
     set none and the provider would run them without end. `fields` is the body, decoded.
@@ -66,7 +69,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     has_images: bool = False
     asks_audio: bool = False
     wants_json_schema: bool = False
+    caches: bool = True
     caches_long: bool = False
+    surcharge: Fraction = Fraction(1)
+    thinking_tokens: int = 0
     service_tier: str | None = None
     reasoning_effort: str | None = None
 

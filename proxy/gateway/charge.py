@@ -156,7 +156,7 @@ class Pricer:
             replace(usage, tool_calls={**fees, **usage.tool_calls}) if fees else usage,
             cached_in_input=dialect.cached_in_input,
             service_tier=_tier(service_tier),
-            multiplier=way.route.multiplier,
+            multiplier=way.terms.get("multiplier", way.route.multiplier),
         )
 
     async def _by_count(

@@ -225,7 +225,7 @@ class Estimator:
             full = self._unseen_held(model, full)
             return [Way(_rung(full, full), route, model, bound, terms, limit, writes, hides)]
         ways = [Way(_rung(full, full), route, model, bound, terms, limit, writes, hides)]
-        least = self._degrade.min_output_tokens
+        least = self._degrade.min_output_tokens + request.thinking_tokens
         if self._degrade.shorten and least < limit and _may_limit(request):
             minimum = _held(model, bound, terms, least)
             ways.append(Way(_rung(minimum, full), route, model, bound, terms, limit, True, hides))
@@ -295,8 +295,9 @@ class Estimator:
             audio_output=request.asks_audio,
             prediction_tokens=len(request.body) if request.has_prediction else 0,
             tool_calls=request.paid_tool_calls,
+            cache_write=request.caches,
             cache_write_1h=request.caches_long,
-            multiplier=route.multiplier,
+            multiplier=route.multiplier * request.surcharge,
         )
 
     def _under_ceiling(self, ways: list[Way]) -> list[Way]:
