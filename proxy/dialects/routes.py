@@ -6,11 +6,18 @@ from typing import Final
 from urllib.parse import parse_qs, unquote
 
 from proxy.dialects.chat import CHAT
+from proxy.dialects.completions import COMPLETIONS
 from proxy.dialects.dialect import Dialect
+from proxy.dialects.responses import COMPACTION, RESPONSES
+from proxy.dialects.embeddings import EMBEDDINGS
 from proxy.dialects.wire.json_text import invalid
 
 METERED: Final[Mapping[str, Dialect]] = {
     "/v1/chat/completions": CHAT,
+    "/v1/responses": RESPONSES,
+    "/v1/responses/compact": COMPACTION,
+    "/v1/completions": COMPLETIONS,
+    "/v1/embeddings": EMBEDDINGS,
 }
 """By path, for POST."""
 

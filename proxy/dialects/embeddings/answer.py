@@ -3,7 +3,6 @@
 It is mostly numbers: 2,048 vectors are tens of megabytes. They are passed over, not decoded.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,7 +11,6 @@ import msgspec
 from pricing.usage import Usage
 from proxy.dialects.answer import Answer, DeliveredTexts, text_or_none
 from proxy.dialects.usage import FaultyUsage, UsageFault, count_of
-from proxy.dialects.wire.json_text import read_leniently
 
 
 class _Answer(msgspec.Struct):
@@ -24,16 +22,13 @@ class _Answer(msgspec.Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Answer)
-_USAGE: Final = re.compile(rb'"usage"\s*+:\s*+(\{[^{}]*+\})')
-_MODEL: Final = re.compile(rb'"model"\s*+:\s*+"([^"\\]*+)"')
-_END_BYTES: Final = 4_096
 
 
 def read_answer(body: bytes) -> Answer:
     """Read a whole JSON answer; never fails, an unreadable one is merely not complete."""
     read = _read(body)
     usage, fault = read_usage(read.usage)
-    is_complete = bytes(read.data).lstrip()[:1] == b"["
+    is_complete = memoryview(read.data)[:1].tobytes() == b"["
     return Answer(usage, fault, text_or_none(read.model), None, is_complete, DeliveredTexts)
 
 
@@ -67,20 +62,17 @@ def _read(body: bytes) -> _Answer:
     try:
         return _DECODER.decode(body)
     except ValueError:
-        return _read_end(body)
+        return _read_around(body)
 
 
-def _read_end(body: bytes) -> _Answer:
-    """What stands at the end of an answer that is not quite JSON: vectors may have NaN in them.
+def _read_around(body: bytes) -> _Answer:
+    """What stands around the vectors of an answer that is not quite JSON: they may have NaN.
 
-    Neither numbers nor base64 can look like these members. One that is cut has no end.
+    One that is cut among its vectors has no usage after them.
     """
-    end = body[-_END_BYTES:]
-    usage, model = _USAGE.search(end), _MODEL.search(end)
-    if usage is None or not body.rstrip().endswith(b"}"):
+    first, last = body.find(b"["), body.rfind(b"]")
+    try:
+        around = _DECODER.decode(body[:first] + b"[]" + body[last + 1 :])
+    except ValueError:
         return _Answer()
-    return _Answer(
-        data=msgspec.Raw(b"["),
-        model=model and model[1].decode("utf-8", "replace"),
-        usage=read_leniently(usage[1]),
-    )
+    return around if first < last and around.usage is not None else _Answer()
