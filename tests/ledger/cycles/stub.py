@@ -135,6 +135,9 @@ class Stub:
     keys: set[str] = field(default_factory=lambda: {KEY})
     now_ms: int = EPOCH_MS
     url: str = ""
+    next_id: str = ""
+    watch: Callable[[Seen], object] = lambda seen: None
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._answers: dict[tuple[str, str], tuple[str, int, Json]] = {}
@@ -156,6 +159,10 @@ class Stub:
         committed = [row.committed for row in self.rows.values() if row.committed is not None]
         return committed + [event["actual"]["amount"] for event in self.events]
 
+    def has_settled(self, so_many: int) -> bool:
+        """Whether so many were charged."""
+        return len(self.settlements()) >= so_many
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         operation = _operation(request)
         body = await request.read()
@@ -164,6 +171,7 @@ class Stub:
         assert transport is not None
         sent = msgspec.json.decode(body) if body else dict(request.query)
         self.seen.append(Seen(operation, request.headers.get("X-Idempotency-Key", ""), sent))
+        self.watch(self.seen[-1])
         if isinstance(fate, LoseRequest):
             transport.abort()
             return web.Response()
@@ -173,7 +181,7 @@ class Stub:
         if isinstance(fate, LoseReply):
             transport.abort()
         if isinstance(fate, Hang):
-            await asyncio.Event().wait()
+            await self.closing.wait()
         if isinstance(fate, Garble):
             status, text = fate.change(status, answer)
             return web.Response(status=status, body=text)
@@ -221,9 +229,9 @@ class Stub:
                 raise Problem(ErrorCode.BUDGET_EXCEEDED, {"scope": scope, "foreign": True})
         for budget in budgets.values():
             budget.reserved += amount
-        row = Row(
-            f"rsv/{next(self._numbers)}", asked, list(budgets.values()), self.now_ms + asked.ttl_ms
-        )
+        reservation_id = self.next_id or f"rsv/{next(self._numbers)}"
+        self.next_id = ""
+        row = Row(reservation_id, asked, list(budgets.values()), self.now_ms + asked.ttl_ms)
         self.rows[row.reservation_id] = row
         return {
             "decision": "ALLOW_WITH_CAPS" if self.caps is not None else "ALLOW",
@@ -406,4 +414,5 @@ async def running_stub() -> AsyncIterator[Stub]:
     try:
         yield stub
     finally:
+        stub.closing.set()
         await runner.cleanup()

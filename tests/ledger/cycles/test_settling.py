@@ -1,6 +1,7 @@
 """What is told of the end of a hold, and what the authority says to that."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -140,7 +141,7 @@ async def test_every_error_means_one_thing(
 ) -> None:
     """One attempt each: whoever asks again, with the same key, is the journal or the heartbeat."""
     stub.spoil(operation, fate)
-    asked = {
+    asked: dict[str, Callable[[], Awaitable[object]]] = {
         "commit": lambda: home.ledger.commit(held, **charge(70)),
         "release": lambda: home.ledger.release(held, key="k"),
         "extend": lambda: home.ledger.extend(held, by_ms=1_000, key="k"),
