@@ -58,6 +58,8 @@ from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
 from proxy.policies import Policies
 
+_ASK_THERE = "The ledger of this proxy is the authority at ledger.url: ask there."
+
 
 @dataclass(frozen=True, slots=True)
 class Foundation:
@@ -178,6 +180,7 @@ def open_plane(
         health=health,
         metrics=metrics,
         pages=pages(),
+        closed=_ASK_THERE if isinstance(ledger, CyclesLedger) else "",
         log=log,
         clock=clock,
         new_id=new_id,

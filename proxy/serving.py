@@ -126,7 +126,7 @@ class Server:
         self._self_tested = await self_test(self._clock)
         at = {name: str(address) for name, address in self.addresses.items()}
         self._log.line("listening", proxy=at["proxy"], authority=at["authority"], admin=at["admin"])
-        if not config.keys:
+        if not config.keys and not is_elsewhere(config.ledger.url):
             self._log.line(
                 "authority_without_keys",
                 advice="declare keys, or nothing but health is served there",

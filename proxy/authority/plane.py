@@ -61,8 +61,12 @@ class Plane:
         log: Log,
         clock: Clock,
         new_id: Callable[[], str],
+        closed: str = "",
     ) -> None:
-        """`pages` are answered to whoever asks, by path."""
+        """`pages` are answered to whoever asks, by path.
+
+        `closed`: why no operation is served, where none is.
+        """
         self._desk = desk
         self._guard = guard
         self._authenticator = authenticator
@@ -72,6 +76,7 @@ class Plane:
         self._log = log
         self._clock = clock
         self._new_id = new_id
+        self._closed = closed
 
     async def answer(self, incoming: Incoming) -> Reply:
         """Answer one request, whatever it is."""
@@ -113,6 +118,8 @@ class Plane:
         if page is not None:
             _check_method(incoming.method, ("GET",))
             return page
+        if self._closed:
+            raise Problem(ErrorCode.NOT_FOUND, self._closed)
         operation, reservation_id = find_operation(incoming.method, incoming.path)
         record.operation = operation.name
         access = self._authenticator.authenticate(incoming.header(headers.API_KEY))

@@ -47,17 +47,21 @@ class Query:
             pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100)
         except ValueError:
             raise bad("The query is not valid: UTF-8, and at most 100 parameters.") from None
-        self._values: dict[str, str] = {}
-        self._repeated = set()
+        self._all: dict[str, list[str]] = {}
         for name, value in pairs:
-            if self._values.setdefault(name, value) != value:
-                self._repeated.add(name)
+            self._all.setdefault(name, []).append(value)
+        self._values = {name: values[0] for name, values in self._all.items()}
 
     def text(self, name: str) -> str | None:
         """A parameter as it came; None where it is not there, or blank."""
-        if name in self._repeated:
+        if len(set(self._all.get(name, ()))) > 1:
             raise bad(f"{name} is given twice.")
         return self._values.get(name) or None
+
+    def tokens(self, name: str) -> frozenset[str]:
+        """What a list names, between commas or in parameters of its own."""
+        listed = ",".join(self._all.get(name, ())).split(",")
+        return frozenset(token.strip() for token in listed)
 
     def levels(self) -> dict[str, str]:
         """The levels of a subject that are named, outermost first."""

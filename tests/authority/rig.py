@@ -264,6 +264,7 @@ def plane_over(
     default_tenant: str | None = None,
     pages: Mapping[str, Reply] | None = None,
     metrics: Metrics | None = None,
+    closed: str = "",
 ) -> Plane:
     """An authority over this ledger."""
     ids = count(1)
@@ -277,6 +278,7 @@ def plane_over(
         log=log,
         clock=clock,
         new_id=lambda: f"{next(ids):032x}",
+        closed=closed,
     )
 
 

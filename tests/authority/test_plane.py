@@ -202,6 +202,13 @@ async def test_a_request_is_counted_by_what_came_of_it(rig: Rig) -> None:
     ]
 
 
+async def test_where_the_ledger_is_elsewhere_no_operation_is_served(rig: Rig) -> None:
+    rig.plane = plane_over(rig.ledger, clock=rig.clock, log=rig.log, closed="Ask there.")
+    came = await rig.reserve()
+    assert (came.status, came.code, came["message"]) == (404, "NOT_FOUND", "Ask there.")
+    assert (await rig.get("/healthz")).status == 200
+
+
 def _policy(caps: Caps, *, used_pct: int = 0) -> Policy:
     return Policy("thrift", parse_pattern("tenant:dev/*", subtree=True), 1, (Band(used_pct, caps),))
 

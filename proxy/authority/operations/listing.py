@@ -62,7 +62,7 @@ async def list_reservations(desk: Desk, call: Call) -> bytes:
     cursor = asked.text("cursor")
     if cursor is not None:
         query = replace(query, after=_place(cursor, filters, query.sort))
-    include = frozenset(token.strip() for token in (asked.text("include") or "").split(","))
+    include = asked.tokens("include")
 
     rows, has_more = await _page(desk, call, query)
     return write(

@@ -291,6 +291,14 @@ async def test_heavy_fields_are_there_when_they_are_asked_for(
     assert row["committed"] == {"unit": USD, "amount": 1}
 
 
+async def test_included_fields_may_be_parameters_of_their_own(rig: Rig) -> None:
+    await rig.held(metadata={"a": 1})
+    headers = {"Host": "localhost", "X-Cycles-API-Key": DEV}
+    query = "include=committed_metadata&include=metadata"
+    came = await rig.send(Sent("GET", "/v1/reservations", query, headers))
+    assert came["reservations"][0]["metadata"] == {"a": 1}
+
+
 async def test_a_parameter_given_twice_is_refused(rig: Rig) -> None:
     headers = {"Host": "localhost", "X-Cycles-API-Key": DEV}
     twice = Sent("GET", "/v1/reservations", "status=ACTIVE&status=RELEASED", headers)
