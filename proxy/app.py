@@ -5,9 +5,11 @@ reload makes another one on the same foundation.
 """
 
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from pricing.catalogue import Catalogue, provider_of
@@ -16,6 +18,8 @@ from proxy.authority.auth import Authenticator
 from proxy.authority.exchange import AuthorityLedger, Desk
 from proxy.authority.pages import pages
 from proxy.authority.plane import Health, Plane
+from proxy.authority.sub_budgets.book import SubBudgets
+from proxy.authority.sub_budgets.terms import SubBudgetLedger
 from proxy.config.convert import ledger_place, policies, price_overrides
 from proxy.config.model import Config
 from proxy.config.sections.network import KeyMode, UpstreamConfig
@@ -23,6 +27,7 @@ from proxy.domain.clock import Clock, SystemClock
 from proxy.domain.guard import Guard
 from proxy.domain.key import Key, KeyRing, expand
 from proxy.domain.reservation import Overage
+from proxy.domain.sub_budget import NOBODYS, ChildKeys
 from proxy.gateway.charge import Pricer
 from proxy.gateway.denials import Denials
 from proxy.gateway.estimate import Ceilings, Counter, Degrade, Estimator
@@ -76,6 +81,8 @@ class Foundation:
     queue: Queue
     outbox: Outbox
     """Settlements that wait for the ledger."""
+    children: ChildKeys = NOBODYS
+    """The keys of sub-budgets."""
 
 
 def id_at(at_ms: int) -> str:
@@ -95,6 +102,11 @@ def new_id() -> str:
 def new_reservation_id() -> str:
     """The id of a hold."""
     return f"rsv_{new_id()}"
+
+
+def open_sub_budgets(ledger: SubBudgetLedger, clock: Clock) -> SubBudgets:
+    """The sub-budgets of a ledger."""
+    return SubBudgets(ledger, clock, new_salt=partial(secrets.token_hex, 16))
 
 
 class Gateway:
@@ -149,7 +161,7 @@ class Gateway:
         )
         self.front = Front(
             guard=_guard(config),
-            identifier=_identifier(config),
+            identifier=_identifier(config, base.children),
             pipeline=self.pipeline,
             forwarder=forwarders[config.upstreams[0].name],
             disconnects=disconnects,
@@ -166,6 +178,7 @@ class Gateway:
 def open_plane(
     config: Config,
     ledger: AuthorityLedger,
+    sub_budgets: SubBudgets,
     *,
     health: Health,
     metrics: Metrics,
@@ -174,7 +187,7 @@ def open_plane(
 ) -> Plane:
     """What answers clients of the Cycles protocol under a configuration."""
     return Plane(
-        desk=Desk(ledger, Policies(policies(config))),
+        desk=Desk(ledger, Policies(policies(config)), sub_budgets, clock),
         guard=_guard(config),
         authenticator=Authenticator(_keys(config), default_tenant=config.identity.default.tenant),
         health=health,
@@ -294,7 +307,7 @@ def _credential(upstream: UpstreamConfig) -> Credential:
     return Credential(mode, secret)
 
 
-def _identifier(config: Config) -> Identifier:
+def _identifier(config: Config, children: ChildKeys) -> Identifier:
     identity = config.identity
     return Identifier(
         default=identity.default.given(),
@@ -302,6 +315,7 @@ def _identifier(config: Config) -> Identifier:
         trust_headers=identity.headers == "trusted",
         require_key=identity.require_key,
         keys=_keys(config),
+        children=children,
     )
 
 

@@ -12,8 +12,10 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from proxy.domain.decision import Caps
+from proxy.domain.errors import Reason, Refused
 from proxy.domain.policy import Band, Policy
 from proxy.domain.scope import Scope, ScopePattern
+from proxy.domain.sub_budget import UNLIMITED, Limits
 from proxy.ledger.records import Balance
 
 
@@ -21,17 +23,19 @@ class Wish(msgspec.Struct, frozen=True):
     """What policy leaves of a call's wish. Empty, it leaves the call as it was asked for.
 
     `model` is the model to ask for instead, None to keep the caller's. `policy` is the name
-    of the policy that decided, for logs.
+    of the policy that decided, for logs. `limits` are those of the sub-budget that pays.
     """
 
     policy: str | None = None
     model: str | None = None
     caps: Caps = msgspec.field(default_factory=Caps)
+    limits: Limits = UNLIMITED
 
     @property
     def max_tokens(self) -> int | None:
         """The ceiling of one answer in tokens; None where there is none."""
-        return self.caps.max_tokens
+        ceilings = (self.caps.max_tokens, self.limits.max_tokens)
+        return min([most for most in ceilings if most is not None], default=None)
 
 
 class Policies:
@@ -64,6 +68,22 @@ class Policies:
                     stand_in = entry_for(model, band.models)
                     return Wish(policy.name, stand_in if stand_in != model else None, band.caps)
         return Wish()
+
+
+def limited(wish: Wish, model: str, limits: Limits) -> Wish:
+    """The wish for `model` of a call that a sub-budget with these limits pays.
+
+    Raises:
+        Refused: POLICY_DENIED, when it does not pay for the model, or for its stand-in.
+    """
+    for name in (model, wish.model or model):
+        if not limits.allows_model(name):
+            raise Refused(
+                Reason.POLICY_DENIED,
+                f"The sub-budget of this key does not pay for model {name!r}. Do not retry.",
+                param="model",
+            )
+    return msgspec.structs.replace(wish, limits=limits)
 
 
 def entry_for(model: str, table: Mapping[str, str]) -> str | None:

@@ -21,10 +21,12 @@ from proxy.app import (
     open_leases,
     open_outbox,
     open_plane,
+    open_sub_budgets,
     open_upstream,
 )
 from proxy.authority.exchange import MAX_BODY_BYTES, Reply
 from proxy.authority.plane import Plane
+from proxy.authority.sub_budgets.book import SubBudgets
 from proxy.config.convert import budget_lines
 from proxy.config.model import Config
 from proxy.config.sections.ledger import is_elsewhere, is_store
@@ -89,6 +91,7 @@ class Server:
         self._outbox: Outbox
         self._upstreams: dict[str, HttpUpstream] = {}
         self._leases: Leases
+        self._sub_budgets: SubBudgets
         self._gateway: Gateway
         self._plane: Plane
         self._reception: Reception
@@ -119,6 +122,7 @@ class Server:
             )
         self._open_upstreams(config)
         self._leases = open_leases(config, self._ledger, self._log)
+        self._sub_budgets = open_sub_budgets(self._ledger, self._clock)
         self._gateway = self._assemble(config)
         self._plane = self._open_plane(config)
         self._start_timers()
@@ -143,6 +147,7 @@ class Server:
             new_id=new_id,
             queue=self._queue,
             outbox=self._outbox,
+            children=self._sub_budgets,
         )
         return Gateway(config, foundation, self._leases, self.checks)
 
@@ -150,6 +155,7 @@ class Server:
         return open_plane(
             config,
             self._ledger,
+            self._sub_budgets,
             health=self._authority_health,
             metrics=self._metrics,
             log=self._log,
@@ -295,6 +301,9 @@ class Server:
             self._every(self._leases.beat_ms / 1000, self._leases.beat), name="extend leases"
         )
         self._timers.start(self._every(_EXPIRY_PAUSE_S, self._expire), name="end leases")
+        if not is_elsewhere(self._config.ledger.url):
+            tend = self._sub_budgets.tend
+            self._timers.start(self._every(_EXPIRY_PAUSE_S, tend), name="close sub-budgets")
         upkeep = Upkeep(self._ledger, self._clock, retention_ms=self._config.ledger.retention)
         self._timers.start(self._every(SEAL_PAUSE_S, upkeep.seal), name="seal the journal")
         self._timers.start(self._every(PRUNE_PAUSE_S, upkeep.prune), name="let old rows go")

@@ -5,18 +5,23 @@ Source: cycles-protocol-v0.yaml, "AUTH & TENANCY"; docs/protocol.md, "Keys".
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from proxy.authority.errors import Problem
 from proxy.cycles_wire import headers, schemas
+from proxy.cycles_wire.canonical import payload_hash
 from proxy.cycles_wire.errors import ErrorCode
 from proxy.cycles_wire.subjects import named_subject, subject_of
 from proxy.domain.key import Key, KeyRing, Permission
 from proxy.domain.scope import Scope, derive, encode_value
-from proxy.domain.subject import Subject
+from proxy.domain.sub_budget import Child
+from proxy.domain.subject import PURSE, Subject
 from proxy.ledger.records import Reservation
+
+_MODEL_CALLS: Final = "llm."
+"""How the kinds of actions begin whose name is a model's."""
 
 
 class Spender(NamedTuple):
@@ -25,15 +30,42 @@ class Spender(NamedTuple):
     wire: schemas.Subject
     subject: Subject
     scopes: tuple[Scope, ...]
+    child: Child | None = None
+
+    def payload_hash(self, request: schemas.Schema) -> str:
+        """What replays of a request are compared by: also by whose purse pays.
+
+        Keys are unique per tenant, and no child may be answered with its parent's hold.
+        """
+        text = payload_hash(request)
+        return text if self.child is None else f"{text} {self.child.purse}"
+
+    def check_goes_on(self) -> None:
+        """Raises Refused, while a budget that a sub-budget was carved from is stopped."""
+        if self.child is not None:
+            self.child.check_goes_on()
+
+    def check_action(self, action: schemas.Action) -> None:
+        """Raises Problem: FORBIDDEN, when an action calls a model that a sub-budget does not."""
+        if (
+            self.child is not None
+            and action.kind.startswith(_MODEL_CALLS)
+            and not self.child.limits.allows_model(action.name)
+        ):
+            raise _forbidden("The sub-budget of this key does not pay for this model.")
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a request with this key may do. `fixed` are the levels that the key decides."""
+    """What a request with this key may do. `fixed` are the levels that the key decides.
+
+    `child`: the sub-budget that it is the key of.
+    """
 
     key: Key
     tenant: str
     fixed: Mapping[str, str]
+    child: Child | None = None
 
     def require(self, permission: Permission) -> None:
         """Raises Problem: FORBIDDEN, when the key lacks a permission."""
@@ -55,17 +87,19 @@ class Access:
                 missing[level] = value
             elif encode_value(sent) != value:
                 raise _forbidden(f"The {level} of the subject is not that of the key.")
+        try:
+            subject = structs.replace(subject_of(wire), **missing)
+        except ValueError as error:
+            raise Problem(ErrorCode.INVALID_REQUEST, str(error)) from None
         if missing:
             dimensions = {} if wire.dimensions is UNSET else wire.dimensions
             wire = named_subject(levels | missing, dimensions)
-        try:
-            subject = subject_of(wire)
-        except ValueError as error:
-            raise Problem(ErrorCode.INVALID_REQUEST, str(error)) from None
+        if self.child is not None:
+            subject = _spending_from(self.child, subject)
         scopes = derive(subject)
         if not self.key.reaches(scopes[-1]):
             raise _forbidden(f"The scope_filter of the key does not let it spend at {scopes[-1]}.")
-        return Spender(wire, subject, scopes)
+        return Spender(wire, subject, scopes, self.child)
 
     def check_tenant(self, named: str | None) -> None:
         """Raises Problem: FORBIDDEN, when a filter names another tenant than the key's."""
@@ -82,6 +116,8 @@ class Access:
     def sees(self, row: Reservation) -> bool:
         """Whether the reservation is of the levels that the key fixes, and in its reach."""
         levels = dict(row.subject.levels())
+        if self.child is not None and row.subject.dimensions.get(PURSE) != self.child.purse:
+            return False
         is_ours = all(levels.get(level) == value for level, value in self.fixed.items())
         return is_ours and self.key.reaches(row.scope_path)
 
@@ -92,6 +128,19 @@ class Access:
             return False
         is_ours = all(levels.get(level, value) == value for level, value in self.fixed.items())
         return is_ours and self.key.reaches(scope)
+
+
+def access_of(child: Child) -> Access:
+    """What the key of a sub-budget gives access to: its levels are as scopes have them."""
+    return Access(child.key, child.key.subject["tenant"], child.key.subject, child)
+
+
+def _spending_from(child: Child, subject: Subject) -> Subject:
+    """The subject with the purse that it spends from, in the run that was carved for."""
+    sent = subject.dimensions
+    if any(sent.get(name, value) != value for name, value in child.dimensions.items()):
+        raise _forbidden("The run of the subject is not that of the sub-budget.")
+    return structs.replace(subject, dimensions={**sent, **child.dimensions})
 
 
 class Authenticator:

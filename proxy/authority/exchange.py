@@ -1,14 +1,17 @@
 """A request of the protocol and its answer, without a socket."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from proxy.authority.auth import Access
 from proxy.authority.errors import Problem
+from proxy.authority.sub_budgets.book import SubBudgets
+from proxy.authority.sub_budgets.wire import SubBudgetCreateRequest
 from proxy.cycles_wire import headers, requests
 from proxy.cycles_wire.errors import ErrorCode
 from proxy.cycles_wire.reading import MalformedRequest, read_request
+from proxy.domain.clock import Clock
 from proxy.ledger.protocol import Books, Ledger
 from proxy.policies import Policies
 
@@ -23,6 +26,7 @@ Keyed = TypeVar(
     requests.ReleaseRequest,
     requests.ReservationExtendRequest,
     requests.EventCreateRequest,
+    SubBudgetCreateRequest,
 )
 
 
@@ -65,11 +69,16 @@ class Desk:
 
     ledger: AuthorityLedger
     policies: Policies
+    sub_budgets: SubBudgets
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request whose caller is known. `reservation_id` is the one in its path, or empty."""
+    """One request whose caller is known. `reservation_id` is the one in its path, or empty.
+
+    `secret` is that of the key, for what follows from it; it is written nowhere.
+    """
 
     access: Access
     trace_id: str
@@ -77,6 +86,7 @@ class Call:
     query: str = ""
     body: bytes = b""
     idempotency_key: str | None = None
+    secret: str = field(default="", repr=False)
 
     def read(self, kind: type[Keyed]) -> Keyed:
         """The request that the body is.

@@ -11,6 +11,7 @@ import msgspec
 from proxy.authority.operations.listing import SortDirection
 from proxy.authority.operations.table import OPERATIONS, RESERVATION_ID, Operation
 from proxy.authority.query import LIMIT_DEFAULT, LIMIT_MAX
+from proxy.authority.sub_budgets import operations as sub_budgets
 from proxy.cycles_wire import headers
 from proxy.cycles_wire.errors import ErrorCode, ErrorResponse
 from proxy.cycles_wire.schemas import ReservationStatus
@@ -18,6 +19,8 @@ from proxy.domain.subject import LEVELS
 from proxy.ledger.records import SortKey
 
 PROTOCOL_VERSION: Final = "0.1.25.16"
+
+_SERVED: Final = (*OPERATIONS, *sub_budgets.OPERATIONS)
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _KEY_SCHEMA: Final = {"type": "string", "minLength": 1, "maxLength": 256}
@@ -33,6 +36,9 @@ _ERRORS: Final[Mapping[str, Sequence[int]]] = {
     "getBalances": (400, 401, 403, 500),
     "createEvent": (400, 401, 403, 404, 409, 500),
     "introspectAuth": (401, 403, 500),
+    "createSubBudget": (400, 401, 403, 404, 409, 500),
+    "getSubBudget": (400, 401, 403, 404, 500),
+    "closeSubBudget": (400, 401, 403, 404, 500),
 }
 _OF_BODIES: Final = (408, 413)
 _WORDS: Final = {408: "INVALID_REQUEST: the body did not arrive in time.",
@@ -43,7 +49,7 @@ def document() -> dict[str, Any]:
     """The whole document."""
     types = [ErrorResponse, *_types()]
     _, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
-    for operation in OPERATIONS:
+    for operation in _SERVED:
         _require_what_is_always_sent(components, operation.response)
     for component in components.values():
         for part in (component, *component.get("properties", {}).values()):
@@ -53,7 +59,7 @@ def document() -> dict[str, Any]:
     subject["minProperties"] = 1
     subject["anyOf"] = [{"required": [level]} for level in LEVELS]
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
+    for operation in _SERVED:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
@@ -85,7 +91,7 @@ def _require_what_is_always_sent(components: dict[str, Any], kind: Any) -> None:
 
 
 def _types() -> list[Any]:
-    return [kind for each in OPERATIONS for kind in (each.request, each.response) if kind]
+    return [kind for each in _SERVED for kind in (each.request, each.response) if kind]
 
 
 def _operation(operation: Operation) -> dict[str, Any]:

@@ -10,20 +10,22 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from proxy.authority.auth import Authenticator
+from proxy.authority.auth import Access, Authenticator, access_of
 from proxy.authority.errors import Problem, problem_of
 from proxy.authority.exchange import Call, Desk, Incoming, Reply
 from proxy.authority.operations.table import OPERATIONS, RESERVATION_ID, Operation
+from proxy.authority.sub_budgets import operations as sub_budgets
 from proxy.cycles_wire import headers
 from proxy.cycles_wire.errors import ErrorCode, ErrorResponse
 from proxy.domain.clock import Clock
 from proxy.domain.errors import LedgerError, Refused
 from proxy.domain.guard import Guard
+from proxy.domain.sub_budget import CHILD_KEY_PREFIX
 from proxy.domain.trace import trace_id_of
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
 
-_RESERVATIONS: Final = "/v1/reservations/"
+_COLLECTIONS: Final = ("/v1/reservations/", f"{sub_budgets.PATH}/")
 _ID_CHARACTERS_MAX: Final = 128
 _JSON: Final = "application/json"
 _ENCODER: Final = msgspec.json.Encoder()
@@ -122,7 +124,8 @@ class Plane:
             raise Problem(ErrorCode.NOT_FOUND, self._closed)
         operation, reservation_id = find_operation(incoming.method, incoming.path)
         record.operation = operation.name
-        access = self._authenticator.authenticate(incoming.header(headers.API_KEY))
+        secret = incoming.header(headers.API_KEY) or ""
+        access = await self._access(secret)
         record.tenant, record.key = access.tenant, access.key.name
         if operation.permission is not None:
             access.require(operation.permission)
@@ -134,9 +137,17 @@ class Plane:
             query=incoming.query,
             body=b"" if operation.request is None else await incoming.body(),
             idempotency_key=incoming.header(headers.IDEMPOTENCY_KEY),
+            secret=secret,
         )
         body = await operation.run(self._desk, call)
         return Reply(operation.status, {"Content-Type": _JSON}, body)
+
+    async def _access(self, secret: str) -> Access:
+        if secret.startswith(CHILD_KEY_PREFIX):
+            child = await self._desk.sub_budgets.find(secret)
+            if child is not None:
+                return access_of(child)
+        return self._authenticator.authenticate(secret)
 
     def _refuse(self, problem: Problem, record: Record) -> Reply:
         record.code = problem.code
@@ -187,10 +198,11 @@ def find_operation(method: str, path: str) -> tuple[Operation, str]:
         Problem: NOT_FOUND; INVALID_REQUEST for another method (405), or no possible id.
     """
     operations, named = _ROUTES.get(path), ""
-    if operations is None and path.startswith(_RESERVATIONS):
-        named, slash, rest = path[len(_RESERVATIONS) :].partition("/")
-        operations = _ROUTES.get(f"{_RESERVATIONS}{RESERVATION_ID}{slash}{rest}")
-    if operations is None or (named == "" and path.startswith(_RESERVATIONS)):
+    collection = next(filter(path.startswith, _COLLECTIONS), None)
+    if operations is None and collection is not None:
+        named, slash, rest = path[len(collection) :].partition("/")
+        operations = _ROUTES.get(f"{collection}{RESERVATION_ID}{slash}{rest}")
+    if operations is None or (named == "" and collection is not None):
         raise Problem(ErrorCode.NOT_FOUND, "Nothing is served here.")
     _check_method(method, operations)
     return operations[method], _reservation_id(named)
@@ -209,7 +221,7 @@ def _check_method(method: str, served: Collection[str]) -> None:
 
 def _by_path() -> dict[str, dict[str, Operation]]:
     routes: dict[str, dict[str, Operation]] = {}
-    for operation in OPERATIONS:
+    for operation in (*OPERATIONS, *sub_budgets.OPERATIONS):
         routes.setdefault(operation.path, {})[operation.method] = operation
     return routes
 

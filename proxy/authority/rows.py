@@ -23,7 +23,7 @@ from proxy.domain.decision import Caps
 from proxy.domain.money import Unit
 from proxy.domain.reservation import State
 from proxy.domain.scope import Scope
-from proxy.domain.subject import LEVELS, RUN, Subject
+from proxy.domain.subject import LEVELS, PURSE, RUN, Subject
 from proxy.ledger.records import Balance, Reservation
 
 RESERVE_PREFIX: Final = "reserve:"
@@ -124,21 +124,20 @@ def show(row: Reservation, kind: type[Row], *, include: frozenset[str]) -> Row:
 def _subject(row: Reservation, kept: _Kept) -> schemas.Subject:
     if kept.subject is not UNSET:
         return kept.subject
+    sent = {name: value for name, value in row.subject.dimensions.items() if name != PURSE}
     if row.key.startswith(RESERVE_PREFIX):
-        return wire_subject(row.subject)
+        return wire_subject(msgspec.structs.replace(row.subject, dimensions=sent))
     # What a call of the proxy says of itself need not keep the limits of the protocol.
     dimensions = {
-        name: value
-        for name, value in row.subject.dimensions.items()
-        if len(value) <= _DIMENSION_CHARACTERS_MAX
+        name: value for name, value in sent.items() if len(value) <= _DIMENSION_CHARACTERS_MAX
     }
     few = dict(list(dimensions.items())[:_DIMENSIONS_MAX])
     return named_subject(dict(row.subject.levels()), few)
 
 
 def is_on_wire(scope: Scope) -> bool:
-    """Whether the protocol knows such a scope: the budget of a run stands on none of its levels."""
-    return f"/{RUN}:" not in scope
+    """Whether the protocol knows such a scope: runs and purses stand on none of its levels."""
+    return f"/{RUN}:" not in scope and f"/{PURSE}:" not in scope
 
 
 def tightest(balances: Iterable[Balance]) -> list[Balance]:

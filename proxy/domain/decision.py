@@ -26,6 +26,20 @@ class Caps(msgspec.Struct, frozen=True):
     tool_allowlist: tuple[str, ...] = ()
     tool_denylist: tuple[str, ...] = ()
 
+    def within(self, other: "Caps") -> "Caps":
+        """Both: the lower ceiling, and only the tools that both let stay.
+
+        Raises:
+            ValueError: no tool is left of their lists, which an empty list would not say.
+        """
+        ceilings = [most for most in (self.max_tokens, other.max_tokens) if most is not None]
+        listed = self.tool_allowlist or other.tool_allowlist
+        left = tuple(name for name in listed if self.allows_tool(name) and other.allows_tool(name))
+        if listed and not left:
+            raise ValueError("No tool is left of those that are allowed.")
+        denied = () if listed else dict.fromkeys((*self.tool_denylist, *other.tool_denylist))
+        return Caps(min(ceilings, default=None), left, tuple(denied))
+
     def allows_tool(self, name: str) -> bool:
         """Whether a tool of this name may stay in the call."""
         if self.tool_allowlist:

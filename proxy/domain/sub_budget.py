@@ -11,8 +11,9 @@ from typing import Final, Protocol
 import msgspec
 
 from proxy.domain.decision import Caps
-from proxy.domain.errors import Refused
+from proxy.domain.errors import Reason, Refused
 from proxy.domain.key import Key
+from proxy.domain.subject import PURSE
 
 CHILD_KEY_PREFIX: Final = "cyc_sub_"
 """What the keys of sub-budgets start with: `cyc_sub_<reservation id>_<secret>`."""
@@ -74,7 +75,17 @@ class Child:
     limits: Limits
     expires_at_ms: int
     depth: int
-    stopped: Refused | None = None
+    stopped: tuple[Reason, str] | None = None
+
+    @property
+    def purse(self) -> str:
+        """The scope that the money is in."""
+        return self.dimensions[PURSE]
+
+    def check_goes_on(self) -> None:
+        """Raises Refused while nothing new may be held."""
+        if self.stopped is not None:
+            raise Refused(*self.stopped)
 
 
 class ChildKeys(Protocol):
@@ -87,3 +98,13 @@ class ChildKeys(Protocol):
             LedgerError: the ledger cannot say.
         """
         ...
+
+
+class _Nobodys:
+    """The keys of a ledger without sub-budgets."""
+
+    async def find(self, secret: str) -> Child | None:
+        return None
+
+
+NOBODYS: Final = _Nobodys()

@@ -188,7 +188,8 @@ class Estimator:
         wished = wish.model or request.model
         yield wished
         if self._degrade.shorten:
-            yield from self._degrade.fallback_models.get(wished, ())
+            chain = self._degrade.fallback_models.get(wished, ())
+            yield from filter(wish.limits.allows_model, chain)
         if wished != request.model:
             yield request.model
 

@@ -6,17 +6,25 @@ levels that are accepted. Nothing is ever widened: a level outside the list, or 
 that disagree, is refused. Rules: docs/semantics.md, "Who is calling".
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
 import msgspec
 
-from proxy.domain.errors import Reason, Refused
+from proxy.domain.errors import LedgerError, Reason, Refused
 from proxy.domain.key import Key, KeyRing, Permission
 from proxy.domain.scope import derive, encode_value
-from proxy.domain.subject import LEVELS, RUN, Subject
+from proxy.domain.sub_budget import (
+    CHILD_KEY_PREFIX,
+    NOBODYS,
+    UNLIMITED,
+    Child,
+    ChildKeys,
+    Limits,
+)
+from proxy.domain.subject import LEVELS, PURSE, RUN, Subject
 from proxy.gateway.runtime.headers import BAGGAGE_PREFIX
 
 _PATH_PREFIX = "/s/"
@@ -32,6 +40,8 @@ class Caller(msgspec.Struct, frozen=True):
     subject: Subject
     path: str
     foreign_credential: str | None
+    limits: Limits = UNLIMITED
+    """What the sub-budget that pays leaves open."""
 
 
 class Identifier:
@@ -45,7 +55,10 @@ class Identifier:
         trust_headers: bool,
         require_key: bool,
         keys: KeyRing,
+        children: ChildKeys = NOBODYS,
     ) -> None:
+        """`children`: the keys of sub-budgets."""
+        self._children = children
         self._default = tuple(default.items())
         self._accept = accept
         self._trusts_headers = trust_headers
@@ -54,8 +67,38 @@ class Identifier:
         # An agent says the same of itself with every call.
         self._subject_of = lru_cache(_SUBJECTS_REMEMBERED)(self._merge)
 
-    def identify(self, path: str, headers: Iterable[tuple[str, str]]) -> Caller:
-        """Work out the subject of a call.
+    async def admit(self, path: str, headers: Sequence[tuple[str, str]]) -> Caller:
+        """Work out the subject of a call, which may pay from a sub-budget.
+
+        Raises:
+            Refused: as `identify` says, what a stopped budget says, or AUTHORITY_UNAVAILABLE.
+        """
+        if not any(CHILD_KEY_PREFIX in value for _, value in headers):
+            return self.identify(path, headers)
+        sent = (_credential(name.lower(), value) for name, value in headers)
+        secrets = {secret for secret in sent if secret is not None and _is_of_child(secret)}
+        if not secrets:
+            return self.identify(path, headers)
+        if len(secrets) > 1:
+            raise _two_keys()
+        try:
+            child = await self._children.find(secrets.pop())
+        except LedgerError:
+            raise Refused(
+                Reason.AUTHORITY_UNAVAILABLE,
+                "The budget ledger cannot be reached, so nothing was sent. Retry shortly.",
+            ) from None
+        if child is None:
+            raise Refused(
+                Reason.INVALID_KEY, "This key of a sub-budget is not known, or that has ended."
+            )
+        child.check_goes_on()
+        return self.identify(path, headers, child)
+
+    def identify(
+        self, path: str, headers: Iterable[tuple[str, str]], child: Child | None = None
+    ) -> Caller:
+        """Work out the subject of a call. `child`: the sub-budget whose key came with it.
 
         Raises:
             Refused: IDENTITY_REQUIRED, INVALID_KEY, IDENTITY_MISMATCH.
@@ -65,30 +108,37 @@ class Identifier:
         credentials = []
         for name, value in headers:
             lower = name.lower()
-            if lower == "authorization" and value[:7].lower() == "bearer ":
-                credentials.append(value[7:].strip())
-            elif lower == "x-api-key":
-                credentials.append(value.strip())
+            secret = _credential(lower, value)
+            if secret is not None:
+                credentials.append(secret)
             elif self._trusts_headers and lower in _HEADER_LEVELS:
                 claims.append((_HEADER_LEVELS[lower], _text(value)))
             elif self._trusts_headers and lower == "baggage":
                 claims.extend(_from_baggage(_text(value)))
-        key, foreign = self._tell_apart(credentials)
-        layers = (*self._default, *key.subject.items()) if key else self._default
-        subject = self._subject_of(layers, tuple(claims))
+        key, foreign = self._tell_apart(credentials, None if child is None else child.key)
+        if child is not None:
+            fixed = (*child.key.subject.items(), *child.dimensions.items())
+            subject = self._subject_of(self._default, fixed, tuple(claims))
+        else:
+            layers = (*self._default, *key.subject.items()) if key else self._default
+            subject = self._subject_of(layers, (), tuple(claims))
         if key is not None:
             _check_may_call(key, subject)
-        return Caller(subject, path, foreign)
+        return Caller(subject, path, foreign, UNLIMITED if child is None else child.limits)
 
-    def _tell_apart(self, credentials: list[str]) -> tuple[Key | None, str | None]:
+    def _tell_apart(
+        self, credentials: list[str], of_child: Key | None
+    ) -> tuple[Key | None, str | None]:
         """Our key among the credentials, and the first that is somebody else's."""
-        ours: Key | None = None
+        ours = of_child
         foreign = None
         for secret in credentials:
+            if of_child is not None and _is_of_child(secret):
+                continue
             key = self._keys.find(secret)
             if key is not None:
                 if ours is not None and ours is not key:
-                    raise Refused(Reason.IDENTITY_MISMATCH, "Two of our keys came with one call.")
+                    raise _two_keys()
                 ours = key
             elif secret.startswith(_OUR_KEY_PREFIX):
                 raise Refused(Reason.INVALID_KEY, "This budget key is not known here.")
@@ -101,10 +151,16 @@ class Identifier:
         return ours, foreign
 
     def _merge(
-        self, layers: tuple[tuple[str, str], ...], claims: tuple[tuple[str, str], ...]
+        self,
+        layers: tuple[tuple[str, str], ...],
+        fixed: tuple[tuple[str, str], ...],
+        claims: tuple[tuple[str, str], ...],
     ) -> Subject:
-        """One subject of all layers, or a refusal where they disagree."""
-        merged: dict[str, str] = {}
+        """One subject of all layers, or a refusal where they disagree.
+
+        `fixed` are as subjects have them; of the others a value may have to be encoded.
+        """
+        merged = dict(fixed)
         originals: dict[str, str] = {}
         for number, (level, value) in enumerate([*layers, *claims]):
             if number >= len(layers) and level not in self._accept:
@@ -127,9 +183,25 @@ class Identifier:
                 Reason.IDENTITY_REQUIRED,
                 "Nobody to charge: the call names no tenant and identity.default has none.",
             )
-        if RUN in merged:
-            originals[RUN] = merged.pop(RUN)
+        for name in (RUN, PURSE):
+            if name in merged:
+                originals[name] = merged.pop(name)
         return Subject(**merged, dimensions=originals)
+
+
+def _credential(name: str, value: str) -> str | None:
+    """The secret in a header, whose name is in lower case; None where it is for something else."""
+    if name == "authorization" and value[:7].lower() == "bearer ":
+        return value[7:].strip()
+    return value.strip() if name == "x-api-key" else None
+
+
+def _is_of_child(secret: str) -> bool:
+    return secret.startswith(CHILD_KEY_PREFIX)
+
+
+def _two_keys() -> Refused:
+    return Refused(Reason.IDENTITY_MISMATCH, "Two of our keys came with one call.")
 
 
 def _check_may_call(key: Key, subject: Subject) -> None:

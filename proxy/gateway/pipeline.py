@@ -17,7 +17,8 @@ from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.clock import Clock
 from proxy.domain.errors import BudgetRefused, LedgerError, LedgerUnavailable, Reason, Refused
 from proxy.domain.money import usd
-from proxy.domain.scope import budget_scopes
+from proxy.domain.scope import all_scopes
+from proxy.domain.sub_budget import UNLIMITED
 from proxy.gateway.charge import Pricer
 from proxy.gateway.ending import Ending, GivenBack, LeftUncertain, Outcome, Sentence
 from proxy.gateway.estimate import UNITS, Estimator, Plan, Way
@@ -35,7 +36,7 @@ from proxy.gateway.settle import Settler
 from proxy.gateway.shape import Shaped, shape
 from proxy.ledger.protocol import Ledger
 from proxy.ledger.records import Grant
-from proxy.policies import Policies, Wish
+from proxy.policies import Policies, Wish, limited
 
 
 @dataclass(slots=True)
@@ -141,8 +142,16 @@ class Pipeline:
             self._answer(door, headers, attempt, record)
 
     async def _wish(self, request: Request, caller: Caller) -> Wish:
-        """What policy leaves of the caller's wish, by how much its budgets are used up."""
-        scopes = budget_scopes(caller.subject)
+        """What policy leaves of the caller's wish, by how much its budgets are used up.
+
+        Raises:
+            Refused: POLICY_DENIED by the sub-budget that pays; AUTHORITY_UNAVAILABLE.
+        """
+        wish = await self._wish_of_policies(request, caller)
+        return wish if caller.limits is UNLIMITED else limited(wish, request.model, caller.limits)
+
+    async def _wish_of_policies(self, request: Request, caller: Caller) -> Wish:
+        scopes = all_scopes(caller.subject)
         watched = self._steps.policies.watched(scopes)
         if not watched:
             return Wish()

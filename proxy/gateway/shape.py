@@ -45,7 +45,7 @@ def shape(
     is_capped = ceiling is not None and ceiling < length
     if is_capped and ceiling is not None:
         length = ceiling
-    dropped = _dropped_tools(request, (wish.caps, *caps))
+    dropped = _dropped_tools(request, (wish.caps, wish.limits.caps, *caps))
     asked = request.max_output_tokens
     swapped = way.model.name if way.model.name != request.model else None
     writes_limit = way.writes_limit or is_capped

@@ -20,6 +20,8 @@ def check_answer(operation: Operation | None, status: int, body: Any) -> None:
     if operation is None or status >= 400:
         validator("ErrorResponse").validate(body)
         return
+    if operation.path.startswith("/v1/x-spendgate/"):
+        return
     if operation.name == "introspectAuth":
         _introspection().validate(body)
         return

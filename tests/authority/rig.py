@@ -18,6 +18,7 @@ from proxy.authority.errors import Problem
 from proxy.authority.exchange import AuthorityLedger, Desk, Reply
 from proxy.authority.operations.table import Operation
 from proxy.authority.plane import Plane, find_operation
+from proxy.authority.sub_budgets.book import SubBudgets
 from proxy.domain.guard import Guard
 from proxy.domain.key import Key, KeyRing, Permission
 from proxy.domain.policy import Policy
@@ -263,13 +264,19 @@ def plane_over(
     policies: Sequence[Policy] = (),
     default_tenant: str | None = None,
     pages: Mapping[str, Reply] | None = None,
+    sub_budgets: SubBudgets | None = None,
     metrics: Metrics | None = None,
     closed: str = "",
 ) -> Plane:
     """An authority over this ledger."""
     ids = count(1)
     return Plane(
-        desk=Desk(ledger, Policies(policies)),
+        desk=Desk(
+            ledger,
+            Policies(policies),
+            sub_budgets or SubBudgets(ledger, clock, new_salt=lambda: f"salt-{next(ids)}"),
+            clock,
+        ),
         guard=Guard(frozenset({"localhost"}), frozenset()),
         authenticator=Authenticator(KeyRing(keys), default_tenant=default_tenant),
         health=_healthy,

@@ -10,7 +10,6 @@ from proxy.authority.auth import Spender
 from proxy.authority.exchange import Call, Desk
 from proxy.authority.operations.judging import answer_once, judge
 from proxy.authority.rows import DECIDE_PREFIX
-from proxy.cycles_wire.canonical import payload_hash
 from proxy.cycles_wire.requests import DEFAULT_TTL_MS, DecisionRequest
 from proxy.cycles_wire.responses import DecisionResponse
 from proxy.domain.decision import Decision
@@ -27,7 +26,7 @@ async def decide(desk: Desk, call: Call) -> bytes:
         desk,
         tenant=call.access.tenant,
         key=DECIDE_PREFIX + request.idempotency_key,
-        payload_hash=payload_hash(request),
+        payload_hash=spender.payload_hash(request),
         answer=lambda: _decided(desk, request, spender),
     )
 

@@ -9,7 +9,6 @@ from msgspec import UNSET
 from proxy.authority.exchange import Call, Desk
 from proxy.authority.operations.judging import unit_mismatch
 from proxy.authority.rows import EVENT_PREFIX, kept_of_spend, wire_balances
-from proxy.cycles_wire.canonical import payload_hash
 from proxy.cycles_wire.requests import EventCreateRequest
 from proxy.cycles_wire.responses import EventCreateResponse, write
 from proxy.cycles_wire.schemas import Amount
@@ -21,11 +20,13 @@ async def create_event(desk: Desk, call: Call) -> bytes:
     """Charge in every budget of the subject, or in none. Raises Problem, Refused, LedgerError."""
     request = call.read(EventCreateRequest)
     spender = call.access.admit(request.subject)
+    spender.check_goes_on()
+    spender.check_action(request.action)
     request = msgspec.structs.replace(request, subject=spender.wire)
     unit = request.actual.unit
     event = Event(
         key=EVENT_PREFIX + request.idempotency_key,
-        payload_hash=payload_hash(request),
+        payload_hash=spender.payload_hash(request),
         subject=spender.subject,
         actual={unit: request.actual.amount},
         overage=request.overage_policy,

@@ -13,9 +13,10 @@ from proxy.authority.rows import wire_caps
 from proxy.cycles_wire.errors import ErrorCode
 from proxy.cycles_wire.responses import write
 from proxy.cycles_wire.schemas import Action, Amount, Caps
+from proxy.domain import decision as domain
 from proxy.domain.errors import BudgetRefused, Reason, Refused, UnitMismatch
 from proxy.domain.money import Unit
-from proxy.domain.scope import budget_scopes
+from proxy.domain.scope import all_scopes
 from proxy.ledger.records import Forecast, ReserveRequest
 
 KEEP_MS: Final = 86_400_000
@@ -56,6 +57,7 @@ async def judge(
         Problem: UNIT_MISMATCH. LedgerError.
     """
     try:
+        spender.check_goes_on()
         forecast = await desk.ledger.decide(hold)
     except UnitMismatch:
         raise await unit_mismatch(desk, spender, estimate.unit) from None
@@ -73,13 +75,30 @@ async def judge(
 
 
 async def caps_for(desk: Desk, spender: Spender, action: Action) -> Caps | None:
-    """The caps that policies put on an action now. Models that they map cannot be said here."""
-    scopes = budget_scopes(spender.subject)
+    """The caps that policies and a sub-budget put on an action now.
+
+    Models that policies map cannot be said here; one that a sub-budget does not pay for is refused.
+
+    Raises:
+        Problem: FORBIDDEN. LedgerError.
+    """
+    spender.check_action(action)
+    caps = await _caps_of_policies(desk, spender, action)
+    if spender.child is not None:
+        try:
+            caps = caps.within(spender.child.limits.caps)
+        except ValueError as error:
+            raise Problem(ErrorCode.FORBIDDEN, str(error)) from None
+    return wire_caps(caps)
+
+
+async def _caps_of_policies(desk: Desk, spender: Spender, action: Action) -> domain.Caps:
+    scopes = all_scopes(spender.subject)
     watched = desk.policies.watched(scopes)
     if not watched:
-        return None
+        return domain.Caps()
     balances = await desk.ledger.balances(watched, *Unit)
-    return wire_caps(desk.policies.wish(action.name, scopes=scopes, balances=balances).caps)
+    return desk.policies.wish(action.name, scopes=scopes, balances=balances).caps
 
 
 async def answer_once(

@@ -17,7 +17,6 @@ from proxy.authority.operations.judging import (
     unit_mismatch,
 )
 from proxy.authority.rows import RESERVE_PREFIX, kept_of_spend, wire_balances
-from proxy.cycles_wire.canonical import payload_hash
 from proxy.cycles_wire.requests import ReservationCreateRequest
 from proxy.cycles_wire.responses import ReservationCreateResponse, write
 from proxy.cycles_wire.schemas import Amount, Caps
@@ -42,9 +41,10 @@ async def reserve(desk: Desk, call: Call) -> bytes:
             desk,
             tenant=call.access.tenant,
             key=RESERVE_PREFIX + request.idempotency_key,
-            payload_hash=payload_hash(request),
+            payload_hash=spender.payload_hash(request),
             answer=lambda: _try_out(desk, call, request, spender),
         )
+    spender.check_goes_on()
     caps = await caps_for(desk, spender, request.action)
     hold = _hold(call, request, spender, caps)
     try:
@@ -60,7 +60,7 @@ def _hold(
     amount = request.estimate.amount
     return ReserveRequest(
         key=RESERVE_PREFIX + request.idempotency_key,
-        payload_hash=payload_hash(request),
+        payload_hash=spender.payload_hash(request),
         subject=spender.subject,
         plan=({request.estimate.unit: Span(amount, amount)},),
         ttl_ms=request.ttl_ms,

@@ -14,6 +14,7 @@ from proxy.authority.errors import Problem
 from proxy.authority.exchange import Call, Desk
 from proxy.authority.operations.judging import KEEP_MS
 from proxy.authority.rows import kept_of_commit, reserved_of, wire_balances
+from proxy.authority.sub_budgets.terms import is_carve
 from proxy.cycles_wire.canonical import payload_hash
 from proxy.cycles_wire.errors import ErrorCode
 from proxy.cycles_wire.requests import CommitRequest, ReleaseRequest, ReservationExtendRequest
@@ -112,12 +113,17 @@ async def _own(desk: Desk, call: Call) -> Reservation:
 
     Raises:
         ReservationNotFound: there is none; an event is none.
-        Problem: FORBIDDEN: it is another tenant's, out of reach, or a call of the proxy.
+        Problem: FORBIDDEN: it is another tenant's, out of reach, a call of the proxy, or what
+            fills a sub-budget.
     """
     row = await desk.ledger.reservation(call.reservation_id)
     if row.is_event:
         raise ReservationNotFound
     call.access.check_sees(row)
+    if is_carve(row):
+        raise Problem(
+            ErrorCode.FORBIDDEN, "The reservation fills a sub-budget, and ends when that is closed."
+        )
     if row.on_expiry is OnExpiry.UNCERTAIN:
         raise Problem(
             ErrorCode.FORBIDDEN,

@@ -115,7 +115,7 @@ class Front:
                 "Retry shortly.",
             )
         self._guard.check(door.header("Host"), door.header("Origin"))
-        caller = self._identifier.identify(door.path, door.headers)
+        caller = await self._identifier.admit(door.path, door.headers)
         record.caller(caller.subject.tenant, derive(caller.subject)[-1])
         # Another upgrade that is offered (h2c, as some HTTP clients do) may be ignored.
         if "websocket" in (door.header("Upgrade") or "").lower():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal
 
 from proxy.domain.money import Unit
 from proxy.domain.reservation import State
@@ -263,7 +263,7 @@ class RedisLedger:
         rules.check_amount(amount)
         rules.check_amount(spent)
         tenant = tenant_of(name.scope)
-        asked = {
+        asked: dict[str, Any] = {
             "scope": name.scope,
             "unit": name.unit.value,
             "period": str(name.period),
