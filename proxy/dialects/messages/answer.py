@@ -1,0 +1,79 @@
+"""What a whole answer says about itself, and the texts it delivered."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from proxy.dialects.answer import Answer, DeliveredTexts, fragment_pattern, text_or_none
+from proxy.dialects.messages.usage import read_usage, tier_of
+from proxy.dialects.wire.json_text import encode, member, read_leniently, with_members
+
+FRAGMENT: Final = fragment_pattern("text", "thinking", "partial_json", "name")
+"""A text that was delivered, in JSON that breaks off."""
+
+ONE_CHOICE: Final = 0
+"""There is never more than one answer."""
+
+_WRITTEN: Final = ("text", "thinking", "content", "partial_json", "name")
+"""Members of a block, or of a delta, that are text the model wrote."""
+
+_USES: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+
+
+def read_answer(body: bytes) -> Answer:
+    """Read a whole JSON answer; never fails, an unreadable one is merely not complete."""
+    decoded = read_leniently(body)
+    fields: Mapping[str, Any] = decoded if isinstance(decoded, dict) else {}
+    reported = fields.get("usage")
+    usage, fault = read_usage(reported)
+
+    def delivered() -> DeliveredTexts:
+        texts = DeliveredTexts()
+        if fields:
+            texts.note(ONE_CHOICE, finished=fields.get("stop_reason") is not None)
+            content = fields.get("content")
+            for place, block in enumerate(content if isinstance(content, list) else ()):
+                deliver(texts, place, block)
+        else:
+            texts.keep_fragments(FRAGMENT, body)
+        return texts
+
+    return Answer(
+        usage,
+        fault,
+        text_or_none(fields.get("model")),
+        tier_of(reported),
+        isinstance(fields.get("content"), list),
+        delivered,
+    )
+
+
+def add_cost(answer: bytes, cost_usd: str) -> bytes:
+    """The JSON answer, or event, with `usage.cost_usd`; unchanged when it has no usage.
+
+    `cost_usd` is a decimal string. Everything else keeps its bytes.
+    """
+    try:
+        usage = with_members(member(answer, "usage"), {"cost_usd": encode(cost_usd)})
+        return with_members(answer, {"usage": usage})
+    except (ValueError, KeyError):
+        return answer
+
+
+def deliver(texts: DeliveredTexts, place: object, block: object) -> None:
+    """Take in a block, or a delta of the block at this place."""
+    if isinstance(block, dict):
+        for name, text in _texts(block):
+            texts.keep((place, name), text)
+
+
+def _texts(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the model wrote of a block: not what tools of the provider found, not signatures,
+    and not the cited text, which is not billed."""
+    kind = block.get("type")
+    if isinstance(kind, str) and kind.endswith("_tool_result"):
+        return
+    for name in _WRITTEN:
+        if isinstance(text := block.get(name), str):
+            yield name, text
+    if kind in _USES and block.get("input"):
+        yield "partial_json", encode(block["input"]).decode()

@@ -1,0 +1,122 @@
+"""Another body for the same call.
+
+What is not changed keeps its bytes, and a call that needs no change keeps its body. Members
+are found by reading the JSON, never by searching it.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from proxy.dialects.dialect import Changes, Request
+from proxy.dialects.messages.request import (
+    LEAST_THINKING_TOKENS,
+    LIMIT_FIELD,
+    thinking_budget,
+)
+from proxy.dialects.messages.tools import (
+    DEFAULT_SEARCHES,
+    MCP_TOOLSET,
+    definitions_of,
+    searches_the_web,
+    tool_of,
+)
+from proxy.dialects.wire.json_text import encode, items_of, member, with_items, with_members
+from proxy.domain.errors import Reason, Refused
+
+THOUGHT_SHARE_MAX_PCT: Final = 75
+"""What a lowered thought may take of a lowered limit at most: the answer wants the rest."""
+
+_NO_THOUGHT: Final = b'{"type":"disabled"}'
+
+Edits = dict[str, bytes | None]
+
+
+def apply(request: Request, changes: Changes) -> bytes:
+    """The body of the call with the changes made: the very same bytes if there are none.
+
+    A limit stays above the budget for thought, as the API demands: the budget is lowered with
+    it, and a limit that leaves no room for the least thought turns thinking off.
+
+    Raises:
+        Refused: TOOL_DENIED when a tool is to go that the call forces.
+    """
+    edits = _model(request, changes) | _limit(request, changes) | _tools(request, changes)
+    return with_members(request.body, edits) if edits else request.body
+
+
+def _model(request: Request, changes: Changes) -> Edits:
+    if changes.model is None or changes.model == request.model:
+        return {}
+    return {"model": encode(changes.model)}
+
+
+def _limit(request: Request, changes: Changes) -> Edits:
+    limit, asked = changes.max_output_tokens, request.max_output_tokens
+    if limit is None or asked is None or limit == asked:
+        return {}
+    edits: Edits = {LIMIT_FIELD: encode(limit)}
+    budget = thinking_budget(request.fields)
+    # A budget above the caller's own limit is one for thought between tools, which a
+    # header of the call allows.
+    if budget is None or budget < limit or budget >= asked:
+        return edits
+    if limit <= LEAST_THINKING_TOKENS:
+        return edits | {"thinking": _NO_THOUGHT}
+    in_proportion = min(budget * limit // asked, limit * THOUGHT_SHARE_MAX_PCT // 100)
+    lowered = encode(max(LEAST_THINKING_TOKENS, in_proportion))
+    thinking = with_members(member(request.body, "thinking"), {"budget_tokens": lowered})
+    return edits | {"thinking": thinking}
+
+
+def _tools(request: Request, changes: Changes) -> Edits:
+    dropped = changes.drop_tools & {tool.name for tool in request.tools}
+    if request.forced_tool in dropped:
+        raise _denied(f"The tool {request.forced_tool!r} that the call forces")
+    definitions = definitions_of(request.fields)
+    kept = [tool_of(each, "tools").name not in dropped for each in definitions]
+    if definitions and not any(kept):
+        edits = _without_any(request)
+    else:
+        edits = _without_some(request, kept, limits=changes.max_tool_calls is not None)
+    if MCP_TOOLSET in dropped and "mcp_servers" in request.fields:
+        edits["mcp_servers"] = None
+    return edits
+
+
+def _without_any(request: Request) -> Edits:
+    """Without tools there is nothing to choose from."""
+    choice = request.fields.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("type") == "any":
+        raise _denied("Every tool that the call may choose from")
+    return {name: None for name in ("tools", "tool_choice") if name in request.fields}
+
+
+def _without_some(request: Request, kept: Collection[bool], *, limits: bool) -> Edits:
+    """The tools that are kept, web search with a limit where it is to have one."""
+    definitions = definitions_of(request.fields)
+    is_changed = limits and any(map(_lacks_limit, definitions))
+    if all(kept) and not is_changed:
+        return {}
+    text = member(request.body, "tools")
+    if is_changed:
+        texts = zip(items_of(text), definitions, strict=True)
+        text = b"[" + b",".join([_limited(*each) for each in texts]) + b"]"
+    return {"tools": with_items(text, kept)}
+
+
+def _limited(text: bytes, definition: Mapping[str, Any]) -> bytes:
+    if not _lacks_limit(definition):
+        return text
+    return with_members(text, {"max_uses": encode(DEFAULT_SEARCHES)})
+
+
+def _lacks_limit(definition: Mapping[str, Any]) -> bool:
+    return searches_the_web(definition) and definition.get("max_uses") is None
+
+
+def _denied(what: str) -> Refused:
+    return Refused(
+        Reason.TOOL_DENIED,
+        f"{what} is not allowed for this budget at present. Do not retry.",
+        param="tool_choice",
+    )
