@@ -7,7 +7,7 @@ import msgspec
 
 from pricing.images import count_image
 from pricing.profile import Profile
-from pricing.prompt import Audio, File, Image, Part, Prompt, Text, Tokens, Unbounded, Unseen
+from pricing.prompt import Audio, File, Image, Part, Prompt, Sealed, Text, Tokens, Unbounded, Unseen
 from pricing.tokens import Tokenizers
 
 LOWEST_MP3_BYTES_PER_SECOND: Final = 1_000
@@ -77,7 +77,7 @@ def count_prompt(prompt: Prompt, profile: Profile, tokenizers: Tokenizers) -> In
             counting.add_text(part)
         else:
             counting.add_other(part)
-    return counting.finish(prompt.rounds)
+    return counting.finish(prompt)
 
 
 class _Counting:
@@ -115,6 +115,8 @@ class _Counting:
                 self.add_audio(part)
             case File():
                 self.add_unseen("file", "a document can unpack to any size")
+            case Sealed():
+                self._add("text", "sealed", part.payload_bytes, BoundClass.MARGIN, "its bytes")
             case Unseen():
                 self.add_unseen(part.what, "only the provider can see it")
             case Unbounded():
@@ -139,16 +141,23 @@ class _Counting:
     def add_unseen(self, what: str, why: str) -> None:
         self.unseen[what] = why
 
-    def finish(self, rounds: int) -> InputBound:
+    def finish(self, prompt: Prompt) -> InputBound:
         window = self.profile.context_window
+        counted = sum(self.tokens.values())
+        rounds, found = prompt.rounds, prompt.rounds_add_tokens
+        is_all_seen = not self.unseen
         grade, unseen_tokens = BoundClass.EXACT, 0
         if rounds > 1:
             self.add_unseen("further rounds", f"each of {rounds} reads all there is by then")
-        if self.unseen and not self.is_bounded:
+        if rounds > 1 and found is not None and is_all_seen:
+            grade = BoundClass.WINDOW
+            most = counted + found
+            unseen_tokens = (rounds - 1) * (most if window is None else min(most, window))
+        elif self.unseen and not self.is_bounded:
             grade = BoundClass.NONE
         elif self.unseen and window is not None:
             grade = BoundClass.WINDOW
-            unseen_tokens = max(0, rounds * window - sum(self.tokens.values()))
+            unseen_tokens = max(0, rounds * window - counted)
         lines = [*self.lines.values()]
         for line in lines:
             if line.bound_class is not grade:

@@ -40,6 +40,16 @@ class File(msgspec.Struct, frozen=True):
     payload_bytes: int
 
 
+class Sealed(msgspec.Struct, frozen=True):
+    """Text that only the provider can read, of which the size is known: encrypted reasoning.
+
+    It is bounded by its bytes, as if nobody compressed what is then encrypted: no provider
+    is known to.
+    """
+
+    payload_bytes: int
+
+
 class Unseen(msgspec.Struct, frozen=True):
     """Input that only the provider can see: a file id, a stored prompt, an image address."""
 
@@ -52,7 +62,7 @@ class Unbounded(msgspec.Struct, frozen=True):
     what: str
 
 
-Part = Text | Tokens | Image | Audio | File | Unseen | Unbounded
+Part = Text | Tokens | Image | Audio | File | Sealed | Unseen | Unbounded
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -60,9 +70,11 @@ class Prompt(msgspec.Struct, frozen=True):
 
     `framing_tokens` is what the API adds around them: per message, per name, per tool,
     and the priming of the reply. `rounds` is how often a loop of the provider may read all
-    of it again, with what its tools found, for one call.
+    of it again, with what its tools found, for one call. `rounds_add_tokens` is the most
+    that they find, where that is published; None: the window alone limits it.
     """
 
     parts: tuple[Part, ...]
     framing_tokens: int
     rounds: int = 1
+    rounds_add_tokens: int | None = None

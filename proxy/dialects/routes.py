@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, unquote
 from proxy.dialects.chat import CHAT
 from proxy.dialects.completions import COMPLETIONS
 from proxy.dialects.dialect import Dialect
-from proxy.dialects.responses import COMPACTION, RESPONSES
 from proxy.dialects.embeddings import EMBEDDINGS
+from proxy.dialects.responses import COMPACTION, RESPONSES
 from proxy.dialects.wire.json_text import invalid
 
 METERED: Final[Mapping[str, Dialect]] = {

@@ -1,0 +1,120 @@
+"""What a whole response says about itself, and the texts it delivered.
+
+Output item types: https://platform.openai.com/docs/api-reference/responses/object (output).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from proxy.dialects.answer import Answer, DeliveredTexts, fragment_pattern, text_or_none
+from proxy.dialects.openai.parts import list_of
+from proxy.dialects.responses.usage import read_usage
+from proxy.dialects.wire.json_text import encode, member, read_leniently, with_members
+
+FRAGMENT: Final = fragment_pattern(
+    "delta", "text", "refusal", "transcript", "name", "arguments", "input", "code"
+)
+"""A text that was delivered, in JSON that breaks off."""
+
+Place = tuple[object, ...]
+"""Where a text belongs within its output item."""
+
+_UNFINISHED: Final = frozenset({"queued", "in_progress"})
+"""What is still being made will be billed for more than came."""
+
+_NOT_WRITTEN: Final = frozenset({"mcp_list_tools", "additional_tools"})
+"""Items that the model did not write, beside the outputs of tools."""
+
+_BESIDE_WRITTEN: Final = frozenset(
+    {
+        *("type", "id", "status", "call_id", "created_by", "caller", "environment", "fingerprint"),
+        *("output", "outputs", "result", "results", "sources", "server_label", "error"),
+    }
+)
+"""Members of items that the model did not write."""
+
+
+def read_answer(body: bytes) -> Answer:
+    """Read a whole JSON answer; never fails, an unreadable one is merely not complete."""
+    decoded = read_leniently(body)
+    fields: Mapping[str, Any] = decoded if isinstance(decoded, dict) else {}
+    usage, fault = read_usage(fields)
+
+    def delivered() -> DeliveredTexts:
+        texts = DeliveredTexts()
+        if fields:
+            deliver(texts, fields)
+        else:
+            texts.keep_fragments(FRAGMENT, body)
+        return texts
+
+    return Answer(
+        usage,
+        fault,
+        text_or_none(fields.get("model")),
+        served_tier(fields),
+        isinstance(fields.get("output"), list),
+        delivered,
+    )
+
+
+def add_cost(answer: bytes, cost_usd: str) -> bytes:
+    """The JSON answer with `usage.cost_usd`; unchanged when it has no usage.
+
+    `cost_usd` is a decimal string. Everything else keeps its bytes.
+    """
+    try:
+        usage = with_members(member(answer, "usage"), {"cost_usd": encode(cost_usd)})
+        return with_members(answer, {"usage": usage})
+    except (ValueError, KeyError):
+        return answer
+
+
+def served_tier(response: Mapping[str, Any]) -> str | None:
+    """The service tier that served. `auto` is what was asked for, not what came of it."""
+    tier = text_or_none(response.get("service_tier"))
+    return None if tier == "auto" else tier
+
+
+def deliver(texts: DeliveredTexts, response: Mapping[str, Any]) -> None:
+    """Take in a whole response, of which pieces may have come before."""
+    texts.note(0, finished=response.get("status") not in _UNFINISHED)
+    if response.get("status") in _UNFINISHED:
+        texts.is_partial = True
+    for place, item in enumerate(list_of(response, "output")):
+        deliver_item(texts, place, item)
+
+
+def deliver_item(texts: DeliveredTexts, output_index: object, item: object) -> None:
+    """Take in an output item, of which pieces may have come before."""
+    if isinstance(item, dict):
+        for where, text in _texts(item):
+            texts.keep_rest((output_index, *where), text)
+
+
+def text_of(part: object) -> str | None:
+    """The text of a part of a message, or of thoughts."""
+    if not isinstance(part, dict):
+        return None
+    texts = (part.get(name) for name in ("text", "refusal", "transcript"))
+    return next((text for text in texts if isinstance(text, str)), None)
+
+
+def _texts(item: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """What the model wrote in an item, each with its place there."""
+    match item.get("type"):
+        case "message" | "reasoning":
+            for kind in ("content", "summary"):
+                for place, part in enumerate(list_of(item, kind)):
+                    if (text := text_of(part)) is not None:
+                        yield (kind, place), text
+        case "function_call" | "custom_tool_call" | "mcp_call" | "code_interpreter_call":
+            for name in ("name", "arguments", "input", "code"):
+                if isinstance(item.get(name), str):
+                    yield (name,), item[name]
+        case str(kind) if kind.endswith("_output") or kind in _NOT_WRITTEN:
+            return
+        case _:
+            written = {name: item[name] for name in item if name not in _BESIDE_WRITTEN}
+            if any(written.values()):
+                yield ("item",), encode(written).decode()

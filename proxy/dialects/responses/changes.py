@@ -1,0 +1,102 @@
+"""Another body for the same call.
+
+What is not changed keeps its bytes, and a call that needs no change keeps its body. A
+prompt that spells a field's name cannot mislead an edit: members are found by reading the
+JSON, never by searching it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from proxy.dialects.dialect import Changes, Request
+from proxy.dialects.openai.edits import Edits, edit_limit, edit_model, tool_denied
+from proxy.dialects.openai.parts import list_of
+from proxy.dialects.responses.request import LIMIT_FIELD
+from proxy.dialects.responses.tools import BRINGS_TOOLS, read_definitions, tool_of
+from proxy.dialects.wire.json_text import encode, items_of, member, with_items, with_members
+
+_GO_WITH_TOOLS: Final = ("tools", "tool_choice", "parallel_tool_calls")
+"""Fields that mean nothing, or are refused, without tools."""
+
+
+def apply(request: Request, changes: Changes) -> bytes:
+    """The body of the call with the changes made: the very same bytes if there are none.
+
+    Raises:
+        Refused: TOOL_DENIED when a tool is to go that the call forces, or that came with
+            the input.
+    """
+    edits = edit_model(request, changes)
+    edits |= edit_limit(request, changes, default_field=LIMIT_FIELD)
+    edits |= _tools(request, changes)
+    if changes.max_tool_calls is not None:
+        edits["max_tool_calls"] = encode(changes.max_tool_calls)
+    return with_members(request.body, edits) if edits else request.body
+
+
+def _tools(request: Request, changes: Changes) -> Edits:
+    dropped = changes.drop_tools & {tool.name for tool in request.tools}
+    if not dropped:
+        return {}
+    if request.forced_tool in dropped:
+        raise tool_denied(f"The tool {request.forced_tool!r} that the call forces", "tool_choice")
+    for item in list_of(request.fields, "input"):
+        if item.get("type") in BRINGS_TOOLS and _names(item) & dropped:
+            raise tool_denied("A tool that came with the input", "input")
+    definitions = request.fields.get("tools") or []
+    if not _names(request.fields, "tools") & dropped:
+        return {}
+    kept = _kept(member(request.body, "tools"), definitions, dropped)
+    if not kept:
+        return {name: None for name in _GO_WITH_TOOLS if name in request.fields}
+    return {"tools": _array(kept)} | _allowed_tools(request, dropped)
+
+
+def _names(holder: Mapping[str, Any], param: str = "input") -> frozenset[str]:
+    """The names of the tools that an item, or a call, holds."""
+    definitions = read_definitions({"tools": holder.get("tools")})
+    return frozenset(tool_of(definition, param).name for definition in definitions)
+
+
+def _kept(
+    text: bytes, definitions: Iterable[Mapping[str, Any]], dropped: Collection[str]
+) -> list[bytes]:
+    """The JSON text of each tool that stays; a namespace stays with those of its own."""
+    kept = []
+    for item, definition in zip(items_of(text), definitions, strict=True):
+        if definition.get("type") != "namespace":
+            if tool_of(definition, "tools").name not in dropped:
+                kept.append(item)
+            continue
+        inner = definition.get("tools") or []
+        if not inner or not _names(definition) & set(dropped):
+            kept.append(item)
+        elif own := _kept(member(item, "tools"), inner, dropped):
+            kept.append(with_members(item, {"tools": _array(own)}))
+    return kept
+
+
+def _allowed_tools(request: Request, dropped: Collection[str]) -> Edits:
+    """A `tool_choice` that lists tools must not list one that is gone."""
+    choice = request.fields.get("tool_choice")
+    if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
+        return {}
+    listed = choice.get("tools")
+    if not isinstance(listed, list):
+        return {}
+    kept = [
+        not isinstance(tool, dict) or tool_of(tool, "tool_choice").name not in dropped
+        for tool in listed
+    ]
+    if all(kept):
+        return {}
+    if not any(kept):
+        if choice.get("mode") == "required":
+            raise tool_denied("Every tool that the call may choose from", "tool_choice")
+        return {"tool_choice": b'"none"'}
+    text = member(request.body, "tool_choice")
+    return {"tool_choice": with_members(text, {"tools": with_items(member(text, "tools"), kept)})}
+
+
+def _array(items: Iterable[bytes]) -> bytes:
+    return b"[%b]" % b",".join(items)

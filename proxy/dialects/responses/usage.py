@@ -1,0 +1,91 @@
+"""The billed quantities of a response, out of the shapes that upstreams give them.
+
+Output tokens include reasoning; input tokens include cached ones, and all that was read
+again after each call of a built-in tool. Source:
+https://platform.openai.com/docs/api-reference/responses/object (usage, tool_usage); odd
+shapes: field-report 38, 40, 41, 46, 47.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pricing.usage import Usage
+from proxy.dialects.openai.parts import list_of
+from proxy.dialects.usage import FaultyUsage, UsageFault, check_parts, count_of, part_of
+
+_WEB_SEARCH: Final = "web_search"
+
+_TOOLS: Final[Mapping[str, str]] = {
+    "web_search_call": _WEB_SEARCH,
+    "file_search_call": "file_search",
+    "code_interpreter_call": "code_interpreter",
+    "image_generation_call": "image_generation",
+}
+"""The tool with a fee whose call an output item is."""
+
+_FREE_ACTIONS: Final = frozenset({"open_page", "find", "find_in_page"})
+"""What searching the web does beside searching; only the search has a fee.
+
+Source: https://developers.openai.com/api/docs/guides/tools-web-search (output and citations).
+"""
+
+
+def read_usage(response: Mapping[str, Any]) -> tuple[Usage | None, UsageFault | None]:
+    """The quantities, or what is wrong with them; neither when nothing was reported.
+
+    Zero is a usage.
+    """
+    reported = response.get("usage")
+    if reported is None:
+        return None, None
+    if not isinstance(reported, dict):
+        return None, UsageFault.NOT_A_COUNT
+    try:
+        return _usage(reported, response), None
+    except FaultyUsage as faulty:
+        return None, faulty.fault
+
+
+def _usage(reported: Mapping[str, Any], response: Mapping[str, Any]) -> Usage:
+    given_input = count_of(reported, "input_tokens")
+    given_output = count_of(reported, "output_tokens")
+    if given_input is None or given_output is None:
+        raise FaultyUsage(UsageFault.INCOMPLETE)
+    total = count_of(reported, "total_tokens")
+    if total is not None and total < max(given_input, given_output):
+        raise FaultyUsage(UsageFault.CONTRADICTORY)
+    into = part_of(reported, "input_tokens_details")
+    out = part_of(reported, "output_tokens_details")
+    written = part_of(into, "cache_write_tokens_details")
+    long_lived = count_of(written, "ttl_12h_tokens") or 0
+    usage = Usage(
+        input_tokens=given_input,
+        # Where the total is more than the sum, reasoning was left out (field-report 47).
+        output_tokens=max(given_output, (total or 0) - given_input),
+        cache_read_tokens=count_of(into, "cached_tokens") or 0,
+        cache_write_tokens=max(count_of(into, "cache_write_tokens") or 0, long_lived),
+        cache_write_1h_tokens=long_lived,
+        input_image_tokens=count_of(into, "image_tokens") or 0,
+        input_audio_tokens=count_of(into, "audio_tokens") or 0,
+        output_audio_tokens=count_of(out, "audio_tokens") or 0,
+        reasoning_tokens=count_of(out, "reasoning_tokens") or 0,
+        tool_calls=_tool_calls(response),
+    )
+    check_parts(usage, cached_in_input=True)
+    return usage
+
+
+def _tool_calls(response: Mapping[str, Any]) -> dict[str, int]:
+    """Calls of tools with a fee: as the upstream counts them, else the items that there are.
+
+    A tool that was not called is 0, so that nothing is charged for it.
+    """
+    calls = dict.fromkeys(_TOOLS.values(), 0)
+    for item in list_of(response, "output"):
+        tool = _TOOLS.get(str(item.get("type"))) if isinstance(item, dict) else None
+        if tool is not None and part_of(item, "action").get("type") not in _FREE_ACTIONS:
+            calls[tool] += 1
+    searches = count_of(part_of(part_of(response, "tool_usage"), _WEB_SEARCH), "num_requests")
+    if searches is not None:
+        calls[_WEB_SEARCH] = searches
+    return calls
