@@ -15,6 +15,7 @@ from proxy.domain.errors import Reason, Refused
 from proxy.gateway.identify import Caller
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.headers import readable_encodings, upstream_headers
+from proxy.gateway.upstream.echo import error_without, headers_without
 
 API_PREFIX: Final = "/v1"
 """What stands in front of every path here, and in the base URL of the upstream."""
@@ -172,11 +173,7 @@ class Forwarder:
             Refused: UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE: nobody knows what became of it.
         """
         accepted = "" if reads_plain else door.header("Accept-Encoding") or ""
-        headers = upstream_headers(
-            door.headers,
-            connection=door.header("Connection") or "",
-            accept_encoding=readable_encodings(accepted),
-        )
+        headers = upstream_headers(door.headers, accept_encoding=readable_encodings(accepted))
         match self._credential.mode:
             case CredentialMode.SECRET:
                 headers["Authorization"] = f"Bearer {self._credential.secret}"
@@ -188,7 +185,7 @@ class Forwarder:
         try:
             async with patience.deadline:
                 door.when_gone(patience.run_out)
-                return await line.send(door.method, target, headers, body)
+                answer = await line.send(door.method, target, headers, body)
         except TimeoutError:
             raise _timed_out() from None
         except NoStatus as failure:
@@ -199,6 +196,12 @@ class Forwarder:
             ) from None
         finally:
             patience.end()
+        answer.headers = headers_without(self._credential.secret, answer.headers)
+        return answer
+
+    def for_caller(self, status: int, headers: CIMultiDict[str], body: bytes) -> bytes:
+        """The body of a whole answer as the caller may see it; `headers` are changed with it."""
+        return error_without(self._credential.secret, headers, body) if status >= 400 else body
 
 
 def _timed_out() -> Refused:

@@ -28,6 +28,9 @@ from proxy.gateway.runtime.door import ClientGone, Door
 ANSWER_BYTES_MAX: Final = 256 * 2**20
 """An answer in one piece is kept until its end; a longer one is no answer of a model."""
 
+NO_CONTENT: Final = 204
+"""The one status below 300 whose answer ends with its headers: RFC 9110 section 15.3.5."""
+
 _DRAIN_STEP_BYTES: Final = 16_384
 """How often the worth of a drained answer is looked at."""
 
@@ -138,7 +141,8 @@ async def read_whole(
         if plain is not None:
             read = read_answer(plain) if read_answer is not None else None
             is_whole = read is not None and read.complete
-            broken = not is_whole and _is_cut(answer.headers, plain)
+            has_body = answer.status != NO_CONTENT
+            broken = has_body and not is_whole and _is_cut(answer.headers, plain)
     ending = Ending(
         _outcome(answer.status, broken=broken),
         status=answer.status,

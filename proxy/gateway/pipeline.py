@@ -238,7 +238,8 @@ class Pipeline:
         metered = attempt.metered
         if metered.ending.outcome is Outcome.BROKEN:
             door.break_off()
-        body = metered.body
+        forwarder = self._steps.forwarders[attempt.way.route.name]
+        body = forwarder.for_caller(record.status, headers, metered.body)
         if record.charged is not None:
             cost_usd = usd(record.charged + (record.uncovered or 0))
             headers["X-Budget-Cost-Usd"] = cost_usd

@@ -96,8 +96,9 @@ class Front:
             Refused(
                 Reason.INVALID_REQUEST,
                 "This is not an HTTP/1.1 request: a header stands twice (Host, Content-Length), "
-                "contradicts another, has characters that none may have, or there is too much of "
-                "it (limits.max_header_bytes, limits.max_headers).",
+                "contradicts another, has characters that none may have, there is too much of it "
+                "(limits.max_header_bytes, limits.max_headers), or its body is coded in another "
+                "way than in chunks.",
             ),
             record,
         )
@@ -111,8 +112,8 @@ class Front:
         if self._calls > self._calls_max:
             raise Refused(
                 Reason.OVERLOADED,
-                f"More than {self._calls_max} calls are in flight (limits.max_connections). "
-                "Retry shortly.",
+                f"As many calls are in flight as may be (limits.max_connections: "
+                f"{self._calls_max}). Retry shortly.",
             )
         self._guard.check(door.header("Host"), door.header("Origin"))
         caller = await self._identifier.admit(door.path, door.headers)
@@ -155,7 +156,8 @@ class Front:
         record.status = answer.status
         if metered.ending.outcome is Outcome.BROKEN:
             door.break_off()
-        door.answer(answer.status, headers, metered.body)
+        shown = self._forwarder.for_caller(answer.status, headers, metered.body)
+        door.answer(answer.status, headers, shown)
 
     def _refuse(self, door: Door, refused: Refused, record: CallRecord) -> None:
         answer = self._refusal(spoken_at(door.path), refused, record)

@@ -1,9 +1,10 @@
 """Which headers pass through, and which stay here. One table for each direction.
 
-Hop-by-hop rules: RFC 9110 section 7.6.1; field-report 85.
+Hop-by-hop rules: RFC 9110 section 7.6.1; field-report 85. Cookies: RFC 6265 section 8.5, they
+are told apart by host and not by port.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -15,9 +16,6 @@ HOP_BY_HOP: Final = frozenset(
     {
         "connection",
         "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
         "te",
         "trailer",
         "transfer-encoding",
@@ -26,8 +24,8 @@ HOP_BY_HOP: Final = frozenset(
 )
 """About one connection only, so they never cross a proxy."""
 
-OURS: Final = ("x-cycles-", "x-budget-")
-"""Prefixes of headers that are between the caller and us."""
+_STAY_HERE: Final = ("x-cycles-", "x-budget-", "proxy-")
+"""Prefixes of headers that are between the caller and us, or a proxy and the next one."""
 
 CREDENTIALS: Final = frozenset({"authorization", "x-api-key"})
 
@@ -35,26 +33,26 @@ BAGGAGE_PREFIX: Final = "cycles."
 """Entries of the W3C baggage header that name a level: `cycles.agent=bot`."""
 
 _NOT_UPSTREAM: Final = (
-    HOP_BY_HOP | CREDENTIALS | {"host", "content-length", "expect", "accept-encoding"}
+    HOP_BY_HOP | CREDENTIALS | {"host", "content-length", "expect", "accept-encoding", "cookie"}
 )
-_NOT_TO_CLIENT: Final = HOP_BY_HOP | {"content-length"}
+"""A cookie of the caller's belongs to whatever else answers at this host."""
+
+_NOT_TO_CLIENT: Final = HOP_BY_HOP | CREDENTIALS | {"content-length", "set-cookie"}
+"""A cookie of the upstream's is part of our session there, and would be kept for this host."""
 
 
 def upstream_headers(
-    incoming: Iterable[tuple[str, str]], *, connection: str, accept_encoding: str
+    incoming: Collection[tuple[str, str]], *, accept_encoding: str
 ) -> CIMultiDict[str]:
-    """What of the caller's headers goes to the upstream; credentials are added by `forward`.
-
-    `connection` is the caller's Connection header: what it names is dropped as well.
-    """
-    dropped = _with_named(_NOT_UPSTREAM, connection)
+    """What of the caller's headers goes to the upstream; credentials are added by `forward`."""
+    dropped = _with_named(_NOT_UPSTREAM, incoming)
     kept: CIMultiDict[str] = CIMultiDict()
     for name, value in incoming:
         lower = name.lower()
+        if lower in dropped or lower.startswith(_STAY_HERE):
+            continue
         if lower == "baggage":
             value = _without_our_entries(value)
-        elif lower in dropped or lower.startswith(OURS):
-            continue
         if value:
             kept.add(name, value)
     kept["Accept-Encoding"] = accept_encoding
@@ -63,12 +61,12 @@ def upstream_headers(
 
 def client_headers(answer: Mapping[str, str]) -> CIMultiDict[str]:
     """What of the upstream's headers the caller sees. Lengths are set by whoever writes."""
-    dropped = _with_named(_NOT_TO_CLIENT, answer.get("Connection", ""))
+    dropped = _with_named(_NOT_TO_CLIENT, answer.items())
     return CIMultiDict(
         [
             (name, value)
             for name, value in answer.items()
-            if (lower := name.lower()) not in dropped and not lower.startswith(OURS)
+            if (lower := name.lower()) not in dropped and not lower.startswith(_STAY_HERE)
         ]
     )
 
@@ -90,8 +88,9 @@ def _without_our_entries(baggage: str) -> str:
     )
 
 
-def _with_named(dropped: frozenset[str], connection: str) -> frozenset[str]:
-    """These, and what a Connection header names beside them."""
-    if not connection or connection.lower() in ("keep-alive", "close"):
-        return dropped
-    return dropped | {name.strip().lower() for name in connection.split(",")}
+def _with_named(dropped: frozenset[str], headers: Collection[tuple[str, str]]) -> frozenset[str]:
+    """These, and what any Connection header names beside them."""
+    for name, value in headers:
+        if name.lower() == "connection" and value.lower() not in ("keep-alive", "close"):
+            dropped |= {option.strip().lower() for option in value.split(",")}
+    return dropped

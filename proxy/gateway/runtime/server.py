@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
-from aiohttp.http import HttpProcessingError, HttpVersion11
+from aiohttp.http import HttpProcessingError, HttpVersion10, HttpVersion11
+from aiohttp.http_exceptions import BadHttpMessage
 
 from proxy.domain.errors import Reason, Refused
 from proxy.gateway.respond import Answer
@@ -56,7 +57,7 @@ class SocketDoor:
             raise Refused(Reason.INVALID_REQUEST, "Compressed request bodies are not accepted.")
         if (request.content_length or 0) > self._limits.max_bytes:
             raise self._too_large()
-        if request.headers.get("Expect", "").lower() == "100-continue":
+        if _waits_for_leave(request):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if request.content.is_eof():  # it came with its head, as most do: nothing to wait for
             whole = request.content.read_nowait()
@@ -135,20 +136,25 @@ class SocketDoor:
 
 
 class WholeAnswer(web.StreamResponse):
-    """An answer in one piece on a connection that stays open afterwards.
+    """An answer in one piece, by default on a connection that stays open afterwards.
 
     The library's own finds out in many steps what is clear here: that it has a length, is
     neither chunked nor compressed, and says nothing of the connection. The bytes are the same.
     """
 
-    def __init__(self, *, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(
+        self, *, status: int, headers: Mapping[str, str], body: bytes, closes: bool = False
+    ) -> None:
         super().__init__(status=status, headers=headers)
         self._whole = body
+        self._closes = closes
         self._writer: AbstractStreamWriter | None = None
+        if closes:
+            self.headers["Connection"] = "close"
 
     @property
     def keep_alive(self) -> bool:
-        return True
+        return not self._closes
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
         self.headers["Content-Length"] = str(len(self._whole))
@@ -175,6 +181,32 @@ def _can_be_whole(request: web.BaseRequest, status: int, body: bytes) -> bool:
     )
 
 
+def _check_framing(request: web.BaseRequest) -> None:
+    """Refuse what another reader may take for two requests, or for another one.
+
+    RFC 9112 sections 2.3 and 6.1: versions of HTTP/1 are known, and of them 1.1 alone has
+    transfer codings. No client needs one other than chunks.
+
+    Raises:
+        BadHttpMessage: the connection is of no use after this either.
+    """
+    coding = request.headers.get("Transfer-Encoding")
+    if request.version == HttpVersion11:
+        if coding is None or coding.lower() == "chunked":
+            return
+    elif request.version == HttpVersion10 and coding is None:
+        return
+    raise BadHttpMessage("of another version, or coded in another way than in chunks")
+
+
+def _waits_for_leave(request: web.BaseRequest) -> bool:
+    """Whether the body comes only when it is asked for. RFC 9110 section 10.1.1."""
+    return (
+        request.headers.get("Expect", "").lower() == "100-continue"
+        and request.version == HttpVersion11
+    )
+
+
 def _named(response: Response) -> Response:
     """Answers that name no server name us; the library would name itself and its version."""
     response.headers.setdefault("Server", "spendgate")
@@ -192,6 +224,7 @@ class Reception:
         """By connection: each brings one request at a time."""
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        _check_framing(request)
         door = self._doors[request.protocol] = SocketDoor(request, self._limits)
         call = self._calls.join()
         try:
@@ -240,11 +273,9 @@ class _Connection(web.RequestHandler):
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         answer = self._refuse_unreadable()
-        response = _named(
-            web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        return _named(
+            WholeAnswer(status=answer.status, headers=answer.headers, body=answer.body, closes=True)
         )
-        response.force_close()
-        return response
 
 
 class MeteredServer(web.Server):

@@ -18,7 +18,11 @@ PAUSE_BYTES: Final = 262_144
 """So many bytes may wait for a slow caller; then the upstream waits too."""
 
 HEADER_BYTES_MAX: Final = 131_072
-"""More than any API sends; beyond it the answer counts as broken."""
+"""More than any API sends; beyond it the answer counts as broken.
+
+That goes for its headers, with those of early hints before it, and for whatever else comes
+without a byte of its body: sizes and names of chunks, trailers, a line that does not end.
+"""
 
 
 class Progress(Enum):
@@ -46,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         self._is_late = False
         self._header_bytes = 0
+        self._barren_bytes = 0
         self._ends_with_connection = False
         self._keeps_alive = False
         self.status = 0
@@ -62,6 +67,7 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self.headers = CIMultiDict()
         self._header_bytes = 0
+        self._barren_bytes = 0
         self._transport.writelines((head, body))
 
     async def wait_for_status(self, response_ms: int) -> None:
@@ -139,9 +145,13 @@ class Connection(asyncio.Protocol):
             # Nobody asked: whatever this is, the next answer must not begin with it.
             self.close()
             return
+        self._barren_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.close()
+            return
+        if self._barren_bytes > HEADER_BYTES_MAX:
             self.close()
             return
         self._wake()
@@ -180,13 +190,15 @@ class Connection(asyncio.Protocol):
             # Early hints and the like: the answer itself is still to come.
             self.headers = CIMultiDict()
             return
+        codings = self.headers.getall("Transfer-Encoding", [])
+        if codings and [coding.lower() for coding in codings] != ["chunked"]:
+            raise httptools.HttpParserError("a transfer coding that nobody asked for")
         self.status = status
         self._progress = Progress.BODY
-        self._ends_with_connection = not (
-            "Content-Length" in self.headers or "Transfer-Encoding" in self.headers
-        )
+        self._ends_with_connection = not (codings or "Content-Length" in self.headers)
 
     def on_body(self, body: bytes) -> None:
+        self._barren_bytes = 0
         self._pieces.append(body)
         self._waiting_bytes += len(body)
 

@@ -229,5 +229,5 @@ async def test_what_is_between_the_upstream_and_us_stays_here(tmp_path: Path) ->
     assert answered.headers["x-cycles-trace-id"] != "forged"
     assert answered.headers["content-length"] == str(len(ANSWER))
     assert not {"x-hop", "keep-alive", "trailer", "transfer-encoding"} & set(answered.headers)
-    assert came.count(b"Set-Cookie: ") == 2
+    assert b"set-cookie" not in came.lower()
     assert b"X-Late" not in came
