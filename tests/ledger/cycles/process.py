@@ -68,8 +68,7 @@ class Process:
         self.directory = directory
         self.log = ListLog()
         self.tasks = TaskSet()
-        self._before_write = before_write
-        self.flushed = b""
+        self.before_write = before_write
         landing = LandingElsewhere(self.ledger)
         self.told: list[Record] = []
 
@@ -95,9 +94,8 @@ class Process:
         )
 
     def _write(self, descriptor: int, data: bytes) -> None:
-        self._before_write()
+        self.before_write()
         write_through(descriptor, data)
-        self.flushed += data
 
     async def hold(self, amount: int = 100, key: str = "call/1") -> str:
         grant = await self.ledger.reserve(request(wish(amount), key=key))

@@ -48,6 +48,13 @@ class Hang:
 
 
 @dataclass(frozen=True)
+class HoldReply:
+    """It is applied; the answer waits until it is released."""
+
+    released: asyncio.Event
+
+
+@dataclass(frozen=True)
 class Answer:
     """It is not applied; this is the answer."""
 
@@ -68,7 +75,7 @@ class Pass:
     """Nothing befalls it."""
 
 
-Fate = LoseRequest | LoseReply | Hang | Answer | Garble | Pass
+Fate = LoseRequest | LoseReply | Hang | HoldReply | Answer | Garble | Pass
 
 
 def throttled(after_s: int) -> Answer:
@@ -136,7 +143,6 @@ class Stub:
     now_ms: int = EPOCH_MS
     url: str = ""
     next_id: str = ""
-    watch: Callable[[Seen], object] = lambda seen: None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -159,10 +165,6 @@ class Stub:
         committed = [row.committed for row in self.rows.values() if row.committed is not None]
         return committed + [event["actual"]["amount"] for event in self.events]
 
-    def has_settled(self, so_many: int) -> bool:
-        """Whether so many were charged."""
-        return len(self.settlements()) >= so_many
-
     async def handle(self, request: web.Request) -> web.StreamResponse:
         operation = _operation(request)
         body = await request.read()
@@ -171,7 +173,6 @@ class Stub:
         assert transport is not None
         sent = msgspec.json.decode(body) if body else dict(request.query)
         self.seen.append(Seen(operation, request.headers.get("X-Idempotency-Key", ""), sent))
-        self.watch(self.seen[-1])
         if isinstance(fate, LoseRequest):
             transport.abort()
             return web.Response()
@@ -182,6 +183,8 @@ class Stub:
             transport.abort()
         if isinstance(fate, Hang):
             await self.closing.wait()
+        if isinstance(fate, HoldReply):
+            await fate.released.wait()
         if isinstance(fate, Garble):
             status, text = fate.change(status, answer)
             return web.Response(status=status, body=text)

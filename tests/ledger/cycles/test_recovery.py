@@ -3,9 +3,9 @@
 import asyncio
 import json
 import re
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from zlib import crc32
 
@@ -23,9 +23,9 @@ from tests.ledger.cycles.stub import (
     Answer,
     Garble,
     Hang,
+    HoldReply,
     LoseReply,
     LoseRequest,
-    Seen,
     Stub,
     error,
     throttled,
@@ -178,22 +178,25 @@ async def test_the_disk_has_a_commit_before_the_authority_hears_of_it(
 
 
 async def test_no_commit_leaves_before_its_flush_has_returned(stub: Stub, tmp_path: Path) -> None:
-    """CR-DURABLE-001, while others are told: what comes in meanwhile is flushed first as well."""
+    """CR-DURABLE-001: the disk is slow with one record while those before it are being told."""
+    disk, answer = threading.Event(), asyncio.Event()
     async with living(Process(stub, tmp_path)) as process:
-        held = [await process.hold(10, key=f"call/{number}") for number in range(60)]
-        unwritten: list[str] = []
-
-        def look_at_the_disk(seen: Seen) -> None:
-            if seen.operation == "commit" and seen.key.encode() not in process.flushed:
-                unwritten.append(seen.key)
-
-        stub.watch = look_at_the_disk
-        for number, each in enumerate(held):
-            process.tasks.start(process.settle(each, charged(7)), name="settle")
-            await until(partial(stub.has_settled, number // 2))
+        first, second = await process.hold(10), await process.hold(10, key="call/2")
+        stub.spoil("commit", HoldReply(answer))
+        await process.settle(first, charged(7))
+        await until(lambda: keys(stub, "commit"))
+        process.before_write = disk.wait
+        process.tasks.start(process.settle(second, charged(7)), name="settle")
+        await until(lambda: len(process.outbox) == 2)
+        answer.set()
+        await until(lambda: len(process.outbox) == 1)
+        for _ in range(3):
+            await process.ledger.all_balances()  # so long, a commit would have had to arrive
+        before_flush = keys(stub, "commit")
+        disk.set()
         await process.landed()
-    assert len(stub.settlements()) == 60
-    assert unwritten == []
+    assert before_flush == [("commit", "rsv/1/settle")]
+    assert stub.settlements() == [7, 7]
 
 
 async def test_an_expired_commit_becomes_an_event_on_the_disk_first(
@@ -233,7 +236,7 @@ async def test_a_switch_that_the_disk_does_not_take_is_not_told(stub: Stub, tmp_
                 assert "event" not in stub.operations()
                 raise OSError(28, "no space left")
 
-        process._before_write = fail_as_told
+        process.before_write = fail_as_told
         await process.settle(held, charged(70))
         await process.landed()
     assert stub.settlements() == [70]
