@@ -21,17 +21,31 @@ START_S = 30.0
 """A process that shares its machine with others may start slowly."""
 
 
+class Died(Exception):
+    """The process has ended, and will not write what a test waits for."""
+
+
 @dataclass
 class Output:
     """What a process writes, line by line as it comes."""
 
     lines: list[str] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    is_over: bool = False
 
     async def read_on(self, stream: asyncio.StreamReader) -> None:
         while line := await stream.readline():
             self.lines.append(line.decode().rstrip("\n"))
             self.changed.set()
+        self.is_over = True
+        self.changed.set()
+
+    async def change(self) -> None:
+        """Until there is more of it. Raises Died: there will be no more."""
+        if self.is_over:
+            raise Died
+        self.changed.clear()
+        await self.changed.wait()
 
 
 @dataclass
@@ -57,19 +71,30 @@ class Program:
 
     async def until(self, name: str, count: int = 1) -> list[dict[str, Any]]:
         """The log lines of an event, once there are so many."""
-        async with asyncio.timeout(START_S):
+        async with self._patience():
             while len(self.events(name)) < count:
-                self.log.changed.clear()
-                await self.log.changed.wait()
+                await self.log.change()
         return self.events(name)
 
     async def until_it_says(self, words: str) -> str:
         """The line on standard error that has these words."""
-        async with asyncio.timeout(START_S):
+        async with self._patience():
             while not (found := [line for line in self.errors.lines if words in line]):
-                self.errors.changed.clear()
-                await self.errors.changed.wait()
+                await self.errors.change()
         return found[0]
+
+    @asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
+        """Waits for a while, and no longer than the process lives. Raises Died with its words."""
+        try:
+            async with asyncio.timeout(START_S):
+                yield
+        except Died:
+            code = await self.process.wait()
+            while not self.errors.is_over:
+                await self.errors.change()
+            said = "\n".join(self.errors.lines)
+            raise Died(f"it ended with code {code} and said:\n{said}") from None
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

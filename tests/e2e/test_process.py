@@ -15,6 +15,7 @@ from proxy.ledger.records import FundOperation, Reservation, ReserveRequest, Spa
 from simulator.behaviour import Behaviour, Hang
 from simulator.server import Simulator
 from tests.e2e.program import (
+    Died,
     Program,
     books_of,
     ran,
@@ -67,6 +68,17 @@ async def until_it_takes_no_more(url: str) -> None:
                 return
             except ConnectionResetError:
                 continue  # it was let go of while nobody had taken it
+
+
+async def test_a_program_that_ends_at_its_start_is_not_waited_for(tmp_path: Path) -> None:
+    """A test that waits for it fails with its words, and not with a timeout."""
+    file = write_config(tmp_path, "http://127.0.0.1:1/v1", listen={"proxy": "nowhere"})
+
+    with pytest.raises(ExceptionGroup) as failure:
+        async with serving(file):
+            raise AssertionError("it cannot serve")
+
+    assert failure.group_contains(Died, match=r"(?s)ended with code 1 and said:.*listen\.proxy")
 
 
 async def test_it_says_where_it_listens_and_serves(tmp_path: Path, simulator: Simulator) -> None:
