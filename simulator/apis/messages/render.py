@@ -83,7 +83,10 @@ def usage_of(answer: Answer, produced: Output, *, unseen_tokens: int = 0) -> Usa
         "service_tier": _TIERS.get(answer.service_tier, answer.service_tier),
     }
     if produced.web_searches:
-        usage["server_tool_use"] = {"web_search_requests": produced.web_searches}
+        usage["server_tool_use"] = {
+            "web_search_requests": produced.web_searches,
+            "web_fetch_requests": 0,
+        }
     return shaped(usage, answer.report.shape, _COUNTS, _DETAILS)
 
 
