@@ -137,6 +137,7 @@ class Stub:
     seen: list[Seen] = field(default_factory=list)
     fates: defaultdict[str, deque[Fate]] = field(default_factory=lambda: defaultdict(deque))
     caps: Json | None = None
+    caps_for: Callable[[int], Json | None] | None = None
     extra: Json = field(default_factory=dict)
     tells_remaining: bool = True
     keys: set[str] = field(default_factory=lambda: {KEY})
@@ -236,15 +237,16 @@ class Stub:
         self.next_id = ""
         row = Row(reservation_id, asked, list(budgets.values()), self.now_ms + asked.ttl_ms)
         self.rows[row.reservation_id] = row
+        caps = self.caps if self.caps_for is None else self.caps_for(amount)
         return {
-            "decision": "ALLOW_WITH_CAPS" if self.caps is not None else "ALLOW",
+            "decision": "ALLOW_WITH_CAPS" if caps is not None else "ALLOW",
             "reservation_id": row.reservation_id,
             "reserved": {"unit": unit, "amount": amount},
             "scope_path": scopes[-1],
             "affected_scopes": scopes,
             "balances": [self._balance(scope, unit) for scope in budgets],
             **self._lease(row),
-            **({"caps": self.caps} if self.caps is not None else {}),
+            **({"caps": caps} if caps is not None else {}),
             **self.extra,
         }
 
