@@ -239,7 +239,7 @@ def _rounded_up(amount: int, card: RateCard, multiplier: Fraction) -> int:
 
 
 def _refuse_negative(usage: Usage) -> None:
-    *counts, tool_calls = astuple(usage)
+    *counts, tool_calls, _ = astuple(usage)
     if min(counts) < 0:
         names = (name for name, count in zip(_NAMES, counts, strict=False) if count < 0)
         raise ValueError(f"{next(names)} is negative")
@@ -248,4 +248,4 @@ def _refuse_negative(usage: Usage) -> None:
 
 
 _NAMES = Usage.__struct_fields__
-"""`tool_calls` is the last."""
+"""`tool_calls` and what was billed are the last."""

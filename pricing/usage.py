@@ -17,6 +17,7 @@ class Usage(msgspec.Struct, frozen=True):
     `output_audio_tokens` are parts of it. `input_audio_tokens` and `input_image_tokens`
     are parts of the input, `cache_write_1h_tokens` of `cache_write_tokens`.
     `tool_calls` counts calls of built-in tools that carry a fee, by name.
+    `billed_microcents` is what the provider says it billed, where it says so.
     """
 
     input_tokens: int
@@ -30,3 +31,4 @@ class Usage(msgspec.Struct, frozen=True):
     output_audio_tokens: int = 0
     reasoning_tokens: int = 0
     tool_calls: Mapping[str, int] = msgspec.field(default_factory=dict)
+    billed_microcents: int | None = None

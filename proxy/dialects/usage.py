@@ -5,13 +5,19 @@ Odd shapes that upstreams give: field-report 38, 40, 41, 46, 47.
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
+from math import ceil
 from typing import Any, Final
 
 from pricing.usage import Usage
+from proxy.domain.money import MICROCENTS_PER_USD
 
 MAX_PLAUSIBLE_TOKENS: Final = 2**31 - 1
 """No model's window is within a factor of a hundred of this."""
+
+_MAX_PLAUSIBLE_USD: Final = 1_000_000
+"""For one answer."""
 
 _DIGITS: Final = re.compile(r"[0-9]{1,20}")
 
@@ -53,6 +59,29 @@ def count_of(fields: Mapping[str, Any], name: str) -> int | None:
     if value > MAX_PLAUSIBLE_TOKENS:
         raise FaultyUsage(UsageFault.IMPLAUSIBLE)
     return value
+
+
+def billed_of(reported: Mapping[str, Any]) -> int | None:
+    """What the report says the answer was billed, in microcents, rounded up.
+
+    None where it says nothing that can be an amount. With a key of the caller's own
+    (`is_byok`) the provider behind bills as well.
+    Source: https://openrouter.ai/docs/use-cases/usage-accounting
+    """
+    billed = _usd_of(reported, "cost")
+    behind = Decimal(0)
+    if reported.get("is_byok"):
+        details = part_of(reported, "cost_details")
+        behind = _usd_of(details, "upstream_inference_cost") or behind
+    return ceil((billed + behind) * MICROCENTS_PER_USD) if billed is not None else None
+
+
+def _usd_of(fields: Mapping[str, Any], name: str) -> Decimal | None:
+    """Dollars as they were written: the shortest decimal of a float is what was sent."""
+    value = fields.get(name)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return Decimal(repr(value)) if 0 <= value <= _MAX_PLAUSIBLE_USD else None
 
 
 def part_of(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -149,7 +149,12 @@ class Pricer:
     def _cost(
         self, dialect: Dialect, usage: Usage, way: Way, model: Model, service_tier: str | None
     ) -> int:
-        """By what the upstream counted. Of a tool that it does not count, every call is billed."""
+        """By what the upstream says it billed, or by what it counted.
+
+        Of a tool that it does not count, every call is billed.
+        """
+        if usage.billed_microcents is not None and way.route.says_what_it_bills:
+            return usage.billed_microcents
         fees = way.terms.get("tool_calls")
         return cost(
             model.card,

@@ -7,10 +7,15 @@ one it would be another model, at another price.
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from fractions import Fraction
+from typing import Final
 
 import msgspec
 
 from proxy.domain.errors import Reason, Refused
+
+
+_SAY_WHAT_THEY_BILL: Final = frozenset({"openrouter"})
+"""Source: https://openrouter.ai/docs/use-cases/usage-accounting"""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -28,6 +33,11 @@ class Route(msgspec.Struct, frozen=True):
     multiplier: Fraction = Fraction(1)
     auto_tier: str = "default"
     has_credential: bool = True
+
+    @property
+    def says_what_it_bills(self) -> bool:
+        """Whether the cost in its answers is its bill. Elsewhere a field of that name is not."""
+        return self.provider in _SAY_WHAT_THEY_BILL
 
     @property
     def auto_tiers(self) -> frozenset[str | None]:

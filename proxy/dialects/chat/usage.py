@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pricing.usage import Usage
-from proxy.dialects.usage import FaultyUsage, UsageFault, check_parts, count_of, part_of
+from proxy.dialects.usage import FaultyUsage, UsageFault, billed_of, check_parts, count_of, part_of
 
 
 def reported_usage(answer: Mapping[str, Any]) -> object:
@@ -66,6 +66,7 @@ def _usage(reported: Mapping[str, Any]) -> Usage:
         input_audio_tokens=count_of(prompt, "audio_tokens") or 0,
         output_audio_tokens=count_of(completion, "audio_tokens") or 0,
         reasoning_tokens=count_of(completion, "reasoning_tokens") or 0,
+        billed_microcents=billed_of(reported),
     )
     check_parts(usage, cached_in_input=True)
     return usage

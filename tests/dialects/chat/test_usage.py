@@ -184,3 +184,34 @@ def test_whatever_is_reported_no_quantity_is_negative_or_more_than_its_whole(
         assert 0 <= usage.reasoning_tokens <= usage.output_tokens
         assert 0 <= usage.output_audio_tokens <= usage.output_tokens
         assert usage.output_tokens >= int(reported["completion_tokens"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "microcents"),
+    [
+        ({}, None),
+        ({"cost": 0.95}, 95_000_000),
+        ({"cost": 0}, 0),
+        ({"cost": 0.00014, "is_byok": False}, 14_000),
+        ({"cost": 1e-9}, 1),
+        ({"cost": 0.1, "cost_details": {"upstream_inference_cost": 19}}, 10_000_000),
+        (
+            {"cost": 0.1, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.2}},
+            30_000_000,
+        ),
+        ({"cost": 0.1, "is_byok": True, "cost_details": None}, 10_000_000),
+        ({"cost": -1}, None),
+        ({"cost": "0.1"}, None),
+        ({"cost": True}, None),
+        ({"cost": float("nan")}, None),
+        ({"cost": 10**9}, None),
+    ],
+)
+def test_what_the_provider_says_it_billed_is_read_where_it_can_be_an_amount(
+    fields: dict[str, Any], microcents: int | None
+) -> None:
+    usage, fault = read_usage(_PLAIN | fields)
+
+    assert fault is None
+    assert usage is not None
+    assert usage.billed_microcents == microcents
