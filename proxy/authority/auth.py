@@ -124,8 +124,6 @@ class Access:
     def sees_budget(self, scope: Scope) -> bool:
         """Whether the key may look at the budgets here: on its own path, and in its reach."""
         levels = dict(part.split(":", 1) for part in scope.split("/"))
-        if levels.get("tenant") != self.tenant:
-            return False
         is_ours = all(levels.get(level, value) == value for level, value in self.fixed.items())
         return is_ours and self.key.reaches(scope)
 

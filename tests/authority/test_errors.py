@@ -21,7 +21,7 @@ from tests.authority.conditions import (
     reserve_in_another_unit,
     too_little_remains,
 )
-from tests.authority.rig import BUDGETS, KEYS, USD, Rig, key, plane_over, running
+from tests.authority.rig import BUDGETS, KEYS, OTHER, USD, Rig, key, plane_over, running
 from tests.docs.pages import codes, page, section, table
 from tests.ledger.builders import line
 
@@ -86,6 +86,11 @@ async def test_over_the_limit_goes_before_debt(rich: Rig) -> None:
     poorer = line("tenant:rich", 1_000, period=Period.DAY)
     await rich.ledger.declare([*BUDGETS, poorer], templates_max=1, version=2)
     assert (await rich.reserve(0, **owing)).code == "OVERDRAFT_LIMIT_EXCEEDED"
+
+
+async def test_whose_a_reservation_is_comes_before_how_far_a_key_reaches(rig: Rig) -> None:
+    came = await rig.get(f"/v1/reservations/{await rig.held()}", secret=OTHER)
+    assert came["message"] == "The reservation belongs to another tenant."
 
 
 class _Away:

@@ -5,9 +5,6 @@ charges it what its provider bills.
 Source: cycles-protocol-v0.yaml, commitReservation, releaseReservation, extendReservation.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from msgspec import UNSET
 
 from proxy.authority.errors import Problem
@@ -65,8 +62,8 @@ async def release(desk: Desk, call: Call) -> bytes:
     request = call.read(ReleaseRequest)
     row = await _own(desk, call)
     key = f"release:{request.idempotency_key}"
-    async with _same_payload(desk, call, key, request):
-        settlement = await desk.ledger.release(row.reservation_id, key=key)
+    settlement = await desk.ledger.release(row.reservation_id, key=key)
+    await _check_payload(desk, call, key, request)
     unit = reserved_of(row).unit
     return write(
         ReleaseResponse(
@@ -81,8 +78,8 @@ async def extend(desk: Desk, call: Call) -> bytes:
     request = call.read(ReservationExtendRequest)
     row = await _own(desk, call)
     key = f"extend:{request.idempotency_key}"
-    async with _same_payload(desk, call, key, request):
-        lease = await desk.ledger.extend(row.reservation_id, by_ms=request.extend_by_ms, key=key)
+    lease = await desk.ledger.extend(row.reservation_id, by_ms=request.extend_by_ms, key=key)
+    await _check_payload(desk, call, key, request)
     return write(
         ReservationExtendResponse(
             expires_at_ms=lease.expires_at_ms, remaining_ttl_ms=lease.remaining_ttl_ms
@@ -90,22 +87,24 @@ async def extend(desk: Desk, call: Call) -> bytes:
     )
 
 
-@asynccontextmanager
-async def _same_payload(
+async def _check_payload(
     desk: Desk, call: Call, key: str, request: ReleaseRequest | ReservationExtendRequest
-) -> AsyncIterator[None]:
+) -> None:
     """Hold a request against the one that had its key before: the ledger keeps keys alone.
 
-    Between the two steps a crash forgets the payload, never what was done.
+    What was done under a key is not done again, so that this may come after it. Between the
+    two a crash forgets the payload, never what was done.
 
     Raises:
         IdempotencyMismatch: it was another payload.
     """
-    ledger, tenant = desk.ledger, call.access.tenant
-    name, hashed = f"{key}@{call.reservation_id}", payload_hash(request)
-    await ledger.recall(tenant, name, hashed)
-    yield
-    await ledger.remember(tenant, name, hashed, "", keep_ms=KEEP_MS)
+    await desk.ledger.remember(
+        call.access.tenant,
+        f"{key}@{call.reservation_id}",
+        payload_hash(request),
+        "",
+        keep_ms=KEEP_MS,
+    )
 
 
 async def _own(desk: Desk, call: Call) -> Reservation:

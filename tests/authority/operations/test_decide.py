@@ -98,6 +98,18 @@ async def test_the_same_question_is_answered_alike(rig: Rig) -> None:
     assert (await rig.decide(600))["decision"] == "DENY"
 
 
+async def test_what_was_asked_before_is_not_judged_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await rig.decide(600, idempotency_key="q")
+
+    async def never(request: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(rig.ledger, "decide", never)
+    assert (await rig.decide(600, idempotency_key="q")).body == first.body
+
+
 async def test_an_answer_of_before_stands_when_the_tenant_is_closed(rig: Rig) -> None:
     """[spec] "ERROR SEMANTICS": a same-key replay goes before the guard."""
     asks: list[Callable[[], Awaitable[Came]]] = [

@@ -1,6 +1,8 @@
 """POST /v1/events: what was spent without a hold."""
 
-from tests.authority.rig import USD, Rig
+import pytest
+
+from tests.authority.rig import TRACE_ID, USD, Rig, spending
 
 
 async def test_an_event_is_charged_at_once(rig: Rig) -> None:
@@ -41,3 +43,19 @@ async def test_the_time_of_the_client_decides_nothing(rig: Rig) -> None:
 async def test_events_are_not_listed(rig: Rig) -> None:
     await rig.event(1)
     assert (await rig.get("/v1/reservations"))["reservations"] == []
+
+
+@pytest.mark.parametrize("settle", ["commit", "release", "extend"])
+async def test_an_event_is_no_reservation_to_end(rig: Rig, settle: str) -> None:
+    event = (await rig.event(1))["event_id"]
+    came = await getattr(rig, settle)(event)
+    assert (came.status, came.code) == (404, "NOT_FOUND")
+
+
+async def test_the_trace_of_an_event_stands_in_the_books(rig: Rig) -> None:
+    """[spec] "CORRELATION AND TRACING": onto what is written down of a request."""
+    headers = {"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
+    event = await rig.post("/v1/events", spending("actual", 1), headers=headers)
+    assert (await rig.ledger.reservation(event["event_id"])).trace_id == TRACE_ID
+    (*_, entry) = await rig.ledger.journal("dev", after_seq=0, limit=10)
+    assert entry.trace_id == TRACE_ID

@@ -139,6 +139,23 @@ async def test_windows_have_both_their_ends(
     assert (await ids(rig, **{window: written}) == [held]) is found
 
 
+@pytest.mark.parametrize(
+    ("window", "moment", "found"),
+    [
+        ("from", "2026-11-21T12:00:00.000001Z", False),
+        ("from", "2026-11-21T11:59:59.999999Z", True),
+        ("to", "2026-11-21T12:00:00.000001Z", True),
+        ("to", "2026-11-21T11:59:59.999999Z", False),
+    ],
+)
+async def test_windows_are_as_exact_as_they_are_written(
+    rig: Rig, window: str, moment: str, found: bool
+) -> None:
+    """Rows have milliseconds, and a bound between two of them counts as it is."""
+    held = await rig.held()
+    assert (await ids(rig, **{window: moment}) == [held]) is found
+
+
 async def test_what_has_no_end_is_in_no_window_of_ends(rig: Rig) -> None:
     """[spec] listReservations: rows without finalized_at_ms are left out."""
     await rig.held()
