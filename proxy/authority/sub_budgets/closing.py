@@ -7,6 +7,7 @@ every step is done once however often it is done. A purse that is not CLOSED is 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from proxy.authority.sub_budgets.carving import ACTOR
@@ -15,9 +16,10 @@ from proxy.authority.sub_budgets.terms import (
     is_carve,
     outer_carve,
     purse_filled_by,
+    terms_of,
 )
 from proxy.domain.clock import Clock
-from proxy.domain.errors import LedgerError, ReservationNotFound
+from proxy.domain.errors import LedgerError, Refused, ReservationExpired, ReservationNotFound
 from proxy.domain.money import Unit
 from proxy.domain.reservation import OPEN, State
 from proxy.domain.scope import Scope, carve_of
@@ -98,7 +100,7 @@ class Closer:
     async def _go_on(self) -> None:
         """One step further with each that is ending, the inner ones of nested ones first."""
         rows = [await self._ledger.reservation(name) for name in tuple(self._ending)]
-        for row in sorted(rows, key=lambda row: row.created_at_ms, reverse=True):
+        for row in sorted(rows, key=lambda row: terms_of(row).depth, reverse=True):
             if await self._finish(row):
                 self._ending.discard(row.reservation_id)
                 self._expires_at_ms.pop(row.reservation_id, None)
@@ -133,17 +135,21 @@ async def settle(ledger: SubBudgetLedger, row: Reservation, spent: Mapping[Unit,
     A carve that expired, or that an operator released, is charged late: the child's calls are
     billed all the same. One that an operator committed was charged what they said.
     """
+    hash_of_spent = _written(spent)
     try:
         if row.state in OPEN:
-            await ledger.commit(
-                row.reservation_id, actual=spent, key=_SETTLE_KEY, payload_hash=_written(spent)
-            )
-        elif row.state is not State.COMMITTED and any(spent.values()):
+            with suppress(ReservationExpired):
+                await ledger.commit(
+                    row.reservation_id, actual=spent, key=_SETTLE_KEY, payload_hash=hash_of_spent
+                )
+                return True
+        if row.state is not State.COMMITTED and any(spent.values()):
             await ledger.charge_late(
-                row.reservation_id, actual=spent, key=_SETTLE_KEY, payload_hash=_written(spent)
+                row.reservation_id, actual=spent, key=_SETTLE_KEY, payload_hash=hash_of_spent
             )
-    except LedgerError:
-        # Beyond its grace and not swept yet, or ended by another hand meanwhile: look again.
+    except (LedgerError, Refused):
+        # The ledger is away, another hand was faster, or the tenant is closed: then the hold
+        # has to expire first. Look again.
         return False
     return True
 
