@@ -12,6 +12,7 @@ from pricing.prompt import (
     Image,
     Part,
     Prompt,
+    Sealed,
     Text,
     Tokens,
     Unbounded,
@@ -188,3 +189,30 @@ def test_tokens_are_as_many_as_the_caller_sent_whatever_the_model() -> None:
 
     assert (ours.text_tokens, ours.bound_class) == (7, BoundClass.EXACT)
     assert unknown.text_tokens == 7 + 1024
+
+
+def test_what_only_the_provider_can_read_has_no_more_tokens_than_bytes() -> None:
+    bound = count(Text("great"), Sealed(3_000))
+
+    assert (bound.text_tokens, bound.unseen_tokens) == (3_001, 0)
+    assert bound.bound_class is BoundClass.MARGIN
+
+
+@pytest.mark.parametrize(
+    ("window", "unseen_tokens"), [(None, 2 * 600), (10_000, 2 * 600), (550, 2 * 550)]
+)
+def test_a_round_that_finds_little_reads_little_more(
+    window: int | None, unseen_tokens: int
+) -> None:
+    prompt = Prompt((Text("great"),), 99, rounds=3, rounds_add_tokens=500)
+    bound = count_prompt(prompt, replace(GPT_4O, context_window=window), loaded_tokenizers())
+
+    assert (bound.text_tokens, bound.unseen_tokens) == (100, unseen_tokens)
+    assert bound.bound_class is BoundClass.WINDOW
+
+
+def test_a_round_after_what_cannot_be_seen_may_fill_the_window() -> None:
+    prompt = Prompt((Unseen("file id"),), 100, rounds=3, rounds_add_tokens=500)
+    bound = count_prompt(prompt, replace(GPT_4O, context_window=10_000), loaded_tokenizers())
+
+    assert bound.total_tokens == 30_000

@@ -78,9 +78,9 @@ def served_tier(response: Mapping[str, Any]) -> str | None:
 
 def deliver(texts: DeliveredTexts, response: Mapping[str, Any]) -> None:
     """Take in a whole response, of which pieces may have come before."""
-    texts.note(0, finished=response.get("status") not in _UNFINISHED)
-    if response.get("status") in _UNFINISHED:
-        texts.is_partial = True
+    is_unfinished = text_or_none(response.get("status")) in _UNFINISHED
+    texts.note(0, finished=not is_unfinished)
+    texts.is_partial = texts.is_partial or is_unfinished
     for place, item in enumerate(list_of(response, "output")):
         deliver_item(texts, place, item)
 

@@ -82,10 +82,13 @@ class ResponseEvents:
             return
         if isinstance(response := event.get("response"), dict):
             self._read_names(response)
-            if event.get("type") in _LAST:
+            if text_or_none(event.get("type")) in _LAST:
                 deliver(self.delivered, response)
             return
-        self.delivered.note(0, finished=event.get("type") in _LAST)
+        is_last = text_or_none(event.get("type")) in _LAST
+        self.delivered.note(0, finished=is_last)
+        if is_last:
+            return
         if "item" in event:
             deliver_item(self.delivered, _item_of(event), event["item"])
         else:
@@ -114,7 +117,7 @@ class ResponseEvents:
         """Note what an event says of usage and of the end."""
         if not isinstance(event, dict):
             return None
-        self._is_over = self._is_over or event.get("type") in _LAST
+        self._is_over = self._is_over or text_or_none(event.get("type")) in _LAST
         response = event.get("response")
         if not isinstance(response, dict):
             return None

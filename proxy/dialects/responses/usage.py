@@ -83,7 +83,7 @@ def _tool_calls(response: Mapping[str, Any]) -> dict[str, int]:
     calls = dict.fromkeys(_TOOLS.values(), 0)
     for item in list_of(response, "output"):
         tool = _TOOLS.get(str(item.get("type"))) if isinstance(item, dict) else None
-        if tool is not None and part_of(item, "action").get("type") not in _FREE_ACTIONS:
+        if tool is not None and str(part_of(item, "action").get("type")) not in _FREE_ACTIONS:
             calls[tool] += 1
     searches = count_of(part_of(part_of(response, "tool_usage"), _WEB_SEARCH), "num_requests")
     if searches is not None:
