@@ -9,11 +9,14 @@ from typing import Protocol
 from proxy.app import new_id, new_reservation_id
 from proxy.config.model import Config
 from proxy.config.sections.ledger import is_elsewhere, is_store, sqlite_file
+from proxy.cycles_wire.subjects import named_subject, subject_of
 from proxy.domain.clock import Clock, SystemClock
 from proxy.domain.errors import LedgerUnavailable, Refused
+from proxy.domain.subject import Subject
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.ledger.cycles.address import base_url
 from proxy.ledger.cycles.asking.exchange import HttpAuthority
+from proxy.ledger.cycles.inspecting import Found, inspect
 from proxy.ledger.cycles.ledger import CyclesLedger
 from proxy.ledger.protocol import Books, Housekeeping, Ledger
 from proxy.ledger.redis.fitness import check_fitness
@@ -113,6 +116,22 @@ def open_elsewhere(config: Config, clock: Clock) -> CyclesLedger:
         tenant=config.identity.default.tenant,
         clock=clock,
     )
+
+
+async def inspect_elsewhere(config: Config, clock: Clock) -> tuple[Found, ...]:
+    """What is to know of the authority that a configuration names, for its own subject."""
+    given = config.identity.default.given()
+    subject = subject_of(named_subject(given, {})) if given else Subject()
+    key = config.ledger.api_key
+    authority = HttpAuthority(
+        base_url(config.ledger.url),
+        key.get_secret_value() if key is not None else "",
+        monotonic_ns=clock.monotonic_ns,
+    )
+    try:
+        return await inspect(authority, subject)
+    finally:
+        await authority.close()
 
 
 def _elsewhere(url: str, *, api_key: str, tenant: str | None, clock: Clock) -> CyclesLedger:

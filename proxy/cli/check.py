@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PRICES: Final = ("pricing", "overrides")
 _LEDGER_URL: Final = ("ledger", "url")
+_LEDGER_KEY: Final = ("ledger", "api_key")
 
 
 @click.command("check")
@@ -32,8 +33,9 @@ def check_command(
 
     One line for each finding: file, line, key and what is accepted. Checks every key, prices
     that look like a wrong unit, budgets that no call can reach, a Redis or Valkey that may forget
-    what was spent, the vocabulary files, and that a call without budget is denied. Exit code 1
-    when something is wrong; warnings alone are 0, unless --strict.
+    what was spent, an authority elsewhere (its key, budgets and latency), the vocabulary files,
+    and that a call without budget is denied. Exit code 1 when something is wrong; warnings alone
+    are 0, unless --strict.
 
     \b
     spendgate check -c config.yaml
@@ -42,6 +44,7 @@ def check_command(
     config, findings = _config_findings(config_file, budget_usd)
     if config is not None:
         findings += _store_findings(config)
+        findings += _authority_findings(config)
     findings += _program_findings()
     errors = [finding for finding in findings if finding.severity == "error"]
     if as_json:
@@ -93,6 +96,23 @@ def _store_findings(config: "Config") -> "Iterator[Finding]":
         yield at_url(str(refusal))
     except LedgerUnavailable as error:
         yield at_url(str(error), severity="warning")
+
+
+def _authority_findings(config: "Config") -> "Iterator[Finding]":
+    """What is wrong with the authority elsewhere that keeps the ledger, if there is one."""
+    from proxy.config.findings import Finding
+    from proxy.config.sections.ledger import is_elsewhere
+    from proxy.domain.clock import SystemClock
+    from proxy.opening import inspect_elsewhere
+
+    if not is_elsewhere(config.ledger.url):
+        return
+    origin = config.origin
+    for found in asyncio.run(inspect_elsewhere(config, SystemClock())):
+        path = _LEDGER_KEY if found.is_of_key else _LEDGER_URL
+        line = origin.line_of(path)
+        finding = Finding(path, found.text, file=origin.file, line=line)
+        yield finding if found.is_wrong else replace(finding, severity="warning")
 
 
 def _program_findings() -> "Iterator[Finding]":

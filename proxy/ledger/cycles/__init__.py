@@ -6,6 +6,7 @@
     seeking     a plan as attempts, one after the other
     settling    how reservations end, and what is charged without one
     heartbeat   when a lease is to be extended: the formula of the protocol
+    inspecting  whether it will do, for `spendgate check`
     looking     balances and reservations, page by page
     told        what the authority has said of money in passing
     parts       one reservation there for each unit, and how they are named as one

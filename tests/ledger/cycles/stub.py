@@ -301,6 +301,8 @@ class Stub:
             tenant = request.query["tenant"].lower()
             names = [each for each in self.budgets if f"{each[0]}/".startswith(f"tenant:{tenant}/")]
             return {"balances": [self._balance(*name) for name in names]}
+        if operation == "introspect":
+            raise Problem(ErrorCode.NOT_FOUND)
         row = self._row(request.match_info["id"])
         return {
             "reservation_id": row.reservation_id,
@@ -380,6 +382,7 @@ _ROUTES = (
     ("POST", r"/v1/decide", "decide"),
     ("POST", r"/v1/events", "event"),
     ("GET", r"/v1/balances", "balances"),
+    ("GET", r"/v1/auth/introspect", "introspect"),
     ("GET", r"/v1/reservations/[^/]+", "show"),
     ("POST", r"/v1/reservations/[^/]+/commit", "commit"),
     ("POST", r"/v1/reservations/[^/]+/release", "release"),
