@@ -10,8 +10,6 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from aiohttp import web
-
 from pricing.tokens import Tokenizers
 from pricing.tokens.vocabulary import VocabularyDamaged
 from proxy.app import (
@@ -40,10 +38,11 @@ from proxy.gateway.runtime.admin import Check, health_answer, metrics_answer
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Queue
-from proxy.gateway.runtime.server import BodyLimits, MeteredServer, Reception
+from proxy.gateway.runtime.server import BodyLimits, Reception
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.runtime.upkeep import PRUNE_PAUSE_S, SEAL_PAUSE_S, Upkeep
 from proxy.gateway.upstream.pool import HttpUpstream
+from proxy.listening import Listeners
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
 from proxy.opening import Home, open_to_serve
@@ -82,7 +81,7 @@ class Server:
         self._settlements = TaskSet()
         self._outage = Outage(log)
         self._timers = TaskSet()
-        self._runners: list[web.ServerRunner] = []
+        self._listeners = Listeners(config.limits, last_words_ms=_LAST_WORDS_MS)
         self._self_tested = Check(SELF_TEST, ok=False)
         self._vocabulary = Check("vocabulary", ok=False)
         self._ledger_check = Check("ledger", ok=False)
@@ -95,7 +94,7 @@ class Server:
         self._gateway: Gateway
         self._plane: Plane
         self._reception: Reception
-        self.addresses: dict[str, Address] = {}
+        self.addresses: Mapping[str, Address] = self._listeners.addresses
         """Where it listens, once it does: `proxy`, `authority` and `admin`."""
 
     async def start(self) -> None:
@@ -200,8 +199,7 @@ class Server:
         """Let calls in flight finish, at most `shutdown_ms`, then settle and close."""
         self._stopping = True
         # Probes and operators are answered to the end; only new calls are not.
-        for site in list(self._runners[0].sites):
-            await site.stop()
+        await self._listeners.stop_taking("proxy")
         late = await self._calls.wait(self._config.shutdown_ms)
         if late:
             self._log.line("hanging_up", calls=late)
@@ -209,8 +207,7 @@ class Server:
             await self._calls.drain(_LAST_WORDS_MS)
         await self._settlements.drain(_LAST_WORDS_MS)
         await self._timers.drain(0)
-        for runner in self._runners:
-            await runner.cleanup()
+        await self._listeners.close()
         for upstream in self._upstreams.values():
             await upstream.close()
         self._outbox.close()
@@ -234,24 +231,10 @@ class Server:
         authority = Reception(self._handle_authority, TaskSet(), small)
         admin = Reception(self._handle_admin, TaskSet(), bodies)
         listen = self._config.listen
-        for name, address, reception, refuse_unreadable in (
-            ("proxy", listen.proxy, self._reception, self._refuse_unreadable),
-            ("authority", listen.authority, authority, self._refuse_unreadable_protocol),
-            ("admin", listen.admin, admin, self._refuse_unreadable),
-        ):
-            server = MeteredServer(
-                reception,
-                refuse_unreadable,
-                max_header_bytes=limits.max_header_bytes,
-                max_headers=limits.max_headers,
-            )
-            runner = web.ServerRunner(server, shutdown_timeout=_LAST_WORDS_MS / 1000)
-            await runner.setup()
-            self._runners.append(runner)
-            site = web.TCPSite(runner, address.host, address.port, backlog=1024)
-            await site.start()
-            host, port = runner.addresses[0][:2]
-            self.addresses[name] = Address(host, port)
+        open_at, unreadable = self._listeners.open, self._refuse_unreadable
+        await open_at("proxy", listen.proxy, self._reception, unreadable)
+        await open_at("authority", listen.authority, authority, self._refuse_unreadable_protocol)
+        await open_at("admin", listen.admin, admin, unreadable)
 
     async def _handle(self, door: Door) -> None:
         # Connections that callers keep open can bring calls while the last ones finish.

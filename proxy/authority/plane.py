@@ -176,7 +176,7 @@ class Plane:
 
     def _write_down(self, status: int, record: Record) -> None:
         took_ns = self._clock.monotonic_ns() - record.started_ns
-        self._metrics.authority.labels(record.operation, str(status)).observe(took_ns / 1e9)
+        self._metrics.authority_of(record.operation, str(status)).observe(took_ns / 1e9)
         self._log.line(
             "authority_request",
             trace_id=record.trace_id,

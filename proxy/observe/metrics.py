@@ -90,6 +90,33 @@ class Metrics:
             "Dollars billed that no budget could fund.",
             registry=self.registry,
         )
+        self.estimate_ratio = Spread(
+            "spendgate_estimate_ratio",
+            "Actual cost over estimate.",
+            buckets=_RATIOS,
+            registry=self.registry,
+        )
+        self.estimate_exceeded = Counter(
+            "spendgate_estimate_exceeded",
+            "Calls that cost more than their estimate.",
+            registry=self.registry,
+        )
+        self.unheld = Counter(
+            "spendgate_calls_unheld",
+            "Calls that left without a hold while the ledger was away.",
+            registry=self.registry,
+        )
+        self._add_times()
+        # `labels` takes a lock and spells every value: remembering what it found is a tenth
+        # of its work, and the values are bounded.
+        self.calls_of = cache(self.calls.labels)
+        self.cost_usd_of = cache(self.cost_usd.labels)
+        self.ledger_of = cache(self.ledger.labels)
+        self.queue_of = cache(self.queue.labels)
+        self.authority_of = cache(self.authority.labels)
+        self._add_gauges()
+
+    def _add_times(self) -> None:
         self.added_latency = Spread(
             "spendgate_added_latency_seconds",
             "Our own time in a call, without the upstream's.",
@@ -123,29 +150,6 @@ class Metrics:
             buckets=_ADDED_SECONDS,
             registry=self.registry,
         )
-        self.estimate_ratio = Spread(
-            "spendgate_estimate_ratio",
-            "Actual cost over estimate.",
-            buckets=_RATIOS,
-            registry=self.registry,
-        )
-        self.estimate_exceeded = Counter(
-            "spendgate_estimate_exceeded",
-            "Calls that cost more than their estimate.",
-            registry=self.registry,
-        )
-        self.unheld = Counter(
-            "spendgate_calls_unheld",
-            "Calls that left without a hold while the ledger was away.",
-            registry=self.registry,
-        )
-        # `labels` takes a lock and spells every value: remembering what it found is a tenth
-        # of its work, and the values are bounded.
-        self.calls_of = cache(self.calls.labels)
-        self.cost_usd_of = cache(self.cost_usd.labels)
-        self.ledger_of = cache(self.ledger.labels)
-        self.queue_of = cache(self.queue.labels)
-        self._add_gauges()
 
     def _add_gauges(self) -> None:
         """What stands at the moment somebody asks."""
