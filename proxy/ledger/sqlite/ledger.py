@@ -272,7 +272,7 @@ class SqliteLedger:
         )
 
     async def reservation(self, reservation_id: str) -> Reservation:
-        return await self._reader.ask(lambda c: rows.reservation(c, reservation_id))
+        return self._look(lambda t: rows.reservation(t, reservation_id))
 
     async def reservations(
         self, *, states: frozenset[State], limit: int, scope: Scope | None = None

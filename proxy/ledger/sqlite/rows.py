@@ -124,13 +124,13 @@ def insert_event(
     )
 
 
-def reservation(connection: sqlite3.Connection, reservation_id: str) -> Reservation:
+def reservation(transaction: Transaction, reservation_id: str) -> Reservation:
     """The whole row, as operators see it.
 
     Raises:
         ReservationNotFound
     """
-    row = connection.execute(f"{SELECT} WHERE id = ?", (reservation_id,)).fetchone()
+    row = transaction.read(f"{SELECT} WHERE id = ?", (reservation_id,)).fetchone()
     if row is None:
         raise not_found(reservation_id)
     return whole(row)

@@ -44,6 +44,8 @@ async def test_calls_go_on_while_an_operator_waits_for_an_answer(
         async with asyncio.timeout(PATIENCE_S):
             grant = await sqlite.ledger.reserve(ask(5))
             assert await sqlite.ledger.balances([DEV], USD) == grant.balances
+            row = await sqlite.ledger.reservation(grant.reservation_id)
+            assert row.amounts == grant.amounts
         assert not operator.done()
     finally:
         halt.go_on()
