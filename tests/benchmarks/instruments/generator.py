@@ -250,11 +250,13 @@ def main() -> None:
     """One job a line, until standard input ends."""
     # A collection in the middle of a call would be counted against the contender.
     gc.disable()
-    for line in sys.stdin.buffer:
-        tally = uvloop.run(run(msgspec.json.decode(line, type=Job)))
-        sys.stdout.buffer.write(msgspec.json.encode(tally) + b"\n")
-        sys.stdout.buffer.flush()
-        gc.collect()
+    # Without a buffer, as PYTHONUNBUFFERED wants it, a pipe may take half of a long line.
+    with open(sys.stdout.fileno(), "wb", closefd=False) as tallies:
+        for line in sys.stdin.buffer:
+            tally = uvloop.run(run(msgspec.json.decode(line, type=Job)))
+            tallies.write(msgspec.json.encode(tally) + b"\n")
+            tallies.flush()
+            gc.collect()
 
 
 if __name__ == "__main__":
