@@ -60,7 +60,8 @@ def test_no_bill_within_the_bound_exceeds_the_hold(
 def test_the_affordable_length_is_the_longest_that_fits(
     card: RateCard, bound: InputBound, terms: Terms, amount: int
 ) -> None:
-    nothing = hold_or_reject(card, bound, 0, terms)
+    hold_or_reject(card, bound, 1, terms)
+    nothing = hold(card, bound, output_tokens=0, **terms)
     most = 10**9
 
     length = affordable_output(card, bound, amount=amount, at_most=most, **terms)
@@ -77,7 +78,8 @@ def test_the_affordable_length_is_the_longest_that_fits(
 def test_a_hold_affords_the_length_it_was_made_for(
     card: RateCard, bound: InputBound, terms: Terms, output_tokens: int
 ) -> None:
-    held = hold_or_reject(card, bound, output_tokens, terms)
+    hold_or_reject(card, bound, 1, terms)
+    held = hold(card, bound, output_tokens=output_tokens, **terms)
     length = affordable_output(card, bound, amount=held, **terms)
 
     assert length is not None

@@ -290,6 +290,9 @@ def test_text_costs_what_genai_prices_itself_computes(
     """A second opinion on the arithmetic, on prices, tiers and edges of 250 models."""
     name, provider = model
     found = find_listing(name, provider)
+    card = listed_card(name, provider)
+    if any(bracket.rates.output is None for bracket in card.brackets(None)):
+        output = 0  # it writes nothing
     usage = Usage(plain + cached, output, cached)
     theirs = found.info.calc_price(
         genai_prices.Usage(
@@ -300,7 +303,7 @@ def test_text_costs_what_genai_prices_itself_computes(
     )
     expected = Fraction(theirs.total_price) * 10**8
 
-    ours = cost(listed_card(name, provider), usage, cached_in_input=True, service_tier=None)
+    ours = cost(card, usage, cached_in_input=True, service_tier=None)
 
     assert ours == -(-expected.numerator // expected.denominator)
 
