@@ -11,7 +11,14 @@ from typing import Any, Final
 
 from pricing.usage import Usage
 from proxy.dialects.openai.parts import list_of
-from proxy.dialects.usage import FaultyUsage, UsageFault, check_parts, count_of, part_of
+from proxy.dialects.usage import (
+    FaultyUsage,
+    UsageFault,
+    billed_of,
+    check_parts,
+    count_of,
+    part_of,
+)
 
 _WEB_SEARCH: Final = "web_search"
 
@@ -70,6 +77,7 @@ def _usage(reported: Mapping[str, Any], response: Mapping[str, Any]) -> Usage:
         output_audio_tokens=count_of(out, "audio_tokens") or 0,
         reasoning_tokens=count_of(out, "reasoning_tokens") or 0,
         tool_calls=_tool_calls(response),
+        billed_microcents=billed_of(reported),
     )
     check_parts(usage, cached_in_input=True)
     return usage

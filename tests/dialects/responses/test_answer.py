@@ -105,6 +105,12 @@ def test_searches_that_the_upstream_counts_count_as_it_says() -> None:
         assert read.tool_calls == NONE_CALLED | {"web_search": searches}
 
 
+def test_what_an_upstream_says_it_billed_is_read() -> None:
+    read, _ = read_usage({"usage": usage(9, 9) | {"cost": 0.00014}})
+    assert read is not None
+    assert read.billed_microcents == 14_000
+
+
 def test_zero_is_a_usage_and_nothing_is_none() -> None:
     assert read_usage({"usage": usage(0, 0)}) == (Usage(0, 0, tool_calls=NONE_CALLED), None)
     assert read_usage({}) == (None, None)
