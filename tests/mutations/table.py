@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.mutations.authority import OF_AUTHORITY
 from tests.mutations.homes import OF_HOMES
 from tests.mutations.mutation import CONTRACT, Mutation
 from tests.mutations.outbox import OF_OUTBOX
@@ -313,4 +314,5 @@ MUTATIONS: Final = (
     ),
     *OF_HOMES,
     *OF_OUTBOX,
+    *OF_AUTHORITY,
 )
