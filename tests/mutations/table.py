@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.mutations.authority import OF_AUTHORITY
+from tests.mutations.dialects import OF_DIALECTS
 from tests.mutations.homes import OF_HOMES
 from tests.mutations.mutation import CONTRACT, Mutation
 from tests.mutations.outbox import OF_OUTBOX
@@ -312,6 +313,7 @@ MUTATIONS: Final = (
         "",
         ("tests/gateway/test_settle.py::test_those_who_wait_for_room_hear_of_it_when_it_is_there",),
     ),
+    *OF_DIALECTS,
     *OF_HOMES,
     *OF_OUTBOX,
     *OF_AUTHORITY,
