@@ -2,15 +2,18 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.domain.errors import Reason, Refused
+from proxy.domain.errors import LedgerUnavailable, Reason, Refused
 from proxy.domain.guard import Guard
 from proxy.domain.key import CALLING, Key, KeyRing, Permission
-from proxy.domain.scope import derive, parse_pattern
+from proxy.domain.scope import budget_scopes, derive, parse_pattern
+from proxy.domain.sub_budget import CHILD_KEY_PREFIX, Child, Limits
+from proxy.domain.subject import PURSE, RUN
 from proxy.gateway.identify import Caller, Identifier, split_path
 
 SECRET = "cyc_live_0123456789"
@@ -186,3 +189,100 @@ def test_a_web_page_must_be_listed() -> None:
     with pytest.raises(Refused) as refused:
         GUARD.check("localhost", "https://evil.example")
     assert refused.value.reason is Reason.ORIGIN_NOT_ALLOWED
+
+
+CHILD_SECRET = f"{CHILD_KEY_PREFIX}rsv_1_{'a' * 64}"
+PURSE_SCOPE = "tenant:dev/agent:enc-jo/run:7/purse:rsv_1"
+CHILD = Child(
+    key=Key("rsv_1", "", {"tenant": "dev", "agent": "enc-jo"}),
+    dimensions={PURSE: PURSE_SCOPE, RUN: "7"},
+    limits=Limits(models=(("gpt-*",),)),
+    expires_at_ms=1,
+    depth=1,
+)
+
+
+class Children:
+    """Knows one child, unless the ledger is away."""
+
+    def __init__(self, child: Child = CHILD, *, is_away: bool = False) -> None:
+        self._child = child
+        self._is_away = is_away
+
+    async def find(self, secret: str) -> Child | None:
+        if self._is_away:
+            raise LedgerUnavailable
+        return self._child if secret == CHILD_SECRET else None
+
+
+async def of_child(
+    headers: Mapping[str, str], children: Children | None = None, **rules: bool
+) -> Caller:
+    identifying = Identifier(
+        default={"tenant": "dev"},
+        accept=frozenset({"agent", "toolset", "run"}),
+        trust_headers=True,
+        require_key=rules.get("require_key", False),
+        keys=KeyRing([CI]),
+        children=children or Children(),
+    )
+    return await identifying.admit("/v1/models", tuple(headers.items()))
+
+
+async def refusal_of_child(headers: Mapping[str, str], children: Children | None = None) -> Reason:
+    with pytest.raises(Refused) as refused:
+        await of_child(headers, children)
+    return refused.value.reason
+
+
+@pytest.mark.parametrize("header", ["Authorization", "X-Api-Key"])
+async def test_the_key_of_a_sub_budget_says_who_spends_and_from_which_purse(header: str) -> None:
+    secret = CHILD_SECRET if header == "X-Api-Key" else f"bearer {CHILD_SECRET}"
+    caller = await of_child({header: secret, "X-Cycles-Toolset": "web"}, require_key=True)
+    assert caller.foreign_credential is None
+    assert caller.limits == CHILD.limits
+    assert budget_scopes(caller.subject) == (
+        PURSE_SCOPE,
+        "tenant:dev/agent:enc-jo/toolset:web",
+        "tenant:dev/agent:enc-jo/toolset:web/run:7",
+    )
+
+
+async def test_who_has_no_such_key_is_who_they_are() -> None:
+    caller = await of_child({"X-Note": CHILD_KEY_PREFIX, "Authorization": f"Bearer {SECRET}"})
+    assert caller == call({"Authorization": f"Bearer {SECRET}"})
+    assert await of_child({}) == call({})
+    assert (await of_child({})).limits == Limits()
+
+
+@pytest.mark.parametrize(
+    ("claim", "reason"),
+    [
+        ({"X-Cycles-Agent": "bot"}, Reason.IDENTITY_MISMATCH),
+        ({"X-Cycles-Run": "8"}, Reason.IDENTITY_MISMATCH),
+        ({"X-Api-Key": SECRET}, Reason.IDENTITY_MISMATCH),
+        ({"X-Api-Key": f"{CHILD_SECRET}0"}, Reason.IDENTITY_MISMATCH),
+        ({"X-Cycles-Tenant": "dev"}, Reason.IDENTITY_MISMATCH),
+    ],
+    ids=str,
+)
+async def test_a_child_is_nobody_else(claim: Mapping[str, str], reason: Reason) -> None:
+    headers = {"Authorization": f"Bearer {CHILD_SECRET}", **claim}
+    assert await refusal_of_child(headers) is reason
+
+
+async def test_a_key_of_a_sub_budget_that_has_ended_is_not_known() -> None:
+    ended = {"Authorization": f"Bearer {CHILD_SECRET[:-1]}"}
+    assert await refusal_of_child(ended) is Reason.INVALID_KEY
+
+
+async def test_nobody_is_let_by_while_the_ledger_cannot_say_whose_key_it_is() -> None:
+    headers = {"Authorization": f"Bearer {CHILD_SECRET}"}
+    away = Children(is_away=True)
+    assert await refusal_of_child(headers, away) is Reason.AUTHORITY_UNAVAILABLE
+
+
+async def test_a_child_is_stopped_with_the_budget_that_it_comes_from() -> None:
+    stopped = replace(CHILD, stopped=(Reason.BUDGET_FROZEN, "Budget is frozen."))
+    headers = {"Authorization": f"Bearer {CHILD_SECRET}"}
+    assert await refusal_of_child(headers, Children(stopped)) is Reason.BUDGET_FROZEN

@@ -87,10 +87,11 @@ async def get(desk: Desk, call: Call) -> bytes:
 async def close(desk: Desk, call: Call) -> bytes:
     """End a sub-budget and give its parent back what it has left. Raises Problem, LedgerError."""
     row = await _own(desk, call)
-    if row.state in OPEN:
+    shown = await _show(desk, row)
+    if shown.status is not SubBudgetStatus.CLOSED:
         await desk.sub_budgets.close(row)
-        row = await desk.ledger.reservation(row.reservation_id)
-    return write(await _show(desk, row))
+        shown = await _show(desk, await desk.ledger.reservation(row.reservation_id))
+    return write(shown)
 
 
 OPERATIONS: Final = (

@@ -96,7 +96,7 @@ class Family(Rig):
 
     def elsewhere(self) -> "Family":
         """Another process on the same ledger, which knows nothing by heart."""
-        return _over(self.ledger, self.clock)
+        return over(self.ledger, self.clock)
 
 
 def usd(amount: int) -> list[dict[str, object]]:
@@ -104,7 +104,8 @@ def usd(amount: int) -> list[dict[str, object]]:
     return [{"unit": USD, "amount": amount}]
 
 
-def _over(ledger: SqliteLedger, clock: ManualClock, **options: Any) -> Family:
+def over(ledger: SqliteLedger, clock: ManualClock, **options: Any) -> Family:
+    """A process on this ledger."""
     log = Lines()
     salts = count(1)
     sub_budgets = SubBudgets(ledger, clock, new_salt=lambda: f"salt-{next(salts)}")
@@ -126,6 +127,6 @@ async def living(
     )
     try:
         await ledger.declare(budgets, templates_max=TEMPLATES_MAX)
-        yield _over(ledger, clock, **options)
+        yield over(ledger, clock, **options)
     finally:
         await ledger.close()
