@@ -6,6 +6,7 @@ RFC takes every number for a double, and two amounts beyond 2**53 would be one.
 
 import hashlib
 import math
+from collections.abc import Collection
 from json.encoder import encode_basestring
 from typing import Any, Final
 
@@ -42,14 +43,19 @@ def _write(value: Any) -> str:
     if isinstance(value, float):
         return _write_float(value)
     if isinstance(value, dict):
-        members = sorted(value.items(), key=_by_utf16)
-        return "{" + ",".join([f"{encode_basestring(k)}:{_write(v)}" for k, v in members]) + "}"
+        members = [f"{encode_basestring(name)}:{_write(value[name])}" for name in _sorted(value)]
+        return "{" + ",".join(members) + "}"
     return "[" + ",".join([_write(item) for item in value]) + "]"
 
 
-def _by_utf16(member: tuple[str, Any]) -> bytes:
+def _sorted(names: Collection[str]) -> list[str]:
     """RFC 8785 section 3.2.3: names are sorted by their UTF-16 code units."""
-    return member[0].encode("utf-16-be")
+    # As Python sorts them, where all are ASCII: nearly always, and in half the time.
+    return sorted(names, key=None if "".join(names).isascii() else _utf16)
+
+
+def _utf16(name: str) -> bytes:
+    return name.encode("utf-16-be")
 
 
 def _write_float(value: float) -> str:

@@ -37,7 +37,9 @@ def read_request(body: bytes, kind: type[Request]) -> Request:
         raise _too_deep() from None
     except ValueError as error:
         raise MalformedRequest(_told(error)) from None
-    _check_depth(tree, MAX_DEPTH)
+    # With fewer brackets than levels there is nothing to look for.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _check_depth(tree, MAX_DEPTH)
     return request
 
 
