@@ -186,6 +186,8 @@ class Instrument:
         assert self._popen.stdout is not None
         line = self._popen.stdout.readline()
         if not line:
+            # It lets go of its output a moment before it is gone.
+            self._popen.wait(_STOP_S)
             raise CannotMeasure(_ENDED_EARLY)
         return line
 
