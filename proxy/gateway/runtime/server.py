@@ -45,6 +45,8 @@ class SocketDoor:
         self.headers = tuple(request.headers.items())
         self.response: web.StreamResponse | None = None
         self._stream: web.StreamResponse | None = None
+        # The parser takes the last trailer behind chunks for a header of the next request.
+        self._is_last = "Transfer-Encoding" in request.headers
         self.gone = False
         self._react: Callable[[], None] | None = None
 
@@ -96,11 +98,16 @@ class SocketDoor:
             # Too late for another answer: what began must not look as if it had ended.
             self.break_off()
             return
-        kind = WholeAnswer if _can_be_whole(self._request, status, body) else web.Response
+        is_usual = not self._is_last and _can_be_whole(self._request, status, body)
+        kind = WholeAnswer if is_usual else web.Response
         self.response = _named(kind(status=status, headers=headers, body=body))
+        if self._is_last:
+            self.response.force_close()
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         stream = _named(web.StreamResponse(status=status, headers=headers))
+        if self._is_last or self._request.version != HttpVersion11:
+            stream.force_close()  # in HTTP/1.0 its end is that of the connection
         self.response = self._stream = stream
         await self._sending(stream.prepare(self._request))
 
