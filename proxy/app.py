@@ -163,7 +163,8 @@ class Gateway:
             guard=_guard(config),
             identifier=_identifier(config, base.children),
             pipeline=self.pipeline,
-            forwarder=forwarders[config.upstreams[0].name],
+            forwarders=forwarders,
+            routes=routes_of(config),
             disconnects=disconnects,
             recorder=Recorder(base.metrics, base.log, base.clock),
             checks=checks,
@@ -304,7 +305,7 @@ def _patience(config: Config) -> Patience | None:
 def _credential(upstream: UpstreamConfig) -> Credential:
     mode = CredentialMode(upstream.key_mode)
     secret = upstream.api_key.get_secret_value() if mode is CredentialMode.SECRET else ""
-    return Credential(mode, secret)
+    return Credential(mode, secret, upstream.api)
 
 
 def _identifier(config: Config, children: ChildKeys) -> Identifier:

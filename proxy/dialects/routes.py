@@ -9,6 +9,7 @@ from proxy.dialects.chat import CHAT
 from proxy.dialects.completions import COMPLETIONS
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.embeddings import EMBEDDINGS
+from proxy.dialects.messages import MESSAGES
 from proxy.dialects.responses import COMPACTION, RESPONSES
 from proxy.dialects.wire.json_text import invalid
 
@@ -18,10 +19,12 @@ METERED: Final[Mapping[str, Dialect]] = {
     "/v1/responses/compact": COMPACTION,
     "/v1/completions": COMPLETIONS,
     "/v1/embeddings": EMBEDDINGS,
+    "/v1/messages": MESSAGES,
 }
 """By path, for POST."""
 
 _MODELS: Final = "/v1/models"
+_OF_MESSAGES: Final = "/v1/messages"
 _RESPONSE: Final = r"/v1/responses/[\w-]{1,128}"
 
 FREE: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
@@ -30,6 +33,7 @@ FREE: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
     ("POST", "responses", re.compile(f"{_RESPONSE}/cancel")),
     ("GET", "responses", re.compile(f"{_RESPONSE}/input_items")),
     ("POST", "responses", re.compile("/v1/responses/input_tokens")),
+    ("POST", "messages", re.compile("/v1/messages/count_tokens")),
 )
 """Method, API and path of what no provider bills: it passes without a hold."""
 
@@ -39,6 +43,7 @@ FREE_PATHS: Final = (
     "GET /v1/responses/{id}/input_items",
     "POST /v1/responses/{id}/cancel",
     "POST /v1/responses/input_tokens",
+    "POST /v1/messages/count_tokens",
 )
 """The same for people."""
 
@@ -48,6 +53,8 @@ _NAME: Final = re.compile(r"[\w:@+-][\w.:@+-]*")
 
 def spoken_at(path: str) -> Dialect:
     """The dialect in which a refusal at this path is understood."""
+    if _OF_MESSAGES in path:
+        return MESSAGES
     return next((METERED[each] for each in METERED if path.endswith(each)), CHAT)
 
 

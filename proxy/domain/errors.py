@@ -40,6 +40,7 @@ class Reason(StrEnum):
     HOST_NOT_ALLOWED = "host_not_allowed"
     ORIGIN_NOT_ALLOWED = "origin_not_allowed"
     PATH_NOT_ALLOWED = "path_not_allowed"
+    NOT_FOUND = "not_found"
     UPGRADE_REQUIRED = "upgrade_required"
     AUTHORITY_UNAVAILABLE = "authority_unavailable"
     OVERLOADED = "overloaded"

@@ -17,6 +17,12 @@ from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.headers import readable_encodings, upstream_headers
 from proxy.gateway.upstream.echo import error_without, headers_without
 
+ANTHROPIC: Final = "anthropic"
+"""The API that wants its secret, and a version of itself, in headers of their own."""
+
+ANTHROPIC_VERSION: Final = "2023-06-01"
+"""For callers that name none: https://platform.claude.com/docs/en/api/versioning"""
+
 API_PREFIX: Final = "/v1"
 """What stands in front of every path here, and in the base URL of the upstream."""
 
@@ -32,10 +38,11 @@ class CredentialMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What the upstream is to see: `secret` for mode SECRET only."""
+    """What the upstream is to see: `secret` for mode SECRET only. `api` is what it speaks."""
 
     mode: CredentialMode
     secret: str = field(default="", repr=False)
+    api: str = "openai"
 
 
 class NotSent(Exception):
@@ -174,11 +181,7 @@ class Forwarder:
         """
         accepted = "" if reads_plain else door.header("Accept-Encoding") or ""
         headers = upstream_headers(door.headers, accept_encoding=readable_encodings(accepted))
-        match self._credential.mode:
-            case CredentialMode.SECRET:
-                headers["Authorization"] = f"Bearer {self._credential.secret}"
-            case CredentialMode.PASSTHROUGH if caller.foreign_credential is not None:
-                headers["Authorization"] = f"Bearer {caller.foreign_credential}"
+        self._authorize(headers, door, caller)
         path = caller.path.removeprefix(API_PREFIX)
         target = f"{path}?{door.query}" if door.query else path
         patience = _Patience(patience_ms)
@@ -198,6 +201,25 @@ class Forwarder:
             patience.end()
         answer.headers = headers_without(self._credential.secret, answer.headers)
         return answer
+
+    def _authorize(self, headers: CIMultiDict[str], door: Door, caller: Caller) -> None:
+        """Say who pays, in the words of the API. What is passed through stays in its header."""
+        credential = self._credential
+        is_anthropic = credential.api == ANTHROPIC
+        if is_anthropic:
+            headers.setdefault("anthropic-version", ANTHROPIC_VERSION)
+        match credential.mode:
+            case CredentialMode.SECRET:
+                secret, is_bearer = credential.secret, not is_anthropic
+            case CredentialMode.PASSTHROUGH if caller.foreign_credential is not None:
+                secret = caller.foreign_credential
+                is_bearer = not is_anthropic or secret != (door.header("x-api-key") or "").strip()
+            case _:
+                return
+        if is_bearer:
+            headers["Authorization"] = f"Bearer {secret}"
+        else:
+            headers["x-api-key"] = secret
 
     def for_caller(self, status: int, headers: CIMultiDict[str], body: bytes) -> bytes:
         """The body of a whole answer as the caller may see it; `headers` are changed with it."""

@@ -71,6 +71,7 @@ REFUSALS: Final[Mapping[Reason, RefusalRow]] = {
     Reason.TENANT_SUSPENDED: _FORBIDDEN,
     Reason.TENANT_CLOSED: _FORBIDDEN,
     Reason.PATH_NOT_ALLOWED: _FORBIDDEN,
+    Reason.NOT_FOUND: RefusalRow(404, _INVALID, "not_found_error"),
     Reason.HOST_NOT_ALLOWED: _FORBIDDEN,
     Reason.ORIGIN_NOT_ALLOWED: _FORBIDDEN,
     Reason.AUTHORITY_UNAVAILABLE: _DOWN,

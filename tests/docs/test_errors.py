@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from proxy.dialects.chat import CHAT
+from proxy.dialects.dialect import Dialect
+from proxy.dialects.messages import MESSAGES
 from proxy.domain.errors import BudgetRefused, Reason, Refused, Shortage
 from proxy.domain.money import Unit
 from proxy.gateway.respond import REFUSALS, Answer, refusal_answer
@@ -16,9 +18,9 @@ DENY_STATUS = 429
 TEXT = page("errors.md")
 
 
-def answer_to(refused: Refused, *, trace_id: str = "0" * 32) -> Answer:
+def answer_to(refused: Refused, *, dialect: Dialect = CHAT, trace_id: str = "0" * 32) -> Answer:
     return refusal_answer(
-        CHAT, refused, deny_status=DENY_STATUS, trace_id=trace_id, affordable_max_tokens=0
+        dialect, refused, deny_status=DENY_STATUS, trace_id=trace_id, affordable_max_tokens=0
     )
 
 
@@ -52,15 +54,17 @@ def test_a_row_says_what_the_wire_says(row: dict[str, str]) -> None:
     assert row["status"] == f"{answer.status}{' ¹' if is_configured else ''}"
     assert code(row["type"]) == error["type"]
     assert code(row["code"]) == error["code"]
+    in_messages = error_of(answer_to(Refused(reason, "why"), dialect=MESSAGES))
+    assert code(row["type in Messages"]) == in_messages["type"]
     assert codes(row["retry headers"]) == retry_headers
 
 
 @pytest.mark.parametrize("block", blocks(TEXT, "json"))
 def test_an_example_is_what_the_proxy_would_send(block: str) -> None:
-    error = json.loads(block)["error"]
-    budget = error["budget"]
+    body = json.loads(block)
+    budget = body["error"]["budget"]
     reason = Reason(budget["reason"])
-    refused = Refused(reason, error["message"], param=error["param"])
+    refused = Refused(reason, body["error"]["message"], param=body["error"].get("param"))
     if "scope" in budget:
         resets_at = datetime.fromisoformat(budget["resets_at"])
         refused = BudgetRefused(
@@ -74,10 +78,13 @@ def test_an_example_is_what_the_proxy_would_send(block: str) -> None:
             ),
         )
 
-    assert error_of(answer_to(refused, trace_id=budget["trace_id"])) == error
+    dialect = MESSAGES if body.get("type") == "error" else CHAT
+    answer = answer_to(refused, dialect=dialect, trace_id=budget["trace_id"])
+    assert json.loads(answer.body) == body
 
 
 def test_the_fields_of_a_refusal_are_described() -> None:
     described = {code(row["field of `error.budget`"]) for row in table(TEXT, "meaning")}
-    (example, *_) = blocks(TEXT, "json")
+    (example, in_messages, *_) = blocks(TEXT, "json")
     assert described == json.loads(example)["error"]["budget"].keys()
+    assert described == json.loads(in_messages)["error"]["budget"].keys()

@@ -83,8 +83,9 @@ class UpstreamConfig(Section):
     caller brought; `none` is for local servers that ask for no key. Left empty, the proxy
     starts with a warning and answers calls with 503."""
 
-    api: Annotated[Literal["openai"], later("anthropic", "azure", "gemini")] = "openai"
-    """The API it speaks."""
+    api: Annotated[Literal["openai", "anthropic"], later("azure", "gemini")] = "openai"
+    """The API it speaks. `anthropic` gets its key as `x-api-key`, and `anthropic-version` with
+    calls that name none; the prices of its address hold, or else those of this API's maker."""
 
     models: Annotated[tuple[ModelGlob, ...], Field(min_length=1), AfterValidator(unique())] = Field(
         default=("*",), examples=['["gpt-*", "o3*"]']

@@ -4,11 +4,12 @@ Paths that are not listed here do not pass: an endpoint that nobody meters is a 
 every budget (field-report 61).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from proxy.dialects.chat import CHAT
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.routes import FREE_PATHS, METERED, free_at, spoken_at
+from proxy.dialects.wire.json_text import read_leniently
 from proxy.domain.clock import Clock
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.guard import Guard
@@ -20,6 +21,7 @@ from proxy.gateway.identify import Caller, Identifier
 from proxy.gateway.meter import Disconnects, read_whole
 from proxy.gateway.pipeline import Pipeline
 from proxy.gateway.respond import Answer, refusal_answer
+from proxy.gateway.routes import Routes
 from proxy.gateway.runtime.admin import Checks, health_answer
 from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.headers import client_headers
@@ -36,7 +38,8 @@ class Front:
         guard: Guard,
         identifier: Identifier,
         pipeline: Pipeline,
-        forwarder: Forwarder,
+        forwarders: Mapping[str, Forwarder],
+        routes: Routes,
         disconnects: Disconnects,
         recorder: Recorder,
         checks: Checks,
@@ -49,7 +52,8 @@ class Front:
         self._guard = guard
         self._identifier = identifier
         self._pipeline = pipeline
-        self._forwarder = forwarder
+        self._forwarders = forwarders
+        self._routes = routes
         self._disconnects = disconnects
         self._recorder = recorder
         self._checks = checks
@@ -131,6 +135,8 @@ class Front:
         elif (api := free_at(door.method, caller.path, door.query)) is not None:
             record.api = api
             await self._pass_free(door, caller, record)
+        elif caller.path == "/" and door.method in ("GET", "HEAD"):
+            raise Refused(Reason.NOT_FOUND, "There is nothing at this address.")
         else:
             raise Refused(
                 Reason.PATH_NOT_ALLOWED,
@@ -143,11 +149,12 @@ class Front:
 
         The usage of a response that is fetched again was charged when it was made.
         """
-        self._forwarder.check_ready()
         body = await door.body() if door.method == "POST" else b""
+        forwarder = self._forwarder_of(body)
+        forwarder.check_ready()
         record.free()
-        line = await self._forwarder.connect()
-        answer = await self._forwarder.send(
+        line = await forwarder.connect()
+        answer = await forwarder.send(
             line, door, caller, body=body, reads_plain=False, patience_ms=0
         )
         metered = await read_whole(answer, door, self._disconnects)
@@ -156,8 +163,20 @@ class Front:
         record.status = answer.status
         if metered.ending.outcome is Outcome.BROKEN:
             door.break_off()
-        shown = self._forwarder.for_caller(answer.status, headers, metered.body)
+        shown = forwarder.for_caller(answer.status, headers, metered.body)
         door.answer(answer.status, headers, shown)
+
+    def _forwarder_of(self, body: bytes) -> Forwarder:
+        """To the upstream of the model that a body names; to the first where none is named.
+
+        Raises:
+            Refused: MODEL_NOT_SERVED.
+        """
+        fields = read_leniently(body) if body else None
+        model = fields.get("model") if isinstance(fields, dict) else None
+        if isinstance(model, str):
+            return self._forwarders[self._routes.of(model).name]
+        return next(iter(self._forwarders.values()))
 
     def _refuse(self, door: Door, refused: Refused, record: CallRecord) -> None:
         answer = self._refusal(spoken_at(door.path), refused, record)
