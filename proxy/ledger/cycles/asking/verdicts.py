@@ -48,6 +48,7 @@ _SETTLED: Final[dict[str, type[LedgerError]]] = {
     ErrorCode.MAX_EXTENSIONS_EXCEEDED: ExtensionsExhausted,
     ErrorCode.INVALID_REQUEST: AmountOutOfRange,
     ErrorCode.BUDGET_EXCEEDED: CommitRejected,
+    ErrorCode.BUDGET_CLOSED: CommitRejected,
     ErrorCode.OVERDRAFT_LIMIT_EXCEEDED: CommitRejected,
 }
 
