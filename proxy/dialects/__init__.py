@@ -5,6 +5,8 @@ No input or output, no clock: every module works on bytes that someone else move
 dialect   what a dialect is: its requests, answers and errors
 routes    which paths are metered, and in which dialect
 chat/     OpenAI's chat completions
+completions/  OpenAI's legacy completions
+embeddings/   OpenAI's embeddings
 openai/   what the dialects of OpenAI's APIs share
 fields    fields that requests of several dialects share
 answer    what is known of an answer, and the texts it delivered

@@ -5,6 +5,8 @@ from typing import Final
 from tests.mutations.mutation import Mutation
 
 _RESPONSES: Final = "tests/e2e/endpoints/test_responses.py"
+_EMBEDDED: Final = "tests/dialects/embeddings/test_embeddings_answer.py"
+_COMPLETIONS: Final = "tests/e2e/endpoints/test_completions.py"
 _LOOPS: Final = "tests/gateway/test_tool_loops.py"
 
 OF_DIALECTS: Final = (
@@ -66,6 +68,58 @@ OF_DIALECTS: Final = (
         (
             "tests/dialects/responses/test_request.py"
             "::test_a_response_in_the_background_is_refused_with_a_hint",
+        ),
+    ),
+    Mutation(
+        "hold only the answers of a completion that are shown",
+        "proxy/dialects/completions/request.py",
+        "        n=paid * _prompts(fields),\n",
+        "        n=shown * _prompts(fields),\n",
+        (f"{_COMPLETIONS}::test_every_answer_that_was_not_the_best_is_paid_for_too",),
+    ),
+    Mutation(
+        "charge what was delivered of a call that hides answers",
+        "proxy/dialects/completions/request.py",
+        "        hides_answers=paid > shown,\n",
+        "",
+        (f"{_COMPLETIONS}::test_without_usage_answers_that_nobody_sees_charge_the_hold",),
+    ),
+    Mutation(
+        "leave the limit that an API presumes to the upstream",
+        "proxy/gateway/shape.py",
+        "length == asked and request.limit_field is not None and",
+        "length == asked and",
+        (f"{_COMPLETIONS}::test_without_a_limit_sixteen_tokens_are_held_and_asked_for",),
+    ),
+    Mutation(
+        "take an array of tokens for one token",
+        "pricing/bound.py",
+        '"tokens", part.count,',
+        '"tokens", 1,',
+        (
+            "tests/pricing/test_bound.py"
+            "::test_tokens_are_as_many_as_the_caller_sent_whatever_the_model",
+            "tests/e2e/endpoints/test_embeddings.py"
+            "::test_two_tokens_of_the_small_model_are_four_microcents",
+        ),
+    ),
+    Mutation(
+        "take an embedding that was cut for a whole one",
+        "proxy/dialects/embeddings/answer.py",
+        "around if first < last and around.usage is not None else _Answer()",
+        "around",
+        (f"{_EMBEDDED}::test_cut_at_every_byte_it_is_never_complete_and_never_free[NaN]",),
+    ),
+    Mutation(
+        "let a model that writes nothing write for nothing",
+        "pricing/cost.py",
+        "    if rates.output is None or rates.reasoning is None:\n",
+        "    if rates.output is None or rates.reasoning is None:\n        return 0, 0\n    if False:\n",
+        (
+            "tests/pricing/test_cost.py"
+            "::test_a_model_that_writes_nothing_has_no_price_for_what_it_writes",
+            "tests/e2e/endpoints/test_embeddings.py"
+            "::test_a_model_that_writes_nothing_is_no_model_for_a_chat",
         ),
     ),
 )
