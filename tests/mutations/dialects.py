@@ -114,7 +114,7 @@ OF_DIALECTS: Final = (
         "let a model that writes nothing write for nothing",
         "pricing/cost.py",
         "    if rates.output is None or rates.reasoning is None:\n",
-        "    if rates.output is None or rates.reasoning is None:\n        return 0, 0\n    if False:\n",
+        "    if rates.output is None or rates.reasoning is None:\n        return 0, 0\n",
         (
             "tests/pricing/test_cost.py"
             "::test_a_model_that_writes_nothing_has_no_price_for_what_it_writes",
