@@ -204,5 +204,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._progress is Progress.BODY:
-            self._keeps_alive = self._parser.should_keep_alive()
+            # What HTTP/1.0 frames in chunks may not be trusted (RFC 9112 section 6.1).
+            is_old = self._parser.get_http_version() == "1.0"
+            self._keeps_alive = self._parser.should_keep_alive() and not is_old
             self._progress = Progress.COMPLETE

@@ -1,0 +1,114 @@
+"""Upstreams that send without end what is no part of a body, or in a coding nobody asked for."""
+
+import pytest
+
+from proxy.gateway.forward import BrokenOff, NoStatus
+from proxy.gateway.upstream.connection import HEADER_BYTES_MAX
+from tests.gateway.upstream.wire import CLOSE, HANG, Script, ask, playing, whole
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+BEGUN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+MANY = 16
+"""Pieces as long as any head may be: far more than is ever taken in."""
+
+
+def filled(unit: bytes) -> bytes:
+    return unit * (HEADER_BYTES_MAX // len(unit))
+
+
+HEADS = {
+    "early hints without headers": (b"", filled(CONTINUE)),
+    "early hints with headers": (b"", filled(b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\n")),
+    "headers": (b"HTTP/1.1 200 OK\r\n", filled(b"X-A: b\r\n")),
+    "a header": (b"HTTP/1.1 200 OK\r\nX-A: ", filled(b"b")),
+    "a name": (b"HTTP/1.1 200 OK\r\n", filled(b"a")),
+    "a reason": (b"HTTP/1.1 200 ", filled(b"b")),
+}
+
+
+@pytest.mark.parametrize(("begin", "more"), HEADS.values(), ids=HEADS)
+async def test_a_head_without_end_is_no_status(begin: bytes, more: bytes) -> None:
+    async with playing([begin or CONTINUE, *[more] * MANY, HANG]) as (upstream, player):
+        with pytest.raises(NoStatus) as failure:
+            await ask(upstream)
+        assert not failure.value.timed_out
+        await player.all_closed.wait()
+
+
+TAILS = {
+    "an extension": (b"5;a=", filled(b"b")),
+    "trailers": (b"5\r\nhello\r\n0\r\n", filled(b"X-A: b\r\n")),
+    "a trailer": (b"5\r\nhello\r\n0\r\nX-A: ", filled(b"b")),
+    "zeros in front of a size": (b"", filled(b"0")),
+}
+
+
+@pytest.mark.parametrize(("begin", "more"), TAILS.values(), ids=TAILS)
+async def test_a_body_that_is_all_framing_breaks_off(begin: bytes, more: bytes) -> None:
+    async with playing([BEGUN + begin, *[more] * MANY, HANG]) as (upstream, player):
+        with pytest.raises(BrokenOff):
+            await whole(await ask(upstream))
+        await player.all_closed.wait()
+
+
+async def test_framing_may_be_long_as_long_as_a_body_comes_with_it() -> None:
+    chunk = b"1;a=" + b"b" * 60_000 + b"\r\nx\r\n"
+    pieces = [BEGUN, *[chunk[:40_000], chunk[40_000:]] * 20, b"0\r\n\r\n"]
+    async with playing([*pieces], [OK]) as (upstream, player):
+        assert await whole(await ask(upstream)) == b"x" * 20
+        assert await whole(await ask(upstream)) == b"hello"
+    assert player.connections == 1
+
+
+async def test_each_answer_of_a_connection_has_its_own_allowance() -> None:
+    head = OK.replace(b"\r\n\r\n", b"\r\nX-A: " + b"b" * (HEADER_BYTES_MAX // 2) + b"\r\n\r\n")
+    script: Script = [head[:100], head[100:]]
+    async with playing(*[script] * 4) as (upstream, player):
+        for _ in range(4):
+            assert await whole(await ask(upstream)) == b"hello"
+    assert player.connections == 1
+
+
+@pytest.mark.parametrize(
+    "codings",
+    [
+        ["gzip, chunked"],
+        ["gzip", "chunked"],
+        ["chunked", "chunked"],
+        ["chunked, chunked"],
+        ["gzip"],
+        ["identity"],
+        ["chunked, gzip"],
+        ["xchunked"],
+        ["chunked;q=1"],
+    ],
+)
+async def test_a_transfer_coding_that_nobody_asked_for_is_no_status(codings: list[str]) -> None:
+    """What it stands for could not be read, and the caller would not be told of it."""
+    lines = "".join(f"Transfer-Encoding: {coding}\r\n" for coding in codings)
+    answer = b"HTTP/1.1 200 OK\r\n" + lines.encode() + b"\r\n5\r\nhello\r\n0\r\n\r\n"
+    async with playing([answer, HANG]) as (upstream, player):
+        with pytest.raises(NoStatus) as failure:
+            await ask(upstream)
+        assert not failure.value.timed_out
+        await player.all_closed.wait()
+
+
+@pytest.mark.parametrize("coding", ["chunked", "Chunked", "CHUNKED"])
+async def test_chunks_may_be_announced_in_any_letters(coding: str) -> None:
+    answer = BEGUN.replace(b"chunked", coding.encode()) + b"5\r\nhello\r\n0\r\n\r\n"
+    async with playing([answer], [answer]) as (upstream, player):
+        assert await whole(await ask(upstream)) == b"hello"
+        assert await whole(await ask(upstream)) == b"hello"
+    assert player.connections == 1
+
+
+async def test_chunks_in_http_1_0_end_with_their_connection() -> None:
+    """RFC 9112 section 6.1: who sends these has hardly understood what they frame."""
+    answer = BEGUN.replace(b"HTTP/1.1", b"HTTP/1.0") + b"5\r\nhello\r\n0\r\n\r\n"
+    kept = answer.replace(b"\r\n\r\n", b"\r\nConnection: keep-alive\r\n\r\n", 1)
+    async with playing([answer, CLOSE], [kept, CLOSE], [OK]) as (upstream, player):
+        for _ in range(3):
+            assert await whole(await ask(upstream)) == b"hello"
+    assert player.connections == 3
