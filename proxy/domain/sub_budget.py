@@ -19,6 +19,11 @@ CHILD_KEY_PREFIX: Final = "cyc_sub_"
 """What the keys of sub-budgets start with: `cyc_sub_<reservation id>_<secret>`."""
 
 
+CARVE_PREFIX: Final = "sub-budget:"
+"""What the keys of the holds that fill purses start with in a ledger. No client can make a hold
+with such a key, and so none that poses as a carve."""
+
+
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
     """What may be called. Empty, it limits nothing.
 

@@ -18,7 +18,6 @@ from proxy.domain.clock import Clock
 from proxy.domain.errors import BudgetRefused, LedgerError, LedgerUnavailable, Reason, Refused
 from proxy.domain.money import usd
 from proxy.domain.scope import all_scopes
-from proxy.domain.sub_budget import UNLIMITED
 from proxy.gateway.charge import Pricer
 from proxy.gateway.ending import Ending, GivenBack, LeftUncertain, Outcome, Sentence
 from proxy.gateway.estimate import UNITS, Estimator, Plan, Way
@@ -142,26 +141,17 @@ class Pipeline:
             self._answer(door, headers, attempt, record)
 
     async def _wish(self, request: Request, caller: Caller) -> Wish:
-        """What policy leaves of the caller's wish, by how much its budgets are used up.
-
-        Raises:
-            Refused: POLICY_DENIED by the sub-budget that pays; AUTHORITY_UNAVAILABLE.
-        """
-        wish = await self._wish_of_policies(request, caller)
-        return wish if caller.limits is UNLIMITED else limited(wish, request.model, caller.limits)
-
-    async def _wish_of_policies(self, request: Request, caller: Caller) -> Wish:
-        scopes = all_scopes(caller.subject)
-        watched = self._steps.policies.watched(scopes)
-        if not watched:
-            return Wish()
+        """What policies leave of the caller's wish, and what the sub-budget that pays does."""
+        steps, scopes = self._steps, all_scopes(caller.subject)
+        watched = steps.policies.watched(scopes)
         try:
-            balances = await self._steps.ledger.balances(watched, *UNITS)
+            balances = await steps.ledger.balances(watched, *UNITS) if watched else ()
         except LedgerError:
-            if not self._steps.reserver.lets_leave:
+            if not steps.reserver.lets_leave:
                 raise _ledger_away() from None
             balances = ()
-        return self._steps.policies.wish(request.model, scopes=scopes, balances=balances)
+        wish = steps.policies.wish(request.model, scopes=watched, balances=balances)
+        return limited(wish, request.model, caller.limits)
 
     async def _forward(
         self, door: Door, caller: Caller, shaped: Shaped, attempt: Attempt, record: CallRecord

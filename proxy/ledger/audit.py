@@ -4,6 +4,16 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from proxy.domain.sub_budget import CARVE_PREFIX
+
+
+def is_summed(key: str) -> bool:
+    """Whether what the row with this key was charged counts in the sums of an audit.
+
+    What fills a sub-budget does not: the calls of its child have rows of their own.
+    """
+    return not key.startswith(CARVE_PREFIX)
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -44,7 +54,7 @@ def read_head(text: str) -> Head:
 class Audit:
     """What `verify` recomputed. The ledger is sound when `differences` is empty.
 
-    charged, uncovered and uncertain are sums over all rows in USD_MICROCENTS.
+    charged, uncovered and uncertain are sums in USD_MICROCENTS over all rows that `is_summed`.
     """
 
     reservations: int

@@ -13,7 +13,6 @@ import msgspec
 from proxy.authority.sub_budgets.credential import ChildKey, hash_of, secret_of
 from proxy.authority.sub_budgets.terms import (
     ACTION_KIND,
-    KEY_PREFIX,
     SubBudgetLedger,
     Terms,
     kept,
@@ -25,6 +24,7 @@ from proxy.domain.money import Unit
 from proxy.domain.period import Period
 from proxy.domain.reservation import OnExpiry, Overage, State
 from proxy.domain.scope import budget_scopes
+from proxy.domain.sub_budget import CARVE_PREFIX
 from proxy.domain.subject import Subject
 from proxy.ledger.records import BudgetName, FundOperation, Reservation, ReserveRequest, Span
 
@@ -100,7 +100,7 @@ def _hold(asked: Carve) -> ReserveRequest:
     secret = secret_of(asked.parent_secret, asked.salt)
     terms = msgspec.structs.replace(asked.terms, secret_sha256=hash_of(secret))
     return ReserveRequest(
-        key=KEY_PREFIX + asked.key,
+        key=CARVE_PREFIX + asked.key,
         payload_hash=asked.payload_hash,
         subject=asked.subject,
         plan=({unit: Span(amount, amount) for unit, amount in asked.amounts.items()},),

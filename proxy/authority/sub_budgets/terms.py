@@ -7,14 +7,10 @@ import msgspec
 
 from proxy.domain.key import Permission
 from proxy.domain.scope import Scope, carve_of, purse_of
-from proxy.domain.sub_budget import UNLIMITED, Limits
+from proxy.domain.sub_budget import CARVE_PREFIX, UNLIMITED, Limits
 from proxy.domain.subject import PURSE
 from proxy.ledger.protocol import Books, Ledger
 from proxy.ledger.records import Reservation
-
-KEY_PREFIX: Final = "sub-budget:"
-"""Stands before the keys of carves in the ledger. No client can make a hold with such a key, and
-so no hold that poses as a carve."""
 
 ACTION_KIND: Final = "budget.carve"
 
@@ -49,7 +45,7 @@ def kept(terms: Terms) -> Mapping[str, str]:
 
 def is_carve(row: Reservation) -> bool:
     """Whether a hold fills the purse of a sub-budget."""
-    return row.key.startswith(KEY_PREFIX) and _KEPT in row.metadata
+    return row.key.startswith(CARVE_PREFIX) and _KEPT in row.metadata
 
 
 def terms_of(row: Reservation) -> Terms:

@@ -11,7 +11,7 @@ from proxy.domain.money import Unit
 from proxy.domain.reservation import OPEN, State
 from proxy.domain.scope import Scope, derive
 from proxy.ledger import rules
-from proxy.ledger.audit import Audit, Difference
+from proxy.ledger.audit import Audit, Difference, is_summed
 from proxy.ledger.journal import Amounts, Entry, WindowName, replay
 from proxy.ledger.pace import Pace
 from proxy.ledger.records import (
@@ -228,10 +228,10 @@ class ModelHome:
         return ()
 
     async def verify(self) -> Audit:
-        rows = self.model.holds.values()
+        rows = [hold for hold in self.model.holds.values() if is_summed(hold.request.key)]
         usd = Unit.USD_MICROCENTS
         return Audit(
-            reservations=len(rows),
+            reservations=len(self.model.holds),
             entries=sum(map(len, self.model.entries.values())),
             charged=sum((hold.charged or {}).get(usd, 0) for hold in rows),
             uncovered=sum(hold.uncovered.get(usd, 0) for hold in rows),

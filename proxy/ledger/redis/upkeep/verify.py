@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from proxy.domain.money import Unit
 from proxy.domain.period import iso
-from proxy.ledger.audit import Audit, Difference
+from proxy.ledger.audit import Audit, Difference, is_summed
 from proxy.ledger.journal import Amounts, Entry, Kind, WindowName
 from proxy.ledger.redis import answers
 from proxy.ledger.redis.asking import Asker
@@ -187,6 +187,8 @@ def _count(rows: _Rows, row: Any, windows: dict[int, _Window]) -> None:
                     uncovered=uncovered[unit],
                 )
             )
+    if not is_summed(row["key"]):
+        return
     rows.charged += charged.get(Unit.USD_MICROCENTS, 0)
     rows.uncovered += uncovered.get(Unit.USD_MICROCENTS, 0)
     rows.uncertain += held.get(Unit.USD_MICROCENTS, 0) if is_uncertain else 0

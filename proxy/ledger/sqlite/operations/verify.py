@@ -16,7 +16,7 @@ from proxy.domain.money import Unit
 from proxy.domain.period import Step, iso, parse_period
 from proxy.domain.reservation import OPEN, State
 from proxy.domain.scope import Scope
-from proxy.ledger.audit import Audit, Difference, Head
+from proxy.ledger.audit import Audit, Difference, Head, is_summed
 from proxy.ledger.journal import (
     NOTHING_STANDS,
     Amounts,
@@ -37,7 +37,7 @@ SELECT w.id, b.scope, b.unit, b.period, w.start_ms, w.allocated, w.reserved, w.s
 FROM windows w JOIN budgets b ON b.id = w.budget_id
 ORDER BY b.scope, b.unit, b.period, w.start_ms, w.id
 """
-_ROWS: Final = "SELECT state, windows, amounts, charged, uncovered FROM reservations"
+_ROWS: Final = "SELECT key, state, windows, amounts, charged, uncovered FROM reservations"
 
 _decode_windows: Final = msgspec.json.Decoder(tuple[int, ...]).decode
 
@@ -106,9 +106,10 @@ def _add_up_rows(connection: sqlite3.Connection) -> _Rows:
     count = 0
     total = _Held()
     by_window: dict[int, _Held] = defaultdict(_Held)
-    for state, windows, amounts, charged, uncovered in connection.execute(_ROWS):
+    for key, state, windows, amounts, charged, uncovered in connection.execute(_ROWS):
         count += 1
-        for held in (total, *(by_window[number] for number in _decode_windows(windows))):
+        sums = [by_window[number] for number in _decode_windows(windows)]
+        for held in (*sums, total) if is_summed(key) else sums:
             if state in OPEN:
                 held.reserved.update(read_amounts(amounts))
             if state == State.UNCERTAIN:

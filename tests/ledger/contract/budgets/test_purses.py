@@ -8,6 +8,7 @@ import pytest
 from proxy.domain.errors import BudgetRefused, Reason, Refused
 from proxy.domain.period import Period
 from proxy.domain.scope import Scope, budget_scopes, purse_of
+from proxy.domain.sub_budget import CARVE_PREFIX
 from proxy.domain.subject import PURSE, RUN, Subject
 from proxy.ledger.records import BudgetStatus
 from tests.ledger.builders import (
@@ -168,3 +169,15 @@ async def test_rows_of_a_child_are_below_the_scopes_of_its_subject(ledger: Home)
     for scope in (DEV, BOT):
         rows = await ledger.reservations(states=frozenset({row.state}), limit=9, scope=scope)
         assert rows == (row,)
+
+
+async def test_an_audit_sums_up_what_was_spent_once(ledger: Home) -> None:
+    await declare(ledger, line("tenant:dev", 100))
+    carve = await ledger.reserve(ask(40, subject=PARENT, key=f"{CARVE_PREFIX}1"))
+    await fund(ledger, PURSE_OF_ONE, 40)
+    held = await ledger.reserve(ask(30, subject=child()))
+    await commit(ledger, held.reservation_id, 25)
+    await commit(ledger, carve.reservation_id, 25)
+    audit = await ledger.verify()
+    assert (audit.charged, audit.reservations, audit.differences) == (25, 2, ())
+    assert (await balance_of(ledger, DEV)).spent == 25

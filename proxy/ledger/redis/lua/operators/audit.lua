@@ -28,12 +28,13 @@ local function read_rows(cursor)
   local reply = redis.call('SCAN', cursor, 'MATCH', start .. '*', 'COUNT', request.page)
   local rows = {}
   for _, key in ipairs(reply[2]) do
-    local texts = redis.call('HMGET', key, 'made', 'stands', 'state')
+    local texts = redis.call('HMGET', key, 'made', 'stands', 'state', 'key')
     rows[#rows + 1] = {
       id = string.sub(key, #start + 1),
       windows = cmsgpack.unpack(texts[1]).windows,
       stands = cmsgpack.unpack(texts[2]),
       state = texts[3],
+      key = texts[4],
     }
   end
   return reply[1], rows
