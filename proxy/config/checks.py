@@ -161,8 +161,9 @@ def _budgets(config: Config) -> Iterator[Finding]:
         yield Finding(("budgets",), "none: every call that costs anything is refused")
     longest_ms = max(upstream.response_timeout_ms for upstream in config.upstreams)
     for number, budget in enumerate(config.budgets):
-        if budget.unit not in ("USD_MICROCENTS", "TOKENS"):
-            problem = "limits no call here: calls are held in US dollars and in tokens"
+        if budget.unit not in ("USD_MICROCENTS", "TOKENS") and not config.keys:
+            problem = "limits no call: calls are held in US dollars and in tokens; clients of "
+            problem += "the authority reserve in it, and need a key (keys)"
             yield Finding(("budgets", number, "unit"), problem)
         if budget.rolling is not None and budget.rolling < longest_ms:
             yield Finding(

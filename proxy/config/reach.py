@@ -9,7 +9,7 @@ from proxy.config.findings import Finding, Path
 from proxy.config.model import Config
 from proxy.config.sections.budgets import BudgetConfig
 from proxy.domain.scope import Scope, ScopePattern, budget_scopes
-from proxy.domain.subject import RUN, Subject
+from proxy.domain.subject import LEVELS, RUN, Subject
 
 _ANY_OTHER: Final = "*"
 """A value that no pattern can spell out."""
@@ -59,9 +59,17 @@ def bases(config: Config) -> Iterator[Base]:
             yield Base(fixed, accepts - fixed.keys())
 
 
+def clients(config: Config) -> Iterator[Base]:
+    """What clients of the authority spend as: the levels of a key, and any others they name."""
+    for key in config.keys:
+        tenant = {"tenant": config.identity.default.tenant, **key.subject.given()}
+        fixed = _lowered({level: value for level, value in tenant.items() if value is not None})
+        yield Base(fixed, frozenset({*LEVELS, RUN}) - fixed.keys() - {"tenant"})
+
+
 def unreachable(config: Config) -> Iterator[Finding]:
-    """Budgets and policies of scopes that no call can have."""
-    callers = list(bases(config))
+    """Budgets and policies of scopes that no call can have, and no client of the authority."""
+    callers = [*bases(config), *clients(config)]
     if not callers:
         return
     for number, budget in enumerate(config.budgets):

@@ -160,3 +160,19 @@ def test_a_unit_that_no_call_here_is_held_in_is_told(unit: str, is_told: bool) -
     found = paths(config("[agent]", TENANT, f"{line}, period: day"))
 
     assert found == (["budgets[1].unit"] if is_told else [])
+
+
+KEY = "keys: [{name: a, sha256: '" + "a" * 64 + "', subject: {tenant: dev}}]"
+
+
+def test_clients_of_the_authority_name_any_level_and_reserve_in_any_unit() -> None:
+    """docs/protocol.md: a key that leaves levels open lets its clients fill them."""
+    points = "scope: 'tenant:dev', allocated: 5, unit: RISK_POINTS, period: day"
+    deep = usd("tenant:dev/workspace:eng/app:shop")
+    without_key = config("[agent]", TENANT, deep, points)
+    with_key = config("[agent]", TENANT, deep, points, more=KEY)
+    foreign = config("[agent]", TENANT, usd("tenant:other"), more=KEY)
+
+    assert sorted(paths(without_key)) == ["budgets[1].scope", "budgets[2].unit"]
+    assert paths(with_key) == []
+    assert paths(foreign) == ["budgets[1].scope"]

@@ -28,7 +28,7 @@ class BudgetConfig(Section):
 
     A scope may have any number of budgets, one for each unit and kind of window; a call must
     fit them all. Calls of this proxy are held and charged in US dollars and in tokens;
-    CREDITS and RISK_POINTS are kept for callers of the ledger itself, and limit no call here.
+    CREDITS and RISK_POINTS limit clients of the authority, and no call.
     """
 
     model_config = ConfigDict(json_schema_extra=_amounts_by_unit)
