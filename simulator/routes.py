@@ -18,7 +18,7 @@ from simulator.apis.chat import CHAT
 from simulator.apis.completions import COMPLETIONS
 from simulator.apis.embeddings import EMBEDDINGS
 from simulator.apis.messages import COUNT_TOKENS, MESSAGES
-from simulator.apis.responses import INPUT_TOKENS, responses_api
+from simulator.apis.responses import INPUT_TOKENS, compaction_api, responses_api
 from simulator.apis.responses.store import Store
 from simulator.behaviour import read_behaviour
 from simulator.endpoint import Endpoint, always
@@ -50,6 +50,7 @@ class Routes:
             MESSAGES,
             COUNT_TOKENS,
             responses_api(self._stored),
+            compaction_api(self._stored),
             INPUT_TOKENS,
         )
         self._apis = {api.path: api for api in every}

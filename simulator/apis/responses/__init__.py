@@ -4,6 +4,7 @@ request   a request, put into the words of chat completions
 items     what an answer is made of
 render    an answer as one object
 stream    an answer as events
+compact   a conversation made shorter
 store     what was answered before: to be looked up, and to be gone on from
 """
 
@@ -14,8 +15,9 @@ from simulator.answer.generate import generate
 from simulator.answer.render import Answer
 from simulator.answer.stream import Event
 from simulator.apis.api import Api, check_window, generate_nothing, no_events
+from simulator.apis.responses.compact import compaction_object
 from simulator.apis.responses.render import response_object
-from simulator.apis.responses.request import read_response_request
+from simulator.apis.responses.request import read_compaction_request, read_response_request
 from simulator.apis.responses.store import Store
 from simulator.apis.responses.stream import response_events
 from simulator.models import Model
@@ -57,6 +59,20 @@ def _count(request: ChatRequest, vocabulary: Vocabulary) -> PromptCount:
     prompt = count_prompt(request, vocabulary)
     check_window(request, prompt.total, "input")
     return prompt
+
+
+def compaction_api(store: Store) -> Api:
+    """POST /v1/responses/compact, which goes on from what `store` has."""
+    return Api(
+        path="/v1/responses/compact",
+        serves="chat",
+        id_prefix="resp_",
+        read=lambda body, models: read_compaction_request(body, models, store.messages),
+        count=_count,
+        generate=generate,
+        json=compaction_object,
+        events=no_events,
+    )
 
 
 def _counted(answer: Answer) -> dict[str, Any]:

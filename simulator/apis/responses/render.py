@@ -46,7 +46,7 @@ def response_object(answer: Answer) -> dict[str, Any]:
         "output": [item.whole for item in items_of(answer)],
     }
     if answer.report.place != "nowhere":
-        body["usage"] = _usage(answer, answer.output())
+        body["usage"] = usage_of(answer, answer.output())
     return body
 
 
@@ -70,7 +70,8 @@ def response_begun(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _usage(answer: Answer, produced: Output) -> UsageObject:
+def usage_of(answer: Answer, produced: Output) -> UsageObject:
+    """What is reported after `produced` was generated."""
     consumed = answer.input
     details = {
         "cached_tokens": consumed.cached_tokens,

@@ -62,6 +62,21 @@ def read_response_request(
     )
 
 
+def read_compaction_request(
+    body: bytes,
+    models: Mapping[str, Model],
+    messages_of: Callable[[str], Sequence[Message]],
+) -> ChatRequest:
+    """Check a body of compact, which has neither tools nor a limit. Raises ApiError."""
+    fields = read_object(body)
+    said = {
+        "model": read_model(fields, models).name,
+        "messages": [*_before(fields, messages_of), *_input(fields)],
+        "service_tier": fields.get("service_tier"),
+    }
+    return replace(check_request(said, models), sent=fields)
+
+
 _NAMED: Final = ("function", "custom")
 
 

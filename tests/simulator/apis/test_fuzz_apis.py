@@ -13,7 +13,7 @@ from simulator.apis.api import Api
 from simulator.apis.completions import COMPLETIONS
 from simulator.apis.embeddings import EMBEDDINGS
 from simulator.apis.messages import COUNT_TOKENS, MESSAGES
-from simulator.apis.responses import INPUT_TOKENS, responses_api
+from simulator.apis.responses import INPUT_TOKENS, compaction_api, responses_api
 from simulator.apis.responses.store import Store
 from simulator.bill import Input
 from simulator.errors import ApiError
@@ -23,6 +23,7 @@ from tests.simulator.test_fuzz import JSON_VALUES, SCHEMA, places, replaced
 
 VOCABULARY = Vocabulary()
 RESPONSES = responses_api(Store())
+COMPACTION = compaction_api(Store())
 
 RESPONSE_BODY: dict[str, Any] = {
     "model": "gpt-5",
@@ -119,6 +120,7 @@ EMBEDDING_BODY: dict[str, Any] = {
 CALLS = [
     (RESPONSES, RESPONSE_BODY),
     (INPUT_TOKENS, RESPONSE_BODY),
+    (COMPACTION, RESPONSE_BODY),
     (MESSAGES, MESSAGE_BODY),
     (COUNT_TOKENS, MESSAGE_BODY),
     (COMPLETIONS, COMPLETION_BODY),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses import CompactedResponse, Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from simulator import Behaviour, Input, Output, Report, Simulator
@@ -240,3 +240,17 @@ async def test_usage_can_be_left_out(simulator: Simulator) -> None:
 
     assert (await respond(simulator, HELLO, silent)).json()["usage"] is None
     assert (await respond(simulator, STREAM, silent)).events()[-1]["response"]["usage"] is None
+
+
+async def test_a_compaction_is_billed_as_any_answer_and_cannot_be_read(
+    simulator: Simulator,
+) -> None:
+    busy = Behaviour(output_tokens=30)
+
+    answer = (await call(simulator, HELLO, busy, path=f"{PATH}/compact")).json()
+
+    # The types of the SDK leave the messages of the user out.
+    CompactedResponse.model_validate(answer | {"output": answer["output"][1:]})
+    assert [item["type"] for item in answer["output"]] == ["message", "compaction"]
+    assert answer["usage"]["total_tokens"] == 39
+    assert simulator.total_microcents == 9 * 15 + 30 * 60
