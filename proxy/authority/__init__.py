@@ -2,6 +2,7 @@
 
     plane       one request: who, where to, what came of it
     operations/ one operation of the protocol a file, and the table of them all
+    sub_budgets/ what a parent carves for a sub-agent, and the key that spends it
     auth        which key it is, whose money it may spend, and what it may see
     errors      every way to say no, as the protocol says it
     exchange    a request and its answer, without a socket
