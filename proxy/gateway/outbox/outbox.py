@@ -181,15 +181,22 @@ class Outbox:
         """
         landed = 0
         while batch := self._due():
-            told = await asyncio.gather(*map(self._land_one, batch), return_exceptions=True)
-            for failure in told:
-                if failure is not None:
-                    raise failure
+            failures = await asyncio.gather(*map(self._failure_of, batch))
+            for failure in filter(None, failures):
+                raise failure
             landed += len(batch)
             if self._untidy >= _TIDY_AFTER:
                 await self._tidy()
         await self._tidy()
         return landed
+
+    async def _failure_of(self, waiting: _Waiting) -> LedgerUnavailable | None:
+        """Land one record; why it cannot be now."""
+        try:
+            await self._land_one(waiting)
+        except LedgerUnavailable as failure:
+            return failure
+        return None
 
     async def start(self) -> None:
         """Land what was left by processes before this one, as far as the ledger can be reached."""

@@ -15,7 +15,7 @@ from proxy.gateway.ending import Charged, Sentence
 from proxy.ledger.records import Event
 
 
-class Settle(msgspec.Struct, frozen=True, tag="settle"):
+class Settle(msgspec.Struct, frozen=True, tag="settle", omit_defaults=True):
     """A hold ends as its call did.
 
     Of a hold that a ledger elsewhere may let go by itself: `event` charges it then, and
