@@ -11,12 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pricing.prompt import File, Image, Part, Prompt, Sealed, Text, Unbounded, Unseen
-from proxy.dialects.dialect import Request
+from proxy.dialects.dialect import Request, ToolKind
 from proxy.dialects.messages.tools import (
     RUN_BY_THE_CALLER,
     definitions_of,
-    is_run_by_provider,
-    tool_of,
     unbounded_tools,
 )
 from proxy.dialects.wire.inline_media import image_size, payload_bytes
@@ -120,13 +118,15 @@ class _Reading:
                 self._text(block)
 
     def tools(self) -> None:
-        for place, definition in enumerate(definitions_of(self._request.fields)):
+        for definition in definitions_of(self._request.fields):
             self.framing_tokens += TOOL_TOKENS
             self._text(definition)
-            if tool_of(definition, f"tools[{place}]").name in RUN_BY_THE_CALLER:
-                self.framing_tokens += KNOWN_TOOL_TOKENS
         for tool in self._request.tools:
-            if tool.name.endswith("_toolset") or is_run_by_provider(tool):
+            if tool.kind is not ToolKind.BUILT_IN:
+                continue
+            if tool.name in RUN_BY_THE_CALLER:
+                self.framing_tokens += KNOWN_TOOL_TOKENS
+            else:
                 self.parts.append(Unseen(tool.name))
 
     def other_fields(self) -> None:
