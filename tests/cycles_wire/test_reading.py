@@ -38,7 +38,7 @@ def test_a_key_is_given_once_at_any_depth(metadata: bytes) -> None:
         read_request(body, CommitRequest)
 
 
-@pytest.mark.parametrize("levels", [MAX_DEPTH - 1, MAX_DEPTH, 900, 100_000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1, 900, 100_000])
 def test_metadata_nests_so_far_and_no_further(levels: int) -> None:
     nested = b"[" * (levels - 2) + b"]" * (levels - 2)
     body = b'{"idempotency_key": "k", ' + ACTUAL + b', "metadata": {"a": ' + nested + b"}}"
