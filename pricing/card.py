@@ -118,7 +118,8 @@ class RateCard:
         try:
             return self.fees[tool]
         except KeyError:
-            raise Unpriced(self.model, f"calls of {tool}") from None
+            hint = "add it to tool_fees in pricing.overrides"
+            raise Unpriced(self.model, f"calls of {tool}", hint) from None
 
     def breakdown(self) -> tuple[RateLine, ...]:
         """Every rate as `spendgate price` shows it. A rate that repeats the input's or the

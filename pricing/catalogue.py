@@ -4,14 +4,15 @@ A model without a price is `UnknownModel`, never free: unknown as $0 is a budget
 not exist (field report 51).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pricing.card import RateCard, Unpriced
-from pricing.override import Override, lint
+from pricing.override import Override, faults, lint
 from pricing.profile import Profile, Profiles, reviewed_profiles
 from pricing.published.quote import card_of
 
@@ -24,6 +25,9 @@ NAMES_REMEMBERED: Final = 4_096
 SPANS_REMEMBERED: Final = 64
 NAME_CHARACTERS_MAX: Final = 256
 NEAR_NAMES: Final = 3
+
+Fees = Mapping[str, Decimal]
+"""USD per thousand calls of a built-in tool, by its name."""
 
 
 class UnknownModel(Unpriced):
@@ -82,6 +86,8 @@ class Catalogue:
     def _check(self, override: Override) -> None:
         if override.states_price:
             override.card(override.model)
+        elif found := list(faults(override)):
+            raise ValueError(f"override of {override.model}: {'; '.join(found)}")
         if override.tokenizer is not None and override.tokenizer not in self._profiles.tokenizers:
             known = ", ".join(sorted(self._profiles.tokenizers))
             raise ValueError(
@@ -95,12 +101,12 @@ class Catalogue:
         if override is not None:
             profile = self._refined(profile, override)
             if override.states_price:
-                return _Entry(Model(name, override.card(name), profile), None)
+                return _Entry(Model(name, override.card(name), profile), None, {})
         if provider is None:
             return _Missing("its provider is not known")
         if len(name) > NAME_CHARACTERS_MAX:
             return _Missing("no model has so long a name")
-        return _find_listed(name, provider, profile)
+        return _find_listed(name, provider, profile, override.tool_fees if override else {})
 
     def _refined(self, profile: Profile, override: Override) -> Profile:
         tokenizer = override.tokenizer
@@ -128,11 +134,15 @@ class _Missing:
 
 
 class _Entry:
-    """One name: `model` as it always is, or as `listing` changes its price over time."""
+    """One name: `model` as it always is, or as `listing` changes its price over time.
 
-    def __init__(self, model: Model, listing: "Listing | None") -> None:
+    `fees` come beside the listed ones.
+    """
+
+    def __init__(self, model: Model, listing: "Listing | None", fees: Fees) -> None:
         self._model = model
         self._listing = listing
+        self._fees = fees
         self._by_span: dict[tuple[int, int | None], Model] = {}
         self._latest: tuple[int, int | None, Model] = (0, 0, model)
 
@@ -151,14 +161,16 @@ class _Entry:
         if known is None:
             if len(self._by_span) >= SPANS_REMEMBERED:
                 self._by_span.clear()
-            known = _priced(self._model.name, self._model.profile, self._listing, instants)
+            known = _priced(
+                self._model.name, self._model.profile, self._listing, self._fees, instants
+            )
             self._by_span[since, change] = known
         if len(instants) == 1:
             self._latest = (since, change, known)
         return known
 
 
-def _find_listed(name: str, provider: str, profile: Profile) -> _Entry | _Missing:
+def _find_listed(name: str, provider: str, profile: Profile, fees: Fees) -> _Entry | _Missing:
     from pricing.published.listing import NotListed, find_listing, near_names
 
     try:
@@ -166,15 +178,18 @@ def _find_listed(name: str, provider: str, profile: Profile) -> _Entry | _Missin
     except NotListed as missing:
         return _Missing(missing.why, near_names(name, provider, at_most=NEAR_NAMES))
     window = profile.context_window or listing.context_window
-    model = _priced(name, replace(profile, context_window=window), listing, (0,))
-    return _Entry(model, listing if listing.changes else None)
+    model = _priced(name, replace(profile, context_window=window), listing, fees, (0,))
+    return _Entry(model, listing if listing.changes else None, fees)
 
 
-def _priced(name: str, profile: Profile, listing: "Listing", instants: Sequence[int]) -> Model:
+def _priced(
+    name: str, profile: Profile, listing: "Listing", fees: Fees, instants: Sequence[int]
+) -> Model:
     if listing.free:
         card = RateCard(name, listing.source, denominator=1, standard=(), free=True)
     else:
-        quotes = [listing.quote(at_ms) for at_ms in instants]
+        listed = [listing.quote(at_ms) for at_ms in instants]
+        quotes = [replace(quote, fees={**quote.fees, **fees}) for quote in listed]
         card = card_of(name, listing.source, quotes, audio_as_text=profile.audio_as_text)
     return Model(name, card, profile)
 

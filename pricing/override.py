@@ -1,7 +1,7 @@
 """Prices and limits that users state themselves, and what looks wrong about them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Final
 
@@ -21,7 +21,8 @@ DEAREST_PLAUSIBLE_USD: Final = Decimal(1_000)
 class Override:
     """What users say of the models that match `model`, a glob. Prices are USD per million tokens.
 
-    With prices or `free` it replaces the catalogue's price; without, it only refines limits.
+    `tool_fees` are USD per thousand calls of a built-in tool, by its name. With prices or
+    `free` it replaces the catalogue's price; without, it adds fees to it, and refines limits.
     """
 
     model: str
@@ -32,6 +33,7 @@ class Override:
     cache_write_per_mtok: Decimal | None = None
     input_audio_per_mtok: Decimal | None = None
     output_audio_per_mtok: Decimal | None = None
+    tool_fees: Mapping[str, Decimal] = field(default_factory=dict)
     context_window: int | None = None
     max_output_tokens: int | None = None
     hidden_output: bool | None = None
@@ -53,7 +55,13 @@ class Override:
         if self.free:
             return RateCard(model, SOURCE, denominator=1, standard=(), free=True, is_override=True)
         rates = {key.removesuffix("_per_mtok"): flat(price) for key, price in _prices(self).items()}
-        return card_of(model, SOURCE, [Quote(rates)], audio_as_text=False, is_override=True)
+        return card_of(
+            model,
+            SOURCE,
+            [Quote(rates, fees=self.tool_fees)],
+            audio_as_text=False,
+            is_override=True,
+        )
 
 
 def faults(override: Override) -> Iterator[str]:
@@ -64,7 +72,10 @@ def faults(override: Override) -> Iterator[str]:
             yield f"{key} is {price}, not a number of dollars"
         elif price < 0:
             yield f"{key} is negative: a call cannot earn money"
-    if override.free and prices:
+    for tool, fee in override.tool_fees.items():
+        if not fee.is_finite() or fee < 0:
+            yield f"the fee of {tool} is {fee}, not an amount of dollars"
+    if override.free and (prices or override.tool_fees):
         yield "free: true and a price contradict each other"
     if prices and not {"input_per_mtok", "output_per_mtok"} <= prices.keys():
         yield "input_per_mtok and output_per_mtok are needed together"

@@ -178,3 +178,34 @@ def test_a_listed_free_model_costs_nothing() -> None:
 
 def test_the_provider_of_an_address_is_known() -> None:
     assert provider_of("https://api.deepseek.com") == "deepseek"
+
+
+def test_a_fee_comes_beside_those_that_are_listed() -> None:
+    fees = {"code_interpreter": Decimal(30), "web_search": Decimal("12.5")}
+    card = Catalogue([Override("gpt-4.1", tool_fees=fees)])
+    found = card.model("gpt-4.1", provider="openai", from_ms=0, until_ms=0).card
+
+    per_call = {tool: found.fee(tool) // found.denominator for tool in found.fees}
+    assert per_call == {
+        "web_search": 1_250_000,
+        "file_search": 250_000,
+        "code_interpreter": 3_000_000,
+    }
+    assert found.standard[0].rates.input == 200 * found.denominator
+
+
+def test_a_fee_belongs_to_a_price_of_ones_own() -> None:
+    local = Override(
+        "local",
+        input_per_mtok=Decimal(1),
+        output_per_mtok=Decimal(2),
+        tool_fees={"search": Decimal("0.5")},
+    )
+    card = Catalogue([local]).model("local", provider=None, from_ms=0, until_ms=0).card
+
+    assert card.fee("search") == 50_000 * card.denominator
+
+
+def test_a_fee_that_is_no_amount_is_refused() -> None:
+    with pytest.raises(ValueError, match="the fee of t is -1"):
+        Catalogue([Override("gpt-4.1", tool_fees={"t": Decimal(-1)})])

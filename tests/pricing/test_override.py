@@ -25,6 +25,7 @@ def priced(input_usd: str, output_usd: str, **others: str) -> Override:
         priced("0.10", "0"),
         Override("m", free=True),
         Override("m", context_window=8_192),
+        Override("m", tool_fees={"code_interpreter": Decimal(30)}),
     ],
 )
 def test_real_prices_pass(override: Override) -> None:
@@ -58,6 +59,9 @@ def test_a_price_in_cents_or_less_is_noticed() -> None:
         (priced("NaN", "10"), "input_per_mtok is NaN"),
         (priced("2.5", "Infinity"), "output_per_mtok is Infinity"),
         (priced("0", "0"), "write free: true"),
+        (Override("m", tool_fees={"t": Decimal(-1)}), "the fee of t is -1"),
+        (Override("m", tool_fees={"t": Decimal("NaN")}), "the fee of t is NaN"),
+        (Override("m", free=True, tool_fees={"t": Decimal(1)}), "contradict"),
         (priced("1", "1", cache_read="2"), "cache_read_per_mtok is above input_per_mtok"),
         (Override("m", output_per_mtok=Decimal(1)), "are needed together"),
         (Override("m", free=True, input_per_mtok=Decimal(1)), "contradict"),

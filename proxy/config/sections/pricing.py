@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, mode
 
 from pricing.override import Override, faults
 from proxy.config.sections.base import Accepts, Section, invalid, later, unique
-from proxy.config.sections.values import ModelGlob, read_usd
+from proxy.config.sections.values import ModelGlob, ToolName, read_usd
 from proxy.domain.money import MICROCENTS_PER_CENT, Microcents
 
 _RATE_MAX: Final = 1_000_000
@@ -53,6 +53,16 @@ class OverrideConfig(Section):
         default=None, ge=0, le=_RATE_MAX, examples=[20.00]
     )
     """US dollars for a million tokens of audio output."""
+
+    tool_fees: Annotated[
+        dict[ToolName, Annotated[Decimal, Field(ge=0, le=_RATE_MAX)]],
+        Accepts(
+            "a map of a built-in tool to US dollars for a thousand calls",
+            "{code_interpreter: 30.00}",
+        ),
+    ] = Field(default_factory=dict)
+    """US dollars for a thousand calls of a tool that the provider runs, by its type without a
+    date. They come beside the fees of the catalogue, also where no price is stated."""
 
     context_window: int | None = Field(default=None, ge=1, le=_TOKENS_MAX, examples=[131072])
     """How many tokens input and output may have together."""

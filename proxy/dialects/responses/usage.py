@@ -21,6 +21,7 @@ from proxy.dialects.usage import (
 )
 
 _WEB_SEARCH: Final = "web_search"
+_PREVIEW: Final = "web_search_preview"
 
 _TOOLS: Final[Mapping[str, str]] = {
     "web_search_call": _WEB_SEARCH,
@@ -88,7 +89,7 @@ def _tool_calls(response: Mapping[str, Any]) -> dict[str, int]:
 
     A tool that was not called is 0, so that nothing is charged for it.
     """
-    calls = dict.fromkeys(_TOOLS.values(), 0)
+    calls = dict.fromkeys((*_TOOLS.values(), _PREVIEW), 0)
     for item in list_of(response, "output"):
         tool = _TOOLS.get(str(item.get("type"))) if isinstance(item, dict) else None
         if tool is not None and str(part_of(item, "action").get("type")) not in _FREE_ACTIONS:
@@ -96,4 +97,11 @@ def _tool_calls(response: Mapping[str, Any]) -> dict[str, int]:
     searches = count_of(part_of(part_of(response, "tool_usage"), _WEB_SEARCH), "num_requests")
     if searches is not None:
         calls[_WEB_SEARCH] = searches
+    if any(_is_preview(tool) for tool in list_of(response, "tools")):
+        calls[_PREVIEW], calls[_WEB_SEARCH] = calls[_WEB_SEARCH], 0
     return calls
+
+
+def _is_preview(tool: object) -> bool:
+    """Whether searches are those of the older tool, whose calls look alike and cost more."""
+    return isinstance(tool, dict) and str(tool.get("type")).startswith(_PREVIEW)

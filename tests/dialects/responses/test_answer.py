@@ -26,7 +26,8 @@ from tests.dialects.responses.examples import (
 )
 
 NONE_CALLED = {
-    **dict.fromkeys(("web_search", "file_search", "code_interpreter", "image_generation"), 0)
+    **dict.fromkeys(("web_search", "web_search_preview", "file_search"), 0),
+    **dict.fromkeys(("code_interpreter", "image_generation"), 0),
 }
 _SEARCHED = {"type": "web_search_call", "status": "completed", "action": {"type": "search"}}
 _OPENED = {"type": "web_search_call", "action": {"type": "open_page", "url": "https://a.example"}}
@@ -109,6 +110,13 @@ def test_what_an_upstream_says_it_billed_is_read() -> None:
     read, _ = read_usage({"usage": usage(9, 9) | {"cost": 0.00014}})
     assert read is not None
     assert read.billed_microcents == 14_000
+
+
+def test_searches_of_the_older_tool_are_its_own() -> None:
+    tool = {"type": "web_search_preview_2025_03_11"}
+    read, _ = read_usage(response(_SEARCHED, _SEARCHED, tools=[tool]))
+    assert read is not None
+    assert read.tool_calls == NONE_CALLED | {"web_search_preview": 2}
 
 
 def test_zero_is_a_usage_and_nothing_is_none() -> None:
