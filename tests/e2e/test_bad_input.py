@@ -264,7 +264,7 @@ async def test_a_page_in_a_browser_is_refused(stack: Stack, origin: str) -> None
         ("OPTIONS", CHAT),
         ("POST", "/v1/moderations"),
         ("GET", "/v1/embeddings"),
-        ("POST", "/v1/responses"),
+        ("POST", "/v1/audio/speech"),
         ("POST", "/v1/chat/completions/"),
         ("POST", "//v1/chat/completions"),
         ("POST", "/v1/./chat/completions"),
@@ -276,7 +276,7 @@ async def test_a_page_in_a_browser_is_refused(stack: Stack, origin: str) -> None
         ("GET", "/v1/models/a/%2e%2E/%2e%2e/files"),
         ("GET", "/v1/models/%252e%252e/files"),
         ("GET", "/v1/models/..\\files"),
-        ("GET", "/"),
+        ("POST", "/"),
         ("POST", "/metrics"),
     ],
 )
