@@ -60,6 +60,7 @@ class Process:
         url: str = "",
         timeout_ms: int = TIMEOUT_MS,
     ) -> None:
+        self.stub = stub
         self.clock = clock or Clock()
         self.home = open_home(
             stub, api_key=api_key, clock=self.clock, url=url, timeout_ms=timeout_ms
@@ -107,7 +108,9 @@ class Process:
 
     async def landed(self) -> None:
         """Until all that waited has been told."""
-        await self.tasks.wait(20_000)
+        async with asyncio.timeout(20):
+            while len(self.tasks):
+                await self.tasks.wait(20_000)
         assert len(self.outbox) == 0
 
     async def start(self) -> None:
@@ -121,7 +124,9 @@ class Process:
     async def die(self) -> Path:
         """What the next process finds, if this one is killed here."""
         copy = self.directory.with_name(f"{self.directory.name}+")
-        await asyncio.to_thread(copytree, self.directory, copy)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        async with self.outbox._disk:  # between two writes: in one, the shelf's own tests kill it
+            copytree(self.directory, copy)
         await self.stop()
         return copy
 
