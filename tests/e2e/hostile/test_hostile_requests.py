@@ -152,14 +152,15 @@ DOUBTFUL = {
 }
 
 
+@pytest.mark.parametrize("behind", [b"", SECOND], ids=["alone", "before another"])
 @pytest.mark.parametrize("data", DOUBTFUL.values(), ids=DOUBTFUL)
 async def test_what_is_doubtful_is_refused_and_nothing_after_it_is_read(
-    stack: Stack, data: bytes
+    stack: Stack, data: bytes, behind: bytes
 ) -> None:
     stack.simulator.reset()
     rows = await stack.rows()
 
-    came = await exchange(stack.base_url, data + SECOND)
+    came = await exchange(stack.base_url, data + behind)
 
     answer = read_answer(came)
     assert answer is not None

@@ -61,12 +61,20 @@ async def test_framing_may_be_long_as_long_as_a_body_comes_with_it() -> None:
     assert player.connections == 1
 
 
-async def test_each_answer_of_a_connection_has_its_own_allowance() -> None:
-    head = OK.replace(b"\r\n\r\n", b"\r\nX-A: " + b"b" * (HEADER_BYTES_MAX // 2) + b"\r\n\r\n")
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [(OK, b"hello"), (b"HTTP/1.1 204 No Content\r\n\r\n", b"")],
+    ids=["with a body", "without"],
+)
+async def test_each_answer_of_a_connection_has_its_own_allowance(
+    answer: bytes, body: bytes
+) -> None:
+    filler = b"\r\nX-A: " + b"b" * (HEADER_BYTES_MAX // 2)
+    head = answer.replace(b"\r\n\r\n", filler + b"\r\n\r\n")
     script: Script = [head[:100], head[100:]]
     async with playing(*[script] * 4) as (upstream, player):
         for _ in range(4):
-            assert await whole(await ask(upstream)) == b"hello"
+            assert await whole(await ask(upstream)) == body
     assert player.connections == 1
 
 
