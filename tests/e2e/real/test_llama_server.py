@@ -20,6 +20,7 @@ from openai import AsyncOpenAI
 
 from proxy.config.load import parse
 from proxy.domain.clock import SystemClock
+from proxy.ledger.audit import Audit
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.serving import Server
 from tests.e2e.stack import ListLog
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @asynccontextmanager
-async def llama_server() -> AsyncIterator[str]:
+async def llama_server(*more_options: str) -> AsyncIterator[str]:
     """A running llama-server; its address."""
     assert PROGRAM is not None
     assert MODEL is not None
@@ -52,6 +53,7 @@ async def llama_server() -> AsyncIterator[str]:
         "-m",
         MODEL,
         *options.split(),
+        *more_options,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -116,6 +118,26 @@ def config_text(folder: Path, upstream: str) -> str:
     )
 
 
+@asynccontextmanager
+async def proxied(folder: Path, upstream: str) -> AsyncIterator[AsyncOpenAI]:
+    """The official SDK, on a proxy before a running server."""
+    config = parse(config_text(folder, upstream), file="test", env={})
+    server = Server(config, SystemClock(), ListLog())
+    await server.start()
+    url = f"http://{server.addresses['proxy']}/v1"
+    async with AsyncOpenAI(base_url=url, api_key="any", max_retries=0) as client:
+        yield client
+    await server.stop()
+
+
+async def audited(folder: Path) -> Audit:
+    """What the ledger says when all is over."""
+    books = SqliteLedger.open(folder / "ledger.db", clock=SystemClock(), new_id=str, serves=False)
+    audit = await books.verify()
+    await books.close()
+    return audit
+
+
 async def one_call(client: AsyncOpenAI, number: int) -> None:
     stream = number % 2 == 1
     answer = await client.chat.completions.create(
@@ -133,23 +155,68 @@ async def one_call(client: AsyncOpenAI, number: int) -> None:
 async def test_the_charge_is_what_the_server_itself_counted(tmp_path: Path) -> None:
     """Fifty calls, JSON and streams: charged = its token totals x price, to the microcent."""
     async with llama_server() as upstream:
-        config = parse(config_text(tmp_path, upstream), file="test", env={})
-        server = Server(config, SystemClock(), ListLog())
-        await server.start()
-        client = AsyncOpenAI(
-            base_url=f"http://{server.addresses['proxy']}/v1", api_key="any", max_retries=0
-        )
-        for number in range(CALLS):
-            await one_call(client, number)
-        await client.close()
+        async with proxied(tmp_path, upstream) as client:
+            for number in range(CALLS):
+                await one_call(client, number)
         prompt, cached, predicted = await counted(upstream)
-        await server.stop()
 
-    books = SqliteLedger.open(tmp_path / "ledger.db", clock=SystemClock(), new_id=str, serves=False)
-    audit = await books.verify()
-    await books.close()
+    audit = await audited(tmp_path)
     assert predicted > CALLS
     assert audit.differences == ()
     assert audit.reservations == CALLS
     assert audit.uncovered == 0
     assert audit.charged == prompt * 100 + cached * 10 + predicted * 300
+
+
+async def one_completion(client: AsyncOpenAI, number: int) -> None:
+    """A text, or its tokens, goes on; without a limit in every third call."""
+    prompt = [65 + number] * 9 if number % 5 == 0 else f"text number {number}: " + "on " * number
+    answer = await client.completions.create(
+        model="gpt-4o",
+        prompt=prompt,
+        max_tokens=openai.omit if number % 3 == 0 else 1 + number,
+        stream=number % 2 == 1,
+        extra_body={"grammar": LETTERS},
+    )
+    if isinstance(answer, openai.AsyncStream):
+        async for _ in answer:
+            pass
+
+
+async def test_legacy_completions_are_charged_what_the_server_itself_counted(
+    tmp_path: Path,
+) -> None:
+    async with llama_server() as upstream:
+        async with proxied(tmp_path, upstream) as client:
+            for number in range(CALLS):
+                await one_completion(client, number)
+        prompt, cached, predicted = await counted(upstream)
+
+    audit = await audited(tmp_path)
+    assert predicted > CALLS
+    assert audit.differences == ()
+    assert (audit.reservations, audit.uncovered) == (CALLS, 0)
+    assert audit.charged == prompt * 100 + cached * 10 + predicted * 300
+
+
+async def test_embeddings_are_charged_what_the_server_itself_counted(tmp_path: Path) -> None:
+    inputs: list[str | list[str] | list[int] | list[list[int]]] = [
+        "one text",
+        ["one text", "and a longer one beside it"],
+        [1, 2, 3],
+        [[1, 2, 3], [4]],
+    ]
+    async with llama_server("--embeddings", "--pooling", "mean") as upstream:
+        async with proxied(tmp_path, upstream) as client:
+            reported = 0
+            for given in inputs:
+                answer = await client.embeddings.create(model="gpt-4o", input=given)
+                assert len(answer.data[0].embedding) == 64
+                reported += answer.usage.prompt_tokens
+        prompt, _, predicted = await counted(upstream)
+
+    audit = await audited(tmp_path)
+    assert (predicted, audit.differences) == (0, ())
+    assert (audit.reservations, audit.uncovered) == (len(inputs), 0)
+    assert prompt == reported > 0
+    assert audit.charged == prompt * 100
