@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from proxy.dialects.answer import Answer, DeliveredTexts, fragment_pattern, text_or_none
 from proxy.dialects.openai.parts import list_of
-from proxy.dialects.responses.usage import read_usage
+from proxy.dialects.responses.usage import read_usage, usage_of_refusal
 from proxy.dialects.wire.json_text import encode, member, read_leniently, with_members
 
 FRAGMENT: Final = fragment_pattern(
@@ -49,7 +49,7 @@ def read_answer(body: bytes) -> Answer:
         return texts
 
     return Answer(
-        usage,
+        usage or usage_of_refusal(fields),
         fault,
         text_or_none(fields.get("model")),
         served_tier(fields),

@@ -20,7 +20,7 @@ from proxy.dialects.responses.answer import (
     served_tier,
     text_of,
 )
-from proxy.dialects.responses.usage import read_usage
+from proxy.dialects.responses.usage import read_usage, usage_of_refusal
 from proxy.dialects.usage import UsageFault
 from proxy.dialects.wire.json_text import member, read_leniently, with_members
 from proxy.dialects.wire.sse import data_of
@@ -32,6 +32,7 @@ _LAST: Final = frozenset({"response.completed", "response.incomplete", "response
 _TELLING: Final = re.compile(
     rb'"usage"\s*+:\s*+[^n]|"(?:response\.(?:completed|incomplete|failed)|error)"'
 )
+_OUTPUT: Final = re.compile(rb'"response\.(?:output_item|content_part)|\.(?:delta|done)"')
 _AGAIN: Final = re.compile(rb'"response\.(?:[a-z_]+\.done|completed|incomplete|failed)"')
 _DONE: Final = b"[DONE]"
 _MAX_DONE_BYTES: Final = 64
@@ -66,8 +67,10 @@ class ResponseEvents:
         self.service_tier: str | None = None
         self.delivered = DeliveredTexts()
         self._is_over = False
+        self._has_begun = False
 
     def glance(self, event: bytes) -> dict[str, Any] | None:
+        self._has_begun = self._has_begun or _OUTPUT.search(event) is not None
         if _TELLING.search(event):
             return self._read_state(read_leniently(data_of(event)))
         if len(event) <= _MAX_DONE_BYTES and _DONE in event and data_of(event).strip() == _DONE:
@@ -123,6 +126,8 @@ class ResponseEvents:
             return None
         self._read_names(response)
         usage, fault = read_usage(response)
+        if not self._has_begun and not self.delivered.is_partial:
+            usage = usage or usage_of_refusal(response)
         if usage is None and fault is None:
             return None
         self.usage_fault = fault

@@ -31,6 +31,11 @@ _TOOLS: Final[Mapping[str, str]] = {
 }
 """The tool with a fee whose call an output item is."""
 
+_REFUSALS: Final = frozenset(
+    {"rate_limit_exceeded", "insufficient_quota", "context_length_exceeded"}
+)
+"""Why a response fails before it begins: over HTTP alone these are answers of 4xx."""
+
 _FREE_ACTIONS: Final = frozenset({"open_page", "find", "find_in_page"})
 """What searching the web does beside searching; only the search has a fee.
 
@@ -52,6 +57,18 @@ def read_usage(response: Mapping[str, Any]) -> tuple[Usage | None, UsageFault | 
         return _usage(reported, response), None
     except FaultyUsage as faulty:
         return None, faulty.fault
+
+
+def usage_of_refusal(response: Mapping[str, Any]) -> Usage | None:
+    """Nothing was used by a response that the upstream refused after its stream had begun.
+
+    None for any other, and for one that reports a usage or wrote something.
+    """
+    code = str(part_of(response, "error").get("code"))
+    is_refused = response.get("status") == "failed" and code in _REFUSALS
+    if not is_refused or response.get("usage") is not None or list_of(response, "output"):
+        return None
+    return Usage(0, 0)
 
 
 def _usage(reported: Mapping[str, Any], response: Mapping[str, Any]) -> Usage:

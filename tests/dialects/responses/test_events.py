@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pricing.usage import Usage
 from proxy.dialects.answer import Answer
+from proxy.dialects.responses.answer import read_answer
 from proxy.dialects.responses.events import ResponseEvents
 from proxy.dialects.stream import AnswerStream
 from proxy.dialects.usage import UsageFault
@@ -232,6 +233,42 @@ def test_an_error_is_an_end_without_usage() -> None:
     error = {"type": "error", "code": "ERR_SOMETHING", "message": "Something", "param": None}
     answer = _read(*begun(), *text_events("so far"), error)
     assert (answer.complete, answer.usage, answer.delivered_texts()) == (True, None, ("so far",))
+
+
+_LIMITED = {"status": "failed", "usage": None, "error": {"code": "rate_limit_exceeded"}}
+
+
+def test_what_is_refused_after_its_stream_had_begun_costs_nothing() -> None:
+    refused = state("failed", **_LIMITED)
+    assert _read(*begun(), refused).usage == Usage(0, 0)
+    assert read_answer(encoded(refused["response"])).usage == Usage(0, 0)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        text_events("a")[:1],
+        [{"type": "response.output_text.delta", "delta": "a", **_AT}],
+        [{"type": "response.function_call_arguments.done", "arguments": "{}", **_AT}],
+    ],
+)
+def test_what_fails_after_something_came_may_be_billed(before: list[dict[str, Any]]) -> None:
+    assert _read(*begun(), *before, state("failed", **_LIMITED)).usage is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"error": {"code": "server_error"}},
+        {"error": None},
+        {"status": "incomplete"},
+        {"output": [message("a")]},
+    ],
+)
+def test_any_other_failure_may_be_billed(fields: dict[str, Any]) -> None:
+    failed = response() | _LIMITED | fields
+    assert _read(*begun(), {"type": "response.failed", "response": failed}).usage is None
+    assert read_answer(encoded(failed)).usage is None
 
 
 def test_an_item_that_is_called_an_error_is_no_end() -> None:
