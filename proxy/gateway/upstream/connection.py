@@ -186,6 +186,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if status < 100:
+            raise httptools.HttpParserError("no status of HTTP")
         if status < 200:
             # Early hints and the like: the answer itself is still to come.
             self.headers = CIMultiDict()
