@@ -14,6 +14,8 @@ from proxy.dialects.usage import FaultyUsage, UsageFault, check_parts, count_of,
 
 FAST: Final = "fast"
 
+_WRITTEN: Final = "output_tokens"
+
 _OWN_ROUNDS: Final = "message"
 """Rounds that the counts at the top include."""
 
@@ -22,13 +24,16 @@ _SUMMARIES: Final = "compaction"
 
 
 def merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Two reports of one stream as one. No count becomes less: they cumulate."""
+    """Two reports of one stream as one. What went in cumulates, so no count of it becomes less.
+
+    What came out is known at the end alone, zero included: the start says something anyway.
+    """
     both = {**before}
     for name, value in after.items():
         known = both.get(name)
         if isinstance(value, dict) and isinstance(known, dict):
             both[name] = merged(known, value)
-        elif type(value) is int and type(known) is int and value >= 0:
+        elif name != _WRITTEN and type(value) is int and type(known) is int and value >= 0:
             both[name] = max(value, known)
         elif value is not None:
             both[name] = value
