@@ -53,8 +53,28 @@ def written(folder: Path, **fields: Any) -> Path:
     return file
 
 
-def forecast_of(config_file: Path, body: Path, *named: tuple[str, str]) -> Forecast:
-    return asyncio.run(forecast(load(config_file, {}), body.read_bytes(), named))
+def forecast_of(
+    config_file: Path, body: Path, *named: tuple[str, str], path: str = "/v1/chat/completions"
+) -> Forecast:
+    return asyncio.run(forecast(load(config_file, {}), body.read_bytes(), named, path))
+
+
+def test_a_call_may_be_meant_for_another_path(config_file: Path, tmp_path: Path) -> None:
+    body = tmp_path / "body.json"
+    body.write_text('{"model": "gpt-4.1", "input": "say this is a test"}')
+    found = forecast_of(config_file, body, path="/v1/responses")
+    assert found.decision is Decision.ALLOW
+    assert found.plan.api == "responses"
+
+    told = answered("estimate", str(body), "-c", str(config_file), "--path", "/v1/responses")
+    assert told["estimate_usd"] == "0.262216"  # 36 tokens in, 32,768 out
+
+
+def test_a_path_that_is_not_metered_is_wrong_usage(config_file: Path, tmp_path: Path) -> None:
+    file = str(written(tmp_path))
+    wrong = run("estimate", file, "-c", str(config_file), "--path", "/v1/files")
+    assert wrong.exit_code == 2
+    assert "metered are /v1/chat/completions" in wrong.stderr
 
 
 def test_a_call_that_fits_leaves_as_it_is(config_file: Path, tmp_path: Path) -> None:

@@ -27,10 +27,30 @@ class LevelType(click.ParamType[tuple[str, str]]):
         return level, named
 
 
+class MeteredPath(click.ParamType[str]):
+    """A path that calls go to."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from proxy.dialects.routes import METERED
+
+        if value not in METERED:
+            self.fail(f"metered are {', '.join(METERED)}", param, ctx)
+        return str(value)
+
+
 @click.command("estimate")
 @click.argument("body", type=click.File("rb"), metavar="BODY.json")
 @click.option(
     "--as", "named", type=LevelType(), multiple=True, help="Who calls, as agent=bot. Repeatable."
+)
+@click.option(
+    "--path",
+    type=MeteredPath(),
+    default="/v1/chat/completions",
+    show_default=True,
+    help="Where the call goes.",
 )
 @config_option
 @budget_option
@@ -38,6 +58,7 @@ class LevelType(click.ParamType[tuple[str, str]]):
 def estimate_command(
     body: BinaryIO,
     named: tuple[tuple[str, str], ...],
+    path: str,
     config_file: Path | None,
     budget_usd: str | None,
     as_json: bool,
@@ -45,13 +66,14 @@ def estimate_command(
     """Say what a call would hold, and what it would be told.
 
     Shows tokens by part, the rates taken and why, the plan, and what each budget says now.
-    BODY.json is the body of a chat completion, - is standard input. Nothing is held and nothing
+    BODY.json is the body of a call to PATH, - is standard input. Nothing is held and nothing
     is sent. Balances are the ledger's; without a ledger, what the configuration declares. Exit
     code 1 when the call would be refused.
 
     \b
     spendgate estimate body.json -c config.yaml
     spendgate estimate body.json -c config.yaml --as agent=bot --as run=7
+    spendgate estimate body.json -c config.yaml --path /v1/responses
     echo '{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}' |
       spendgate estimate - --budget 5.00
     """
@@ -61,7 +83,7 @@ def estimate_command(
 
     config = read_config(config_file, budget_usd)
     try:
-        found = asyncio.run(forecast(config, body.read(), named))
+        found = asyncio.run(forecast(config, body.read(), named, path))
     except (Refused, LedgerError) as refusal:
         say_no(str(refusal))
     if as_json:

@@ -13,8 +13,8 @@ from proxy.app import estimator_of, new_reservation_id
 from proxy.config.convert import budget_lines, ledger_file, policies, price_overrides
 from proxy.config.model import Config
 from proxy.config.sections.ledger import is_elsewhere, is_store
-from proxy.dialects.chat import CHAT
 from proxy.dialects.dialect import Request
+from proxy.dialects.routes import METERED
 from proxy.domain.clock import SystemClock
 from proxy.domain.decision import Decision
 from proxy.domain.errors import Reason, Refused
@@ -72,14 +72,16 @@ class Forecast:
         return Decision.ALLOW_WITH_CAPS if is_capped else Decision.ALLOW
 
 
-async def forecast(config: Config, body: bytes, named: Sequence[tuple[str, str]]) -> Forecast:
-    """What would become of a call with this body, by whom `named` says.
+async def forecast(
+    config: Config, body: bytes, named: Sequence[tuple[str, str]], path: str
+) -> Forecast:
+    """What would become of a call with this body to a path, by whom `named` says.
 
     Raises:
         Refused: the call has no plan: it is malformed, unpriced, unbounded or too dear.
         LedgerUnavailable: the ledger is there and cannot be read.
     """
-    dialect = CHAT
+    dialect = METERED[path]
     request = dialect.read_request(body)
     subject = _subject(config, named)
     scopes = budget_scopes(subject)
