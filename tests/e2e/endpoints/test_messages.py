@@ -12,7 +12,7 @@ from simulator.behaviour import Behaviour, Cut, Refusal, Report, Wire
 from simulator.server import Simulator
 from tests.e2e.endpoints.calls import refusal, run, sent
 from tests.e2e.stack import Stack, held, paid, running
-from tests.e2e.wire import answered, exchange, read_answer, request_bytes
+from tests.e2e.wire import answered, call, exchange, read_answer, request_bytes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -161,6 +161,32 @@ async def test_the_upstream_sees_its_own_key_its_version_and_the_query(stack: St
     assert seen.path == f"{PATH}?beta=true"
     assert (seen.headers["x-api-key"], seen.headers["anthropic-version"]) == (KEY, "2023-06-01")
     assert "authorization" not in seen.headers
+
+
+@pytest.mark.parametrize("brought", ["x-api-key: theirs", "Authorization: Bearer theirs"])
+async def test_a_key_that_is_passed_on_stays_in_its_header(
+    tmp_path_factory: pytest.TempPathFactory, brought: str
+) -> None:
+    async with Simulator() as simulator:
+        upstream = {
+            "name": "claude",
+            "base_url": simulator.base_url,
+            "api_key": "passthrough",
+            "api": "anthropic",
+        }
+        folder = tmp_path_factory.mktemp("passed")
+        async with running(folder, simulator, upstreams=[upstream]) as stack:
+            answer = await call(
+                stack.base_url, body(), brought, "anthropic-version: 2030-01-01", path=PATH
+            )
+
+        assert answer is not None
+        assert answer.status == 200
+        (seen,) = simulator.requests_seen
+        keys = {"x-api-key", "authorization"} & {name.lower() for name in seen.headers}
+        name, _, value = brought.partition(": ")
+        assert keys == {name.lower()}
+        assert (seen.headers[name], seen.headers["anthropic-version"]) == (value, "2030-01-01")
 
 
 async def test_a_search_without_a_limit_gets_one(stack: Stack) -> None:
