@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.mutations.authority import OF_AUTHORITY
+from tests.mutations.cycles import OF_CYCLES
 from tests.mutations.dialects import OF_DIALECTS
 from tests.mutations.homes import OF_HOMES
 from tests.mutations.mutation import CONTRACT, Mutation
@@ -317,4 +318,5 @@ MUTATIONS: Final = (
     *OF_HOMES,
     *OF_OUTBOX,
     *OF_AUTHORITY,
+    *OF_CYCLES,
 )
