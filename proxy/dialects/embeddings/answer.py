@@ -10,7 +10,7 @@ import msgspec
 
 from pricing.usage import Usage
 from proxy.dialects.answer import Answer, DeliveredTexts, text_or_none
-from proxy.dialects.usage import FaultyUsage, UsageFault, count_of
+from proxy.dialects.usage import FaultyUsage, UsageFault, billed_of, count_of
 
 
 class _Answer(msgspec.Struct):
@@ -42,7 +42,7 @@ def read_usage(reported: object) -> tuple[Usage | None, UsageFault | None]:
     if not isinstance(reported, dict):
         return None, UsageFault.NOT_A_COUNT
     try:
-        return Usage(_input_tokens(reported), 0), None
+        return Usage(_input_tokens(reported), 0, billed_microcents=billed_of(reported)), None
     except FaultyUsage as faulty:
         return None, faulty.fault
 

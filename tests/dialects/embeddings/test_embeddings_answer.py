@@ -113,6 +113,8 @@ def test_any_bytes_anywhere_are_survived(noise: bytes, place: int) -> None:
         # What a total has beyond the prompt was billed as something.
         ({"prompt_tokens": 5, "total_tokens": 7}, Usage(7, 0)),
         ({"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5}, Usage(5, 0)),
+        # What a router says it billed: $0.0000001 (field-report 58).
+        ({"total_tokens": 5, "cost": 1e-07}, Usage(5, 0, billed_microcents=10)),
     ],
 )
 def test_every_token_that_is_reported_is_input(reported: Any, usage: Usage) -> None:
