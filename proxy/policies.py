@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
+from proxy.dialects.dialect import Tool
 from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.policy import Band, Policy
@@ -36,6 +37,13 @@ class Wish(msgspec.Struct, frozen=True):
         """The ceiling of one answer in tokens; None where there is none."""
         ceilings = (self.caps.max_tokens, self.limits.max_tokens)
         return min([most for most in ceilings if most is not None], default=None)
+
+
+def dropped_tools(tools: Sequence[Tool], caps: Sequence[Caps]) -> frozenset[str]:
+    """The names of the tools that any of these caps takes away."""
+    return frozenset(
+        tool.name for tool in tools if not all(each.allows_tool(tool.name) for each in caps)
+    )
 
 
 class Policies:

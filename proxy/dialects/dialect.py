@@ -76,6 +76,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     service_tier: str | None = None
     reasoning_effort: str | None = None
 
+    @property
+    def may_be_limited(self) -> bool:
+        """Whether an output limit may be written; beside a prediction the API takes none."""
+        return self.takes_limit and not self.has_prediction
+
     def __repr__(self) -> str:
         """Without the body: prompts must not reach a log."""
         return f"<Request model={self.model!r} of {len(self.body)} bytes>"

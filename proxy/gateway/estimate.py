@@ -18,12 +18,12 @@ from pricing.catalogue import Catalogue, Model, UnknownModel
 from pricing.cost import Terms, affordable_output, hold
 from pricing.profile import Capability, Profile
 from pricing.tokens import Tokenizers
-from proxy.dialects.dialect import Dialect, Request
+from proxy.dialects.dialect import Changes, Dialect, Request
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit, usd
 from proxy.gateway.routes import Route, Routes
 from proxy.ledger.records import Rung, Span
-from proxy.policies import Wish
+from proxy.policies import Wish, dropped_tools
 
 UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
 """What a call is held and charged in. Nothing that passes here has a price in the others."""
@@ -168,6 +168,7 @@ class Estimator:
         Raises:
             Refused: MODEL_NOT_SERVED, MODEL_NOT_PRICED, UNBOUNDED_COST, CALL_TOO_EXPENSIVE.
         """
+        request = await _without_tools(dialect, request, wish)
         until_ms = at_ms + self._ceilings.hold_ms
         own_route = self._routes.of(request.model)
         ways: list[Way] = []
@@ -227,7 +228,7 @@ class Estimator:
             return [Way(_rung(full, full), route, model, bound, terms, limit, writes, hides)]
         ways = [Way(_rung(full, full), route, model, bound, terms, limit, writes, hides)]
         least = self._degrade.min_output_tokens + request.thinking_tokens
-        if self._degrade.shorten and least < limit and _may_limit(request):
+        if self._degrade.shorten and least < limit and request.may_be_limited:
             minimum = _held(model, bound, terms, least)
             ways.append(Way(_rung(minimum, full), route, model, bound, terms, limit, True, hides))
         return ways
@@ -256,7 +257,7 @@ class Estimator:
         """
         if not request.generates:
             return 0, False
-        may_write = _may_limit(request)
+        may_write = request.may_be_limited
         asked, own = request.max_output_tokens, model.profile.max_output_tokens
         limit = _least(asked, wish.max_tokens if may_write else None, own)
         if limit is None:
@@ -341,9 +342,23 @@ def _rung(minimum: Mapping[Unit, int], want: Mapping[Unit, int]) -> Rung:
     return {unit: Span(minimum[unit], amount) for unit, amount in want.items()}
 
 
-def _may_limit(request: Request) -> bool:
-    """Whether the API takes a limit; beside a prediction it takes none."""
-    return request.takes_limit and not request.has_prediction
+async def _without_tools(dialect: Dialect, request: Request, wish: Wish) -> Request:
+    """The call without the tools that policy takes away: what they cost does not count.
+
+    A call that insists on one is planned as it came, and refused when its body is made.
+    """
+    dropped = dropped_tools(request.tools, (wish.caps, wish.limits.caps))
+    if not dropped:
+        return request
+
+    def left() -> Request:
+        try:
+            body = dialect.apply(request, Changes(drop_tools=dropped))
+        except Refused:
+            return request
+        return dialect.read_request(body)
+
+    return left() if len(request.body) <= INLINE_BYTES else await asyncio.to_thread(left)
 
 
 def _least(*limits: int | None) -> int | None:

@@ -9,7 +9,7 @@ from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit
 from proxy.gateway.estimate import Way
-from proxy.policies import Wish
+from proxy.policies import Wish, dropped_tools
 
 
 class Shaped(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def shape(
     is_capped = ceiling is not None and ceiling < length
     if is_capped and ceiling is not None:
         length = ceiling
-    dropped = _dropped_tools(request, (wish.caps, wish.limits.caps, *caps))
+    dropped = dropped_tools(request.tools, (wish.caps, wish.limits.caps, *caps))
     asked = request.max_output_tokens
     swapped = way.model.name if way.model.name != request.model else None
     writes_limit = way.writes_limit or is_capped
@@ -80,19 +80,10 @@ def shape(
 def _ceiling(request: Request, caps: Sequence[Caps]) -> int | None:
     """The most that caps leave of each answer; None where none says so, or none can be said."""
     ceilings = [each.max_tokens for each in caps if each.max_tokens is not None]
-    if not ceilings or not request.generates or request.has_prediction:
-        return None  # the API takes no limit beside a prediction
+    if not ceilings or not request.generates or not request.may_be_limited:
+        return None
     if min(ceilings) == 0:
         raise Refused(
             Reason.POLICY_DENIED, "The budget authority allows this call no output. Do not retry."
         )
     return min(ceilings)
-
-
-def _dropped_tools(request: Request, caps: Sequence[Caps]) -> frozenset[str]:
-    """The tools that any of these takes away."""
-    if not request.tools:
-        return frozenset()
-    return frozenset(
-        tool.name for tool in request.tools if not all(each.allows_tool(tool.name) for each in caps)
-    )

@@ -98,3 +98,12 @@ async def test_chat_is_shortened_as_ever() -> None:
     call = read_chat(b'{"model":"gpt-4.1","messages":[{"role":"user","content":"hi"}]}')
     plan = await estimator().plan(CHAT, call, Wish(), at_ms=NOW_MS)
     assert len(plan.ways) == 2
+
+
+@pytest.mark.parametrize("name", ["image_generation", "file_search"])
+async def test_what_policy_takes_away_is_neither_priced_nor_held(name: str) -> None:
+    wish = Wish("thrift", None, Caps(tool_denylist=(name,)))
+    plain = (await _plan(_call())).ways[0]
+    call = _call(tools=[{"type": name}])
+    way = (await estimator().plan(RESPONSES, call, wish, at_ms=NOW_MS)).ways[0]
+    assert way.rung == plain.rung
