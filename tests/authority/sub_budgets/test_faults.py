@@ -93,6 +93,22 @@ async def test_if_nobody_asks_again_everything_ends_by_its_time(
             await _check_ended(family, spent)
 
 
+async def test_a_purse_that_was_never_filled_is_not_filled_when_its_hold_is_over(
+    tmp_path: Path,
+) -> None:
+    async with living(tmp_path, budgets=BUDGETS) as family:
+        before_the_purse = Faulty(family.ledger, 3, Fault.KILLED_BEFORE)
+        with pytest.raises(Killed):
+            await _carve(over(before_the_purse.as_ledger(), family.clock))
+        assert await family.stands() == (400, 0, 600)
+        family.later(10_000)
+        await family.beyond_grace(sweeps=True)
+        key = await _carve(family)
+        assert key is not None
+        assert (await family.reserve(1, secret=key)).status == 401
+        assert len(await family.ledger.all_balances()) == len(BUDGETS)
+
+
 @pytest.mark.parametrize("fault", Fault)
 async def test_a_timer_that_is_hurt_goes_on_where_it_was(tmp_path: Path, fault: Fault) -> None:
     for at in count():

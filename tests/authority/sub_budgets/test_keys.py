@@ -129,6 +129,31 @@ async def test_a_key_ends_with_the_one_that_it_was_carved_by(family: Family) -> 
     assert (await family.reserve(1, secret=inner["key"])).status == 401
 
 
+async def test_a_key_ends_with_the_hold_of_the_outer_one_before_any_timer_has_looked(
+    family: Family,
+) -> None:
+    outer = await family.carved(400)
+    inner = await family.carved(100, secret=outer["key"])
+    assert (await family.reserve(1, secret=inner["key"])).status == 200
+    await family.ledger.release(outer["sub_budget_id"], key="ops", actor="ops")
+    family.later(1_000)
+    assert (await family.reserve(1, secret=inner["key"])).status == 401
+
+
+async def test_whoever_stops_a_budget_stops_all_that_was_carved_from_it(family: Family) -> None:
+    outer = await family.carved(400)
+    inner = await family.carved(100, secret=outer["key"])
+    await family.ledger.set_status(TENANT, None, BudgetStatus.CLOSED, actor="ops")
+    came = await family.reserve(1, secret=inner["key"])
+    assert (came.status, came.code) == (409, "BUDGET_CLOSED")
+
+
+async def test_a_restart_of_the_proxy_ends_no_sub_budget(family: Family) -> None:
+    child = await family.carved(400)
+    await family.ledger.recover()
+    assert (await family.elsewhere().reserve(1, secret=child["key"])).status == 200
+
+
 async def test_whoever_stops_the_parent_stops_the_child(family: Family) -> None:
     child = await family.carved(400)
     held = await family.reserve(10, secret=child["key"])

@@ -109,6 +109,17 @@ async def test_a_child_calls_the_models_that_it_pays_for_within_its_ceiling(
         assert answer.headers["x-budget-caps"] == "max_tokens"
 
 
+async def test_policies_of_the_parent_are_those_of_its_child(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    bands = [{"used_pct": 0, "caps": {"max_tokens": 30}}]
+    policies = [{"name": "short", "scope": "tenant:dev", "priority": 1, "bands": bands}]
+    async with running(tmp_path, simulator, keys=KEYS, policies=policies) as stack:
+        child = await carve(stack, HOLD)
+        answer = await ask(stack, child["key"])
+        assert answer.headers["x-budget-max-tokens"] == "30"
+
+
 async def test_a_child_keeps_only_its_tools(stack: Stack, simulator: Simulator) -> None:
     child = await carve(stack, 10 * HOLD, tool_allowlist=["search"])
     tools = [{"type": "function", "function": {"name": name}} for name in ("search", "mail")]
