@@ -13,7 +13,6 @@ import msgspec
 
 from proxy.domain.errors import Reason, Refused
 
-
 _SAY_WHAT_THEY_BILL: Final = frozenset({"openrouter"})
 """Source: https://openrouter.ai/docs/use-cases/usage-accounting"""
 

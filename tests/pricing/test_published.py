@@ -132,6 +132,7 @@ def test_what_a_provider_sells_as_a_speed_is_a_tier() -> None:
     card = listed_card("claude-opus-5", "anthropic")
 
     fast, standard = card.brackets("fast")[0].rates, card.brackets(None)[0].rates
+    assert standard.output is not None
     assert (fast.input, fast.output) == (2 * standard.input, 2 * standard.output)
     with pytest.raises(Unpriced, match="service tier fast"):
         listed_card("claude-sonnet-5", "anthropic").brackets("fast")
