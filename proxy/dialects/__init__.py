@@ -7,6 +7,7 @@ routes    which paths are metered, and in which dialect
 chat/     OpenAI's chat completions
 completions/  OpenAI's legacy completions
 embeddings/   OpenAI's embeddings
+messages/     Anthropic's Messages
 openai/   what the dialects of OpenAI's APIs share
 fields    fields that requests of several dialects share
 answer    what is known of an answer, and the texts it delivered
