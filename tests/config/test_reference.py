@@ -144,7 +144,7 @@ def test_what_is_commented_out_in_the_example_loads_too() -> None:
     """Whoever takes the comment signs away gets what the comments promise."""
     lists = dict(commented_lists(EXAMPLE.read_text(encoding="utf-8")))
 
-    assert lists.keys() == {"keys", "budgets", "policies", "pricing"}
+    assert lists.keys() == {"upstreams", "keys", "budgets", "policies", "pricing"}
     for section, text in lists.items():
         entries_of = json.dumps(yaml.safe_load(text))
         value = f"{{overrides: {entries_of}}}" if section == "pricing" else entries_of
