@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.samples import Sample
 
 from proxy.domain.money import MICROCENTS_PER_USD, Unit
+from proxy.domain.scope import carve_of
 from proxy.ledger.records import Balance
 
 _LABEL_VALUES_MAX: Final = 100
@@ -211,6 +212,7 @@ class Metrics:
 def _worth_showing(
     balances: Iterable[Balance], unit: Unit, declared: frozenset[str]
 ) -> list[Balance]:
-    own = [b for b in balances if b.unit is unit]
+    # Purses come and go, and their parents' budgets show what they hold.
+    own = [b for b in balances if b.unit is unit and carve_of(b.scope) is None]
     others = sorted((b for b in own if b.scope not in declared), key=lambda b: b.remaining)
     return [b for b in own if b.scope in declared] + others[:_SCOPES_MAX]
