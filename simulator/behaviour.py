@@ -150,6 +150,8 @@ class Behaviour(_Data, frozen=True):
     model: str | None = None
     """The model that serves, instead of the one asked for."""
     service_tier: str | None = None
+    geography: Literal["us", "global"] | None = None
+    """Where Claude answers; None: where it was asked to."""
     ignore_limit: bool = False
     extra_choices: int = 0
 

@@ -15,6 +15,7 @@ Outcome = Literal["running", "completed", "refused", "cut", "aborted"]
 
 # USD per million tokens -> microcents per token: 10**8 / 10**6.
 _MICROCENTS_PER_TOKEN = 100
+NO_FACTOR = Decimal(1)
 # USD per thousand calls -> USD per million, which a call then counts as one token of.
 _THOUSANDS_PER_MILLION = 1000
 
@@ -87,15 +88,20 @@ class BillLine:
 
 
 def amount_microcents(
-    prices: PriceList, service_tier: str, consumed: Input, produced: Output
+    prices: PriceList,
+    service_tier: str,
+    consumed: Input,
+    produced: Output,
+    *,
+    factor: Decimal = NO_FACTOR,
 ) -> int:
-    """What one call costs, rounded up once.
+    """What one call costs, rounded up once. `factor` makes every token so much dearer.
 
     Tokens without a rate of their own are billed as plain input or output.
     Raises KeyError: the tier is not sold for this model.
     """
     search = _or(prices.web_search, Decimal(0)) * _THOUSANDS_PER_MILLION
-    rates = prices.rates_for(service_tier, consumed.prompt_tokens)
+    rates = prices.rates_for(service_tier, consumed.prompt_tokens).times(factor)
     plain_input = (
         consumed.prompt_tokens
         - consumed.cached_tokens

@@ -15,11 +15,12 @@ from aiohttp import web
 from simulator.answer.render import Answer
 from simulator.apis.api import Api
 from simulator.behaviour import HEADER, Behaviour, Refusal, read_behaviour
-from simulator.bill import Input, Output
+from simulator.bill import NO_FACTOR, Input, Output
 from simulator.errors import ApiError, invalid
 from simulator.models import Model, find_model
 from simulator.prompt.count import PromptCount
 from simulator.prompt.vocabulary import Vocabulary
+from simulator.rates import IN_THE_US
 from simulator.records import Records, Tab
 from simulator.request import ChatRequest
 from simulator.wire.deliver import CutShort, Delivery, Head, Sleep
@@ -154,6 +155,7 @@ class Endpoint:
             input=consumed,
             report=behaviour.report,
             tokens_per_event=behaviour.tokens_per_event,
+            geography=behaviour.geography or request.geography,
         )
         tab.begin(
             model=answer.model,
@@ -161,6 +163,7 @@ class Endpoint:
             prices=served.prices,
             consumed=consumed,
             whole=answer.output(),
+            factor=IN_THE_US if answer.geography == "us" else NO_FACTOR,
             billed="free" if api.is_free or behaviour.report.shape == "zero" else behaviour.billed,
         )
         return answer

@@ -39,6 +39,8 @@ class Model:
     kind: Kind = "chat"
     search_tokens: int = SEARCH_TOKENS
     """What one web search adds to the input."""
+    has_geography: bool = False
+    """Whether a call may say where it is to be answered."""
 
 
 def find_model(models: Mapping[str, Model], name: str) -> Model | None:
@@ -88,7 +90,7 @@ def _legacy(kind: Kind, name: str, window: int, max_output: int) -> Model:
     )
 
 
-def _claude(name: str, snapshot: str, window: int) -> Model:
+def _claude(name: str, snapshot: str, window: int, *, has_geography: bool = False) -> Model:
     # Its tokenizer is not published: that of another model has to do, and the bill is as
     # good with it as with any.
     return Model(
@@ -101,6 +103,7 @@ def _claude(name: str, snapshot: str, window: int) -> Model:
         images=AREA,
         prices=PRICES[name],
         kind="claude",
+        has_geography=has_geography,
     )
 
 
@@ -153,8 +156,8 @@ _EVERY = (
     _claude("claude-opus-4-5", "claude-opus-4-5-20251101", 200_000),
     _claude("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", 200_000),
     _claude("claude-haiku-4-5", "claude-haiku-4-5-20251001", 200_000),
-    _claude("claude-sonnet-5-5", "claude-sonnet-5-5", 1_000_000),
-    _claude("claude-haiku-5-5", "claude-haiku-5-5", 1_000_000),
+    _claude("claude-sonnet-5-5", "claude-sonnet-5-5", 1_000_000, has_geography=True),
+    _claude("claude-haiku-5-5", "claude-haiku-5-5", 1_000_000, has_geography=True),
 )
 
 MODELS: Mapping[str, Model] = MappingProxyType({model.name: model for model in _EVERY})

@@ -14,9 +14,10 @@ Sources, read in November 2026:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,12 @@ class Rates:
     cache_write_1h: Decimal | None = None
     audio_input: Decimal | None = None
     audio_output: Decimal | None = None
+
+    def times(self, factor: Decimal) -> "Rates":
+        """Every rate, so many times dearer."""
+        rates = {each.name: getattr(self, each.name) for each in fields(self)}
+        dearer = {name: rate * factor for name, rate in rates.items() if rate is not None}
+        return replace(self, **dearer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +76,13 @@ class PriceList:
             # Priority leaves long prompts out: they are served as default.
             sold = {"default": self.long_context.standard, "flex": self.long_context.flex}
         return {name: rates for name, rates in sold.items() if rates is not None}
+
+
+IN_THE_US: Final = Decimal("1.1")
+"""How much dearer every token of Claude is where it may be made in the United States alone.
+
+Source: https://platform.claude.com/docs/en/manage-claude/data-residency
+"""
 
 
 def _claude(

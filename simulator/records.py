@@ -8,10 +8,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from hashlib import sha256
 
 from simulator.behaviour import Behaviour
-from simulator.bill import BillLine, Input, Outcome, Output, amount_microcents
+from simulator.bill import (
+    NO_FACTOR,
+    BillLine,
+    Input,
+    Outcome,
+    Output,
+    amount_microcents,
+)
 from simulator.rates import PriceList
 
 
@@ -48,6 +56,7 @@ class Tab:
         self._model = ""
         self._service_tier = ""
         self._prices: PriceList | None = None
+        self._factor = NO_FACTOR
         self._input = Input()
         self._whole = Output()
         self._produced = Output()
@@ -63,8 +72,11 @@ class Tab:
         consumed: Input,
         whole: Output,
         billed: str,
+        factor: Decimal = NO_FACTOR,
     ) -> None:
-        """The prompt was read by the model. `whole` is what it is going to generate."""
+        """The prompt was read by the model. `whole` is what it is going to generate, `factor`
+        how much dearer than usual."""
+        self._factor = factor
         self._model, self._service_tier, self._prices = model, service_tier, prices
         self._input, self._whole, self._billed = consumed, whole, billed
 
@@ -93,7 +105,9 @@ class Tab:
             produced = self._whole
         amount = 0
         if self._prices is not None:
-            amount = amount_microcents(self._prices, self._service_tier, consumed, produced)
+            amount = amount_microcents(
+                self._prices, self._service_tier, consumed, produced, factor=self._factor
+            )
         return BillLine(
             request_id=self.request_id,
             completion_id=self.completion_id,

@@ -26,7 +26,8 @@ class ChatRequest:
 
     `body` is all of it; `sent` is what it was made from, where that was another API's.
     `searches` is how often it may search the web, None for as often as it likes;
-    `cache_lifetime` is how long it wants the cache to live that it asks for.
+    `cache_lifetime` is how long it wants the cache to live that it asks for, `geography` where
+    it may be answered.
     """
 
     body: Mapping[str, Any]
@@ -43,6 +44,7 @@ class ChatRequest:
     sent: Mapping[str, Any] = field(default_factory=dict)
     searches: int | None = 0
     cache_lifetime: Literal["", "5m", "1h"] = ""
+    geography: Literal["global", "us"] = "global"
 
     def schema(self) -> Mapping[str, Any] | None:
         """The JSON schema the answer must have; `{}` for any JSON object; None for text."""

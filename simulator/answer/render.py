@@ -29,6 +29,7 @@ class Answer:
     input: Input
     report: Report
     tokens_per_event: int
+    geography: str = "global"
 
     def hidden(self) -> Output:
         """What is generated before anything can be seen."""

@@ -81,6 +81,7 @@ def usage_of(answer: Answer, produced: Output, *, unseen_tokens: int = 0) -> Usa
         },
         "output_tokens": produced.completion_tokens,
         "service_tier": _TIERS.get(answer.service_tier, answer.service_tier),
+        "inference_geo": answer.geography,
     }
     if produced.web_searches:
         usage["server_tool_use"] = {

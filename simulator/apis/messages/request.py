@@ -58,7 +58,15 @@ def _read(fields: Mapping[str, Any], models: Mapping[str, Model]) -> ChatRequest
         sent=fields,
         searches=_searches(fields, tools),
         cache_lifetime=_cache_lifetime(fields),
+        geography=_geography(fields, model),
     )
+
+
+def _geography(fields: Mapping[str, Any], model: Model) -> Literal["global", "us"]:
+    place = optional(fields, "inference_geo", str)
+    if place is not None and (not model.has_geography or place not in ("global", "us")):
+        raise invalid("inference_geo", "inference_geo: global or us, for models since Opus 4.6.")
+    return "us" if place == "us" else "global"
 
 
 def _thinks(fields: Mapping[str, Any], limit: int | None) -> bool:

@@ -53,7 +53,7 @@ def message_events(answer: Answer) -> Iterator[Event]:
     yield _event("message_stop")
 
 
-_NOT_AT_THE_END: Final = ("cache_creation", "service_tier")
+_NOT_AT_THE_END: Final = ("cache_creation", "service_tier", "inference_geo")
 
 
 def _deltas(answer: Answer, block: Block) -> Iterator[tuple[dict[str, Any], Output]]:

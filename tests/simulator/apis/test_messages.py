@@ -58,6 +58,7 @@ async def test_an_answer_and_its_bill(simulator: Simulator) -> None:
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
         "output_tokens": 10,
         "service_tier": "standard",
+        "inference_geo": "global",
     }
     assert simulator.total_microcents == 9 * 300 + 10 * 1500
     assert answer.headers["request-id"] == simulator.bills[0].request_id
@@ -221,6 +222,27 @@ async def test_thinking_is_paid_for_in_full_and_shown_in_part(simulator: Simulat
 
 
 @pytest.mark.parametrize(
+    ("asked", "chosen", "place", "microcents"),
+    [
+        # Sonnet 5.5: 200 microcents a token in, 1,000 out; a tenth more in the US.
+        ({}, None, "global", 9 * 200 + 7 * 1000),
+        ({"inference_geo": "global"}, None, "global", 9 * 200 + 7 * 1000),
+        ({"inference_geo": "us"}, None, "us", 9 * 220 + 7 * 1100),
+        ({}, "us", "us", 9 * 220 + 7 * 1100),
+    ],
+)
+async def test_where_it_is_answered_has_a_price(
+    simulator: Simulator, asked: dict[str, Any], chosen: Any, place: str, microcents: int
+) -> None:
+    behaviour = Behaviour(output_tokens=7, reasoning_tokens=0, geography=chosen)
+
+    answer = await message(simulator, HELLO | {"model": "claude-sonnet-5-5"} | asked, behaviour)
+
+    assert answer.json()["usage"]["inference_geo"] == place
+    assert simulator.total_microcents == microcents
+
+
+@pytest.mark.parametrize(
     ("asked", "status", "kind"),
     [
         ({"max_tokens": None}, 400, "invalid_request_error"),
@@ -228,6 +250,7 @@ async def test_thinking_is_paid_for_in_full_and_shown_in_part(simulator: Simulat
         ({"messages": []}, 400, "invalid_request_error"),
         ({"thinking": {"type": "enabled"}}, 400, "invalid_request_error"),
         ({"thinking": {"type": "enabled", "budget_tokens": 2_000}}, 400, "invalid_request_error"),
+        ({"inference_geo": "us"}, 400, "invalid_request_error"),
         ({"model": "claude-none"}, 404, "not_found_error"),
         ({"model": "gpt-4o"}, 404, "not_found_error"),
     ],
