@@ -8,6 +8,7 @@ from tests.mutations.dialects import OF_DIALECTS
 from tests.mutations.homes import OF_HOMES
 from tests.mutations.mutation import CONTRACT, Mutation
 from tests.mutations.outbox import OF_OUTBOX
+from tests.mutations.wire import OF_WIRE
 
 SIMULATION: Final = "tests/simulation/test_simulation.py::test_no_life_breaks_the_promise[0]"
 EVERY_AWAIT: Final = "tests/simulation/test_every_await.py"
@@ -319,4 +320,5 @@ MUTATIONS: Final = (
     *OF_OUTBOX,
     *OF_AUTHORITY,
     *OF_CYCLES,
+    *OF_WIRE,
 )
