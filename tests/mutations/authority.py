@@ -47,4 +47,49 @@ OF_AUTHORITY = (
             "tests/authority/test_errors.py::test_each_condition_has_its_code_and_status",
         ),
     ),
+    Mutation(
+        "hold what a child spends in its parent's budgets as well",
+        "proxy/domain/scope.py",
+        "return _beside_purse(derive(subject), subject.dimensions.get(RUN), Scope(purse))",
+        "return (*_places(subject), Scope(purse))",
+        (
+            "tests/authority/sub_budgets/test_carving.py::test_a_child_is_never_held_by_the_parent_a_second_time",
+            "tests/authority/sub_budgets/test_lives.py::test_no_order_of_things_counts_anything_twice",
+        ),
+    ),
+    Mutation(
+        "charge a parent while calls of its child are under way",
+        "proxy/authority/sub_budgets/closing.py",
+        "        if any(balance.reserved for balance in balances):\n            return False\n",
+        "",
+        (
+            "tests/authority/sub_budgets/test_closing.py::test_it_waits_for_what_is_held_and_holds_nothing_new",
+            "tests/authority/sub_budgets/test_lives.py::test_no_order_of_things_counts_anything_twice",
+        ),
+    ),
+    Mutation(
+        "give back a sub-budget that nobody closed in time, and forget what was spent from it",
+        "proxy/authority/sub_budgets/closing.py",
+        "        if row.state is not State.COMMITTED and any(spent.values()):\n",
+        "        if False:\n",
+        (
+            "tests/authority/sub_budgets/test_closing.py::test_beyond_its_grace_the_parent_is_charged_late",
+        ),
+    ),
+    Mutation(
+        "fill a purse again each time that it is asked for",
+        "proxy/authority/sub_budgets/carving.py",
+        "actor=ACTOR, key=_FILL_KEY)",
+        "actor=ACTOR)",
+        (
+            "tests/authority/sub_budgets/test_carving.py::test_asked_for_again_it_is_the_same_one_with_the_same_key",
+        ),
+    ),
+    Mutation(
+        "let a client say from which purse it pays",
+        "proxy/cycles_wire/subjects.py",
+        "    if wire.dimensions is not UNSET and PURSE in wire.dimensions:\n",
+        "    if False:\n",
+        ("tests/authority/sub_budgets/test_carving.py::test_no_client_names_a_purse",),
+    ),
 )

@@ -24,6 +24,7 @@ MOVES = st.lists(
         st.integers(0, 9),
         st.integers(0, 300),
     ),
+    min_size=6,
     max_size=25,
 )
 
@@ -140,7 +141,7 @@ async def live(moves: list[Move]) -> None:
     with TemporaryDirectory() as folder:
         async with living(Path(folder)) as family:
             life = Life(family, Spender(DEV, TENANT, ALLOCATED))
-            for move in moves:
+            for move in [("carve", 0, 300), *moves]:
                 await life.step(move)
             await life.end()
 
