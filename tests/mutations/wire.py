@@ -69,7 +69,7 @@ OF_WIRE: Final = (
         "        self._barren_bytes += len(data)\n",
         "",
         (
-            f"{FLOODS}::test_a_head_without_end_is_no_status[a header]",
+            f"{FLOODS}::test_a_head_without_measure_is_no_status[a header]",
             f"{FLOODS}::test_a_body_that_is_all_framing_breaks_off[a trailer]",
         ),
     ),

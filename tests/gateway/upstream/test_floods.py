@@ -10,26 +10,33 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 BEGUN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 MANY = 16
-"""Pieces as long as any head may be: far more than is ever taken in."""
+"""Pieces as long as any head may be: far more than is taken in."""
 
 
 def filled(unit: bytes) -> bytes:
     return unit * (HEADER_BYTES_MAX // len(unit))
 
 
+def part_of(more: bytes) -> bytes:
+    """A quarter, in whole lines where there are any."""
+    part = more[: len(more) // 4]
+    return part[: part.rfind(b"\n") + 1] or part
+
+
 HEADS = {
-    "early hints without headers": (b"", filled(CONTINUE)),
-    "early hints with headers": (b"", filled(b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\n")),
-    "headers": (b"HTTP/1.1 200 OK\r\n", filled(b"X-A: b\r\n")),
-    "a header": (b"HTTP/1.1 200 OK\r\nX-A: ", filled(b"b")),
-    "a name": (b"HTTP/1.1 200 OK\r\n", filled(b"a")),
-    "a reason": (b"HTTP/1.1 200 ", filled(b"b")),
+    "early hints without headers": (CONTINUE, filled(CONTINUE), OK),
+    "early hints with headers": (CONTINUE, filled(b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\n"), OK),
+    "headers": (b"HTTP/1.1 200 OK\r\n", filled(b"X-A: b\r\n"), OK[17:]),
+    "a header": (b"HTTP/1.1 200 OK\r\nX-A: ", filled(b"b"), OK[15:]),
+    "a name": (b"HTTP/1.1 200 OK\r\n", filled(b"a"), b": b" + OK[15:]),
+    "a reason": (b"HTTP/1.1 200 ", filled(b"b"), OK[15:]),
 }
 
 
-@pytest.mark.parametrize(("begin", "more"), HEADS.values(), ids=HEADS)
-async def test_a_head_without_end_is_no_status(begin: bytes, more: bytes) -> None:
-    async with playing([begin or CONTINUE, *[more] * MANY, HANG]) as (upstream, player):
+@pytest.mark.parametrize(("begin", "more", "end"), HEADS.values(), ids=HEADS)
+async def test_a_head_without_measure_is_no_status(begin: bytes, more: bytes, end: bytes) -> None:
+    """An answer all the same, if it were waited for."""
+    async with playing([begin, *[more] * MANY, end]) as (upstream, player):
         with pytest.raises(NoStatus) as failure:
             await ask(upstream)
         assert not failure.value.timed_out
@@ -37,19 +44,31 @@ async def test_a_head_without_end_is_no_status(begin: bytes, more: bytes) -> Non
 
 
 TAILS = {
-    "an extension": (b"5;a=", filled(b"b")),
-    "trailers": (b"5\r\nhello\r\n0\r\n", filled(b"X-A: b\r\n")),
-    "a trailer": (b"5\r\nhello\r\n0\r\nX-A: ", filled(b"b")),
-    "zeros in front of a size": (b"", filled(b"0")),
+    "an extension": (b"5;a=", filled(b"b"), b"\r\nhello\r\n0\r\n\r\n"),
+    "trailers": (b"5\r\nhello\r\n0\r\n", filled(b"X-A: b\r\n"), b"\r\n"),
+    "a trailer": (b"5\r\nhello\r\n0\r\nX-A: ", filled(b"b"), b"\r\n\r\n"),
+    "zeros in front of a size": (b"", filled(b"0"), b"5\r\nhello\r\n0\r\n\r\n"),
 }
 
 
-@pytest.mark.parametrize(("begin", "more"), TAILS.values(), ids=TAILS)
-async def test_a_body_that_is_all_framing_breaks_off(begin: bytes, more: bytes) -> None:
-    async with playing([BEGUN + begin, *[more] * MANY, HANG]) as (upstream, player):
+@pytest.mark.parametrize(("begin", "more", "end"), TAILS.values(), ids=TAILS)
+async def test_a_body_that_is_all_framing_breaks_off(begin: bytes, more: bytes, end: bytes) -> None:
+    async with playing([BEGUN + begin, *[more] * MANY, end]) as (upstream, player):
         with pytest.raises(BrokenOff):
             await whole(await ask(upstream))
         await player.all_closed.wait()
+
+
+@pytest.mark.parametrize(("begin", "more", "end"), HEADS.values(), ids=HEADS)
+async def test_a_long_head_is_an_answer(begin: bytes, more: bytes, end: bytes) -> None:
+    async with playing([begin, part_of(more), end]) as (upstream, _):
+        assert await whole(await ask(upstream)) == b"hello"
+
+
+@pytest.mark.parametrize(("begin", "more", "end"), TAILS.values(), ids=TAILS)
+async def test_long_framing_is_read(begin: bytes, more: bytes, end: bytes) -> None:
+    async with playing([BEGUN + begin, part_of(more), end]) as (upstream, _):
+        assert await whole(await ask(upstream)) == b"hello"
 
 
 async def test_framing_may_be_long_as_long_as_a_body_comes_with_it() -> None:
