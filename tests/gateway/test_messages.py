@@ -118,6 +118,9 @@ async def test_what_nobody_can_bound_leaves_only_for_an_amount_that_was_named() 
         # 12 x 100 + 6 x 500
         ({}, {}, 1, 4_200),
         ({}, {}, 2, 8_400),
+        # cached tokens are not among the others: 1,000 x 10 more, and 100 x 200
+        ({}, {"cache_read_input_tokens": 1_000}, 1, 14_200),
+        ({}, {"cache_creation": {"ephemeral_1h_input_tokens": 100}}, 1, 24_200),
         ({"inference_geo": "us"}, {"inference_geo": "us"}, 1, 4_620),
         ({"inference_geo": "us"}, {}, 2, 9_240),
         # a search that was not made has no fee

@@ -31,6 +31,7 @@ def test_everything_that_the_model_wrote_was_delivered() -> None:
         {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Rome"}},
         {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "x"}},
         {"type": "web_search_tool_result", "content": [{"text": "not written"}]},
+        {"type": "mcp_tool_result", "tool_use_id": "m", "content": "not written"},
         {"type": "tool_use", "name": "no_input", "input": {}},
         {"type": 7, "text": "odd"},
         7,
