@@ -1,5 +1,6 @@
 """The official anthropic SDK through the proxy: its answers, its errors, and its attempts."""
 
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from simulator.server import Simulator
 from tests.e2e.stack import Stack, held, paid, running
 
 KEY = "sk-ant-of-the-proxy"
+OUR_KEY = "cyc_known"
 NOTHING = [{"scope": "tenant:dev", "allocated": "$0.00", "period": "none"}]
 DEFAULT_ATTEMPTS = 3
 MODEL = "claude-haiku-4-5"
@@ -186,6 +188,24 @@ async def test_a_refusal_ends_the_attempts(
         assert attempts(stack) == 1
         assert simulator.requests_seen == []
         assert await stack.rows() == ()
+
+
+async def test_a_key_of_ours_says_who_pays_and_stays_here(tmp_path: Path) -> None:
+    known = {"name": "ci", "sha256": hashlib.sha256(OUR_KEY.encode()).hexdigest()}
+    async with (
+        Simulator(key=KEY) as simulator,
+        running(tmp_path, simulator, upstreams=upstream_of(simulator), keys=[known]) as stack,
+    ):
+        async with client(stack.base_url, api_key=OUR_KEY) as sdk:
+            await create(sdk)
+        async with client(stack.base_url, api_key="cyc_stolen") as sdk:
+            with pytest.raises(anthropic.AuthenticationError) as refusal:
+                await create(sdk)
+
+        (seen,) = simulator.requests_seen
+        assert not seen.carries(OUR_KEY)
+        assert seen.headers["x-api-key"] == KEY
+        assert "cyc_stolen" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
