@@ -1,9 +1,12 @@
 """Upstreams that send without end what is no part of a body, or in a coding nobody asked for."""
 
+import asyncio
+
 import pytest
 
 from proxy.gateway.forward import BrokenOff, NoStatus
 from proxy.gateway.upstream.connection import HEADER_BYTES_MAX
+from proxy.gateway.upstream.pool import UpstreamTimeouts
 from tests.gateway.upstream.wire import CLOSE, HANG, Script, ask, playing, whole
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -11,6 +14,10 @@ BEGUN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 MANY = 16
 """Pieces as long as any head may be: far more than is taken in."""
+
+PATIENT = UpstreamTimeouts(connect_ms=2_000, response_ms=600_000, idle_ms=600_000)
+SOON_S = 5.0
+"""Long before the patience of the proxy ends."""
 
 
 def filled(unit: bytes) -> bytes:
@@ -23,6 +30,7 @@ def part_of(more: bytes) -> bytes:
     return part[: part.rfind(b"\n") + 1] or part
 
 
+# What begins it, what goes on without end, and what would make an answer of it.
 HEADS = {
     "early hints without headers": (CONTINUE, filled(CONTINUE), OK),
     "early hints with headers": (CONTINUE, filled(b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\n"), OK),
@@ -33,10 +41,12 @@ HEADS = {
 }
 
 
-@pytest.mark.parametrize(("begin", "more", "end"), HEADS.values(), ids=HEADS)
-async def test_a_head_without_measure_is_no_status(begin: bytes, more: bytes, end: bytes) -> None:
-    """An answer all the same, if it were waited for."""
-    async with playing([begin, *[more] * MANY, end]) as (upstream, player):
+@pytest.mark.parametrize("row", HEADS.values(), ids=HEADS)
+async def test_a_head_without_measure_is_no_status(row: tuple[bytes, bytes, bytes]) -> None:
+    """It is not waited for: so long a head is not kept."""
+    begin, more, _ = row
+    flood: Script = [begin, *[more] * MANY, HANG]
+    async with asyncio.timeout(SOON_S), playing(flood, timeouts=PATIENT) as (upstream, player):
         with pytest.raises(NoStatus) as failure:
             await ask(upstream)
         assert not failure.value.timed_out
@@ -51,9 +61,11 @@ TAILS = {
 }
 
 
-@pytest.mark.parametrize(("begin", "more", "end"), TAILS.values(), ids=TAILS)
-async def test_a_body_that_is_all_framing_breaks_off(begin: bytes, more: bytes, end: bytes) -> None:
-    async with playing([BEGUN + begin, *[more] * MANY, end]) as (upstream, player):
+@pytest.mark.parametrize("row", TAILS.values(), ids=TAILS)
+async def test_a_body_that_is_all_framing_breaks_off(row: tuple[bytes, bytes, bytes]) -> None:
+    begin, more, _ = row
+    flood: Script = [BEGUN + begin, *[more] * MANY, HANG]
+    async with asyncio.timeout(SOON_S), playing(flood, timeouts=PATIENT) as (upstream, player):
         with pytest.raises(BrokenOff):
             await whole(await ask(upstream))
         await player.all_closed.wait()
