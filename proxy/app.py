@@ -165,6 +165,7 @@ class Gateway:
             pipeline=self.pipeline,
             forwarders=forwarders,
             routes=routes_of(config),
+            passthrough=config.passthrough,
             disconnects=disconnects,
             recorder=Recorder(base.metrics, base.log, base.clock),
             checks=checks,

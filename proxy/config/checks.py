@@ -14,13 +14,20 @@ from proxy.config.reach import bases, overlaps, unreachable, ways_out
 from proxy.config.sections.ledger import is_elsewhere
 from proxy.config.sections.network import KeyMode
 from proxy.config.sections.values import Address
+from proxy.dialects.unmetered import billed_by
 
 _USUAL_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
 def errors(config: Config) -> list[Finding]:
     """Findings that a proxy must not start with."""
-    return _located(config, [*_loops(config), *_tokenizers(config), *_declared_elsewhere(config)])
+    found = (
+        *_loops(config),
+        *_tokenizers(config),
+        *_declared_elsewhere(config),
+        *_holes(config),
+    )
+    return _located(config, found)
 
 
 def warnings(config: Config) -> list[Finding]:
@@ -72,6 +79,14 @@ def _declared_elsewhere(config: Config) -> Iterator[Finding]:
         return
     if config.budgets:
         yield Finding(("budgets",), "made at the authority at ledger.url, not here: none")
+
+
+def _holes(config: Config) -> Iterator[Finding]:
+    """What would let pass what costs money: a hole in every budget."""
+    for number, pattern in enumerate(config.passthrough):
+        billed = billed_by(pattern)
+        if billed is not None:
+            yield Finding(("passthrough", number), f"lets pass what costs money: {billed}")
 
 
 def _is_at(base_url: str, listener: Address) -> bool:

@@ -17,12 +17,13 @@ from proxy.config.sections.network import (
 )
 from proxy.config.sections.policies import DegradeConfig, PolicyConfig, QueueConfig
 from proxy.config.sections.pricing import PricingConfig
+from proxy.config.sections.values import FreePath
 
 
 class Config(Section):
     """All that can be said. Only `upstreams` must be."""
 
-    later_keys: ClassVar[frozenset[str]] = frozenset({"dedupe", "passthrough", "hold"})
+    later_keys: ClassVar[frozenset[str]] = frozenset({"dedupe", "hold"})
 
     listen: ListenConfig = ListenConfig()
 
@@ -60,6 +61,14 @@ class Config(Section):
     settle: SettleConfig = SettleConfig()
 
     responses: ResponsesConfig = ResponsesConfig()
+
+    passthrough: Annotated[tuple[FreePath, ...], AfterValidator(unique())] = Field(
+        default=(), examples=['["GET /v1/files*", "POST /v1/files", "POST /v1/moderations"]']
+    )
+    """Requests that cost nothing, and pass without a hold beside those that always do
+    ([routes.md](routes.md)). They go to the upstream of the model that their body names, else
+    to the first. What is metered, or known to be billed, may not be listed. A path with a part
+    that is empty, begins with a dot or is percent-encoded never passes."""
 
     shutdown_ms: int = Field(default=25_000, ge=0, le=3_600_000)
     """How long calls in flight may go on after SIGTERM. Kubernetes kills a pod after 30

@@ -26,7 +26,6 @@ def keys(*rests: str) -> str:
     ("text", "path"),
     [
         ("dedupe: {window_ms: 0}", "dedupe"),
-        ("passthrough: []", "passthrough"),
         ("hold: worst_case", "hold"),
         (
             policy("when: {reserved_pct: {gte: 1}, used_pct: {gte: 1}}, caps: {max_tokens: 1}"),

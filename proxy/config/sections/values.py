@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from proxy.config.sections.base import Accepts, invalid
+from proxy.dialects.path_pattern import METHODS, PathPattern, parse_path_pattern
 from proxy.domain.money import INT64_MAX, MICROCENTS_PER_CENT, Microcents, Unit, parse_usd
 from proxy.domain.scope import ScopePattern, encode_value, parse_pattern
 
@@ -318,3 +319,28 @@ BaseUrl = Annotated[
     ),
 ]
 """The address that paths such as /chat/completions are added to; no slash at its end."""
+
+
+def _read_free_path(value: object) -> PathPattern:
+    if not isinstance(value, str):
+        raise invalid("not a method and a path")
+    try:
+        pattern = parse_path_pattern(value)
+    except ValueError as error:
+        raise invalid(str(error)) from None
+    if not pattern.path.startswith("/v1/"):
+        raise invalid("not below /v1/, where all paths of APIs are")
+    return pattern
+
+
+FreePath = Annotated[
+    PathPattern,
+    PlainValidator(_read_free_path),
+    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(METHODS)}) /v1/"}),
+    Accepts(
+        f"a method ({', '.join(METHODS)}), a blank, and a path below /v1/; * stands for any "
+        "characters of one part of the path, at its end for all that follows",
+        '"GET /v1/files*"',
+    ),
+]
+"""Requests that cost nothing, by method and path."""

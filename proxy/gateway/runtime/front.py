@@ -4,11 +4,13 @@ Paths that are not listed here do not pass: an endpoint that nobody meters is a 
 every budget (field-report 61).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from proxy.dialects.chat import CHAT
 from proxy.dialects.dialect import Dialect
+from proxy.dialects.path_pattern import PathPattern
 from proxy.dialects.routes import FREE_PATHS, METERED, free_at, spoken_at
+from proxy.dialects.unmetered import costs_nothing, unmetered_at
 from proxy.dialects.wire.json_text import read_leniently
 from proxy.domain.clock import Clock
 from proxy.domain.errors import Reason, Refused
@@ -40,6 +42,7 @@ class Front:
         pipeline: Pipeline,
         forwarders: Mapping[str, Forwarder],
         routes: Routes,
+        passthrough: Collection[PathPattern],
         disconnects: Disconnects,
         recorder: Recorder,
         checks: Checks,
@@ -54,6 +57,7 @@ class Front:
         self._pipeline = pipeline
         self._forwarders = forwarders
         self._routes = routes
+        self._passthrough = passthrough
         self._disconnects = disconnects
         self._recorder = recorder
         self._checks = checks
@@ -137,19 +141,18 @@ class Front:
             await self._pass_free(door, caller, record)
         elif caller.path == "/" and door.method in ("GET", "HEAD"):
             raise Refused(Reason.NOT_FOUND, "There is nothing at this address.")
+        elif any(costs_nothing(each, door.method, caller.path) for each in self._passthrough):
+            record.api = "passthrough"
+            await self._pass_free(door, caller, record)
         else:
-            raise Refused(
-                Reason.PATH_NOT_ALLOWED,
-                "This path is not metered, so it does not pass. Metered: POST "
-                f"{', '.join(METERED)}; free: {', '.join(FREE_PATHS)}.",
-            )
+            raise _not_allowed(door.method, caller.path)
 
     async def _pass_free(self, door: Door, caller: Caller, record: CallRecord) -> None:
         """A request that costs nothing: no hold, and what its answer says of usage is not read.
 
         The usage of a response that is fetched again was charged when it was made.
         """
-        body = await door.body() if door.method == "POST" else b""
+        body = await door.body() if door.method != "GET" else b""
         forwarder = self._forwarder_of(body)
         forwarder.check_ready()
         record.free()
@@ -192,6 +195,19 @@ class Front:
         )
         record.refused(refused.reason, answer.status)
         return answer
+
+
+def _not_allowed(method: str, path: str) -> Refused:
+    billed = unmetered_at(method, path)
+    if billed is not None:
+        message = f"No {billed.what}: they are not metered in this version. Instead: {billed.hint}."
+        return Refused(Reason.PATH_NOT_ALLOWED, message)
+    return Refused(
+        Reason.PATH_NOT_ALLOWED,
+        "This path is not metered, so it does not pass. Metered: POST "
+        f"{', '.join(METERED)}; free: {', '.join(FREE_PATHS)}; an operator can list others that "
+        "cost nothing (passthrough).",
+    )
 
 
 def _bug() -> Refused:

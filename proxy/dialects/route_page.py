@@ -1,0 +1,128 @@
+"""docs/routes.md: every path, how it is metered, and what is refused, from the tables."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from proxy.dialects.routes import FREE_PATHS, METERED
+from proxy.dialects.unmetered import UNMETERED
+
+PAGE: Final = "docs/routes.md"
+
+_LIMIT: Final = "the prompt, and the longest answer that its limit allows"
+_AS_REPORTED: Final = "the usage that the answer reports; without it, what was delivered"
+
+WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "/v1/chat/completions": (f"{_LIMIT}, `n` times", _AS_REPORTED),
+    "/v1/responses": (
+        f"{_LIMIT}, with what `previous_response_id` may bring, and built-in tools by their fees",
+        f"{_AS_REPORTED}; calls of built-in tools by their fees",
+    ),
+    "/v1/responses/compact": (_LIMIT, _AS_REPORTED),
+    "/v1/completions": (f"{_LIMIT}, as many times as answers are made (`best_of`)", _AS_REPORTED),
+    "/v1/embeddings": (
+        "the input",
+        "the usage that the answer reports; without it, the input as counted",
+    ),
+    "/v1/messages": (
+        f"{_LIMIT}, with cache writes at their price and server tools by their fees",
+        f"{_AS_REPORTED}; cache writes by their lifetime, server tools by their fees",
+    ),
+}
+"""By metered path: what is held before the call, and what is charged after it."""
+
+_HEAD: Final = """\
+# Routes
+
+This page is generated from the code by `spendgate docs`.
+
+What is not on it does not pass: the answer is 403 with `path_not_allowed`
+([errors.md](errors.md)). A path prefix that says who is calling (`/s/agent=bot/v1/…`) changes
+nothing here. How calls are held and charged is told in [semantics.md](semantics.md).
+"""
+
+_FREE: Final = """\
+## Free
+
+These pass without a hold, and nothing of their answers is charged: no provider bills them. A
+response that is fetched again was charged when it was made; as a stream it is refused
+(`invalid_request`). An answer passes when all of it has come, up to 256 MiB.
+
+"""
+
+_LISTED: Final = """\
+## Listed by an operator
+
+Requests that cost nothing may be listed in [`passthrough`](configuration.md#passthrough): they pass
+like those above. `GET /v1/files*` lets pass `/v1/files`, `/v1/files/file-1` and
+`/v1/files/file-1/content`; `GET /v1/files/*/content` the last alone. What is metered, or is in the
+table below, may not be listed: `spendgate check` finds it, and the proxy does not start with it.
+"""
+
+_REFUSED: Final = """\
+## Refused
+
+| request | what it is | reason | instead |
+|---|---|---|---|
+"""
+
+_ELSEWHERE: Final = (
+    (
+        "an upgrade to WebSocket, on any path",
+        "Responses over WebSocket, realtime sessions",
+        "`upgrade_required` (426)",
+        "use HTTP; agents that know both fall back by themselves",
+    ),
+    (
+        "`POST /v1/responses` with `background: true`",
+        "a response that nobody waits for",
+        "`invalid_request` (400)",
+        "leave it out, or use `stream`",
+    ),
+    (
+        "`GET /v1/responses/{id}?stream=true`",
+        "the stream of such a response",
+        "`invalid_request` (400)",
+        "leave it out",
+    ),
+    (
+        "`GET /` and `HEAD /`",
+        "a probe, as some clients send before their first call",
+        "`not_found` (404)",
+        "nothing: they go on",
+    ),
+    ("any other", "nobody knows what it costs", "`path_not_allowed` (403)", "`passthrough`"),
+)
+
+
+def route_page() -> str:
+    """The page, in Markdown."""
+    return "\n".join([_HEAD, "".join(_metered()), _FREE + "".join(_free()), _LISTED, _refused()])
+
+
+def _metered() -> Iterator[str]:
+    yield "## Metered\n\n| request | API | held before it leaves | charged |\n|---|---|---|---|\n"
+    for path, dialect in METERED.items():
+        held, charged = WORDS[path]
+        yield _row((f"`POST {path}`", dialect.name, held, charged))
+
+
+def _free() -> Iterator[str]:
+    for path in FREE_PATHS:
+        yield f"- `{path}`\n"
+
+
+def _refused() -> str:
+    billed = [
+        (
+            ", ".join(f"`{pattern}`" for pattern in row.patterns),
+            row.what,
+            "`path_not_allowed` (403)",
+            row.hint,
+        )
+        for row in UNMETERED
+    ]
+    return _REFUSED + "".join(map(_row, [*billed, *_ELSEWHERE]))
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"

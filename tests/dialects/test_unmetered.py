@@ -1,0 +1,65 @@
+"""What is billed and not metered never passes, whatever an operator lists."""
+
+import pytest
+
+from proxy.dialects.path_pattern import parse_path_pattern
+from proxy.dialects.route_page import WORDS
+from proxy.dialects.routes import FREE_PATHS, METERED, free_at
+from proxy.dialects.unmetered import UNMETERED, billed_by, costs_nothing, unmetered_at
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "POST /v1/chat/completions",
+        "POST /v1/*",
+        "POST /v1/chat/*",
+        "POST /v1/resp*",
+        "POST /v1/audio/speech",
+        "POST /v1/images/generations",
+        "POST /v1/*/batches",
+        "POST /v1/threads/*/runs",
+        "POST /v1/batch*",
+        "POST /v1/models/*",
+    ],
+)
+def test_what_would_let_pass_what_is_billed_is_found_out(pattern: str) -> None:
+    assert billed_by(parse_path_pattern(pattern)) is not None
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["GET /v1/*", "POST /v1/files", "POST /v1/moderations", "DELETE /v1/threads/*"],
+)
+def test_what_is_free_may_be_listed(pattern: str) -> None:
+    assert billed_by(parse_path_pattern(pattern)) is None
+
+
+@pytest.mark.parametrize("path", METERED)
+@pytest.mark.parametrize("before", ["/v1", "/V1", "/v1/v1", "/v1/v1/v1"])
+def test_by_no_pattern_a_metered_path_passes(path: str, before: str) -> None:
+    wide = parse_path_pattern("POST /*")
+    assert wide.matches("POST", before + path.removeprefix("/v1"))
+    assert not costs_nothing(wide, "POST", before + path.removeprefix("/v1"))
+    assert not costs_nothing(wide, "POST", before + path.removeprefix("/v1").title())
+
+
+def test_by_no_pattern_a_billed_path_passes() -> None:
+    wide = parse_path_pattern("POST /*")
+    for row in UNMETERED:
+        for pattern in row.patterns:
+            for path in pattern.examples:
+                assert unmetered_at("POST", path) is row
+                assert not costs_nothing(wide, "POST", path)
+    assert costs_nothing(wide, "POST", "/v1/files")
+
+
+def test_every_metered_path_has_words_and_no_other() -> None:
+    assert WORDS.keys() == METERED.keys()
+
+
+def test_the_free_paths_that_people_read_are_free() -> None:
+    for line in FREE_PATHS:
+        methods, _, path = line.partition(" /")
+        for method in methods.split(" and "):
+            assert free_at(method, "/" + path.replace("{id}", "resp_1"), "") is not None
