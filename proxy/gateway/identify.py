@@ -88,11 +88,8 @@ class Identifier:
                 Reason.AUTHORITY_UNAVAILABLE,
                 "The budget ledger cannot be reached, so nothing was sent. Retry shortly.",
             ) from None
-        if child is None:
-            raise Refused(
-                Reason.INVALID_KEY, "This key of a sub-budget is not known, or that has ended."
-            )
-        child.check_goes_on()
+        if child is not None:
+            child.check_goes_on()
         return self.identify(path, headers, child)
 
     def identify(
