@@ -14,6 +14,9 @@ from typing import Final
 
 from proxy.domain.scope import Scope, ScopePattern
 
+KEY_PREFIX: Final = "cyc_"
+"""What begins so is a key of ours, known or not."""
+
 
 class Permission(StrEnum):
     """What a key may do. Those of planes that are not served yet allow nothing."""

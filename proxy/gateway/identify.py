@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from proxy.domain.errors import LedgerError, Reason, Refused
-from proxy.domain.key import Key, KeyRing, Permission
+from proxy.domain.key import KEY_PREFIX, Key, KeyRing, Permission
 from proxy.domain.scope import derive, encode_value
 from proxy.domain.sub_budget import (
     CHILD_KEY_PREFIX,
@@ -28,10 +28,22 @@ from proxy.domain.subject import LEVELS, PURSE, RUN, Subject
 from proxy.gateway.runtime.headers import BAGGAGE_PREFIX
 
 _PATH_PREFIX = "/s/"
-_OUR_KEY_PREFIX = "cyc_"
 _SUBJECTS_REMEMBERED: Final = 4_096
 _NAMEABLE = (*LEVELS, RUN)
 _HEADER_LEVELS = {f"x-cycles-{level}": level for level in _NAMEABLE}
+
+
+class CallKey(msgspec.Struct, frozen=True):
+    """By what a call that its caller may send again is known to the ledger.
+
+    `name` is for one call, `attempt` counts those of it that cost nothing, `payload_hash` is
+    of its body. `nonce`: who it is that makes this attempt.
+    """
+
+    name: str
+    attempt: int
+    payload_hash: str
+    nonce: str
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -42,6 +54,8 @@ class Caller(msgspec.Struct, frozen=True):
     foreign_credential: str | None
     limits: Limits = UNLIMITED
     """What the sub-budget that pays leaves open."""
+    key: CallKey | None = None
+    """None: this call is like no other."""
 
 
 class Identifier:
@@ -137,7 +151,7 @@ class Identifier:
                 if ours is not None and ours is not key:
                     raise _two_keys()
                 ours = key
-            elif secret.startswith(_OUR_KEY_PREFIX):
+            elif secret.startswith(KEY_PREFIX):
                 raise Refused(Reason.INVALID_KEY, "This budget key is not known here.")
             else:
                 foreign = foreign or secret

@@ -25,6 +25,7 @@ INCOMING = (
     ("Proxy-Connection", "keep-alive"),
     ("Proxy-Whatever", "1"),
     ("Cookie", "session=of-a-neighbour"),
+    ("api-key", "cyc_live_x"),
     ("Expect", "100-continue"),
     ("X-Cycles-Agent", "bot"),
     ("X-Budget-Anything", "1"),

@@ -11,6 +11,7 @@ from typing import Final
 from multidict import CIMultiDict
 
 from proxy.dialects.wire.decoding import SUPPORTED_ENCODINGS
+from proxy.domain.key import KEY_PREFIX
 
 HOP_BY_HOP: Final = frozenset(
     {
@@ -53,6 +54,8 @@ def upstream_headers(
             continue
         if lower == "baggage":
             value = _without_our_entries(value)
+        if value.startswith(KEY_PREFIX):
+            continue  # in `api-key`, say, where nobody looks for it
         if value:
             kept.add(name, value)
     kept["Accept-Encoding"] = accept_encoding

@@ -55,7 +55,8 @@ class SocketDoor:
 
     async def body(self) -> bytes:
         request = self._request
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        codings = request.headers.getall("Content-Encoding", [])
+        if any(coding.lower() != "identity" for coding in codings):
             raise Refused(Reason.INVALID_REQUEST, "Compressed request bodies are not accepted.")
         if (request.content_length or 0) > self._limits.max_bytes:
             raise self._too_large()

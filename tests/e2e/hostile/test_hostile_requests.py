@@ -296,6 +296,21 @@ async def test_a_request_inside_a_body_is_no_request(
     assert "x-smuggled" not in calls[0].headers
 
 
+@pytest.mark.parametrize("codings", [("identity", "gzip"), ("gzip", "identity"), ("", "br")])
+async def test_a_second_coding_of_a_body_is_not_overlooked(
+    stack: Stack, codings: tuple[str, str]
+) -> None:
+    """We would have read other words than the upstream."""
+    stack.simulator.reset()
+    data = request_bytes(WORDS, *(f"Content-Encoding: {coding}" for coding in codings))
+
+    answer = read_answer(await exchange(stack.base_url, data))
+
+    assert answer is not None
+    assert answer.status == 400
+    assert stack.simulator.requests_seen == []
+
+
 async def test_requests_in_a_row_are_answered_in_turn(stack: Stack) -> None:
     stack.simulator.reset()
     list_models = request_bytes(method="GET", path="/v1/models", keep_alive=True)
