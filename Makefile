@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CLIENTS := .venv-clients
 CONFIG ?= config.example.yaml
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check format bench soak docs lock clean
+.PHONY: help install run demo test check clients format bench soak docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +39,19 @@ check: $(STAMP)  ## format, lint, types, import contracts, tests: what CI runs
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory test
 
+clients: $(STAMP) $(CLIENTS)/.installed  ## the examples that other clients of the Cycles protocol print; needs port 7878
+	$(BIN)/python -m pytest -m clients -v tests/clients
+
+# Their trees are heavy and none of ours. The scripts they tell of are in the source archives alone.
+$(CLIENTS)/.installed: requirements-clients.lock
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-clients.lock
+	awk '/^(langchain-runcycles|runcycles-openai-agents)==/ {wanted = 1} wanted {print} !/\\$$/ {wanted = 0}' \
+		requirements-clients.lock > $(CLIENTS)/sources.lock
+	$(CLIENTS)/bin/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps \
+		--no-build-isolation --no-binary :all: -d $(CLIENTS)/sources -r $(CLIENTS)/sources.lock
+	@touch $@
+
 format: $(STAMP)  ## rewrite the sources as `check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -45,10 +59,11 @@ format: $(STAMP)  ## rewrite the sources as `check` wants them
 docs: $(STAMP)  ## regenerate the pages and the schema that come from the code
 	$(BIN)/spendgate docs
 
-lock: $(STAMP)  ## resolve the dependencies again and write both lock files
+lock: $(STAMP)  ## resolve the dependencies again and write the lock files
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile $(LOCK_FLAGS) -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --group dev -o requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK_FLAGS) --group clients -o requirements-clients.lock
 
 bench: $(STAMP)  ## benchmarks with a table, never part of the tests; ARGS=--quick for a rough one
 	$(BIN)/python -m tests.benchmarks $(ARGS)
@@ -57,4 +72,4 @@ soak: $(STAMP)  ## the long runs, one line a block: every mutation, 100,000 simu
 	$(BIN)/python -m pytest -m soak -v
 
 clean:  ## remove the set-up and every cache
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
