@@ -211,7 +211,7 @@ async def test_without_a_budget_of_points_no_tool_is_called(tmp_path: Path) -> N
         ran = await stand.run_script("tool_governance.py", text, tenant=ACME_CORP)
     assert ran.code == 1
     assert "BudgetExceededError" in ran.errors
-    assert "UNIT_MISMATCH" in ran.errors
+    assert "No budget of tenant:acme-corp is in RISK_POINTS" in ran.errors
     assert ran.spent_by_clients == llm(1)
 
 
