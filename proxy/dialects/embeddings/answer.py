@@ -22,6 +22,7 @@ class _Answer(msgspec.Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Answer)
+_UNREADABLE: Final = (ValueError, RecursionError)
 
 
 def read_answer(body: bytes) -> Answer:
@@ -61,7 +62,7 @@ def _input_tokens(reported: Mapping[str, Any]) -> int:
 def _read(body: bytes) -> _Answer:
     try:
         return _DECODER.decode(body)
-    except ValueError:
+    except _UNREADABLE:
         return _read_around(body)
 
 
@@ -73,6 +74,6 @@ def _read_around(body: bytes) -> _Answer:
     first, last = body.find(b"["), body.rfind(b"]")
     try:
         around = _DECODER.decode(body[:first] + b"[]" + body[last + 1 :])
-    except ValueError:
+    except _UNREADABLE:
         return _Answer()
     return around if first < last and around.usage is not None else _Answer()

@@ -164,3 +164,12 @@ def _peak_bytes(read: Any, sent: bytes) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_usage_that_nests_without_measure_is_none() -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    odd = json.dumps(ANSWER | {"usage": "deep"}).encode().replace(b'"deep"', deep)
+
+    answer = EMBEDDINGS.read_answer(odd)
+
+    assert (answer.usage, answer.complete) == (None, False)
