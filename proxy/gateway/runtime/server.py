@@ -47,7 +47,8 @@ class SocketDoor:
         self._stream: web.StreamResponse | None = None
         # The parser takes the last trailer behind chunks for a header of the next request.
         self._is_last = "Transfer-Encoding" in request.headers
-        self.gone = False
+        # Who hangs up in the turn of the loop in which the head came is gone before this is called.
+        self.gone = request.transport is None
         self._react: Callable[[], None] | None = None
 
     def header(self, name: str) -> str | None:
@@ -79,6 +80,8 @@ class SocketDoor:
             raise Refused(Reason.INVALID_REQUEST, "The body of the request broke off.") from None
 
     async def _read_body(self) -> bytes:
+        if self.gone:
+            raise ConnectionResetError
         pieces = []
         size = 0
         while piece := await self._request.content.readany():
