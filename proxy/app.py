@@ -7,7 +7,7 @@ reload makes another one on the same foundation.
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,8 @@ from proxy.domain.key import Key, KeyRing, expand
 from proxy.domain.reservation import Overage
 from proxy.domain.sub_budget import NOBODYS, ChildKeys
 from proxy.gateway.charge import Pricer
+from proxy.gateway.dedupe.calls import Dedupe
+from proxy.gateway.dedupe.places import DedupeRules, Places
 from proxy.gateway.denials import Denials
 from proxy.gateway.estimate import Ceilings, Counter, Degrade, Estimator
 from proxy.gateway.forward import (
@@ -83,6 +85,8 @@ class Foundation:
     """Settlements that wait for the ledger."""
     children: ChildKeys = NOBODYS
     """The keys of sub-budgets."""
+    places: Places = field(default_factory=Places)
+    """What callers named by a key, and was answered."""
 
 
 def id_at(at_ms: int) -> str:
@@ -166,6 +170,7 @@ class Gateway:
             forwarders=forwarders,
             routes=routes_of(config),
             passthrough=config.passthrough,
+            dedupe=Dedupe(base.places, _dedupe_rules(config), base.clock, base.new_id),
             disconnects=disconnects,
             recorder=Recorder(base.metrics, base.log, base.clock),
             checks=checks,
@@ -296,6 +301,10 @@ def _hold_rules(config: Config) -> HoldRules:
         patience=_patience(config),
         min_output_tokens=config.degrade.min_output_tokens if config.degrade.shorten else 0,
     )
+
+
+def _dedupe_rules(config: Config) -> DedupeRules:
+    return DedupeRules(config.dedupe.window_ms, config.dedupe.max_bytes)
 
 
 def _patience(config: Config) -> Patience | None:

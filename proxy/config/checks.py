@@ -77,6 +77,13 @@ def _declared_elsewhere(config: Config) -> Iterator[Finding]:
     """What would have no effect with a ledger that is not ours."""
     if not is_elsewhere(config.ledger.url):
         return
+    if config.dedupe.window_ms:
+        yield Finding(
+            ("dedupe", "window_ms"),
+            "not supported with the authority at ledger.url, which does not say whether a hold "
+            "is the first under its key",
+            "0",
+        )
     if config.budgets:
         yield Finding(("budgets",), "made at the authority at ledger.url, not here: none")
 

@@ -10,6 +10,7 @@ from proxy.config.sections.budgets import BudgetConfig
 from proxy.config.sections.identity import IdentityConfig, KeyConfig
 from proxy.config.sections.ledger import LedgerConfig, SettleConfig
 from proxy.config.sections.network import (
+    DedupeConfig,
     LimitsConfig,
     ListenConfig,
     ResponsesConfig,
@@ -23,7 +24,7 @@ from proxy.config.sections.values import FreePath
 class Config(Section):
     """All that can be said. Only `upstreams` must be."""
 
-    later_keys: ClassVar[frozenset[str]] = frozenset({"dedupe", "hold"})
+    later_keys: ClassVar[frozenset[str]] = frozenset({"hold"})
 
     listen: ListenConfig = ListenConfig()
 
@@ -61,6 +62,8 @@ class Config(Section):
     settle: SettleConfig = SettleConfig()
 
     responses: ResponsesConfig = ResponsesConfig()
+
+    dedupe: DedupeConfig = DedupeConfig()
 
     passthrough: Annotated[tuple[FreePath, ...], AfterValidator(unique())] = Field(
         default=(), examples=['["GET /v1/files*", "POST /v1/files", "POST /v1/moderations"]']

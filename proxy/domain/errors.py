@@ -42,6 +42,8 @@ class Reason(StrEnum):
     PATH_NOT_ALLOWED = "path_not_allowed"
     NOT_FOUND = "not_found"
     UPGRADE_REQUIRED = "upgrade_required"
+    IDEMPOTENCY_ANSWER_GONE = "idempotency_answer_gone"
+    IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     AUTHORITY_UNAVAILABLE = "authority_unavailable"
     OVERLOADED = "overloaded"
     UPSTREAM_NOT_CONFIGURED = "upstream_not_configured"

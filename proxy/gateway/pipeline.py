@@ -97,6 +97,7 @@ class Pipeline:
             grant = await steps.reserver.reserve(
                 caller.subject,
                 plan,
+                key=caller.key,
                 trace_id=record.trace_id,
                 door=door,
                 on_waited=record.waited,
@@ -193,7 +194,7 @@ class Pipeline:
         try:
             await steps.ledger.dispatch(held.reservation_id)
         except LedgerUnavailable as failure:
-            if not steps.reserver.lets_leave:
+            if not steps.reserver.lets_leave or caller.key is not None:
                 raise
             attempt.grant = await steps.reserver.let_leave(
                 caller.subject, attempt.plan, held, trace_id=record.trace_id, why=str(failure)

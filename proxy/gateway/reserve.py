@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from proxy.domain.clock import Clock
 from proxy.domain.errors import (
     BudgetRefused,
+    IdempotencyMismatch,
     LedgerError,
     LedgerUnavailable,
     Reason,
@@ -19,8 +20,10 @@ from proxy.domain.money import Unit
 from proxy.domain.reservation import OnExpiry, Overage
 from proxy.domain.scope import budget_scopes
 from proxy.domain.subject import Subject
+from proxy.gateway.dedupe.calls import answer_gone, mismatch
 from proxy.gateway.denials import Denials, question_of
 from proxy.gateway.estimate import Plan
+from proxy.gateway.identify import CallKey
 from proxy.gateway.outbox.unheld import Unheld, UnheldCalls
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.leases import Leases
@@ -80,24 +83,28 @@ class Reserver:
         subject: Subject,
         plan: Plan,
         *,
+        key: CallKey | None = None,
         trace_id: str,
         door: Door,
         on_waited: Callable[[int], None],
     ) -> Grant:
         """Hold the first rung that fits.
 
-        Every upstream attempt is a hold of its own, under a key nobody else can know. While
-        the ledger is away the call may be let leave without one: `Unheld`.
+        Every upstream attempt is a hold of its own, under a key nobody else can know, or under
+        `key`, by which it is held once however often it is asked for. While the ledger is away
+        the call may be let leave without one: `Unheld`; not with a key, since nobody can tell
+        whether it was made before.
         `on_waited` hears for how many nanoseconds the call stood in line for a busy budget.
 
         Raises:
-            Refused: what the budgets say, or AUTHORITY_UNAVAILABLE.
+            Refused: what the budgets say, or AUTHORITY_UNAVAILABLE; with a key
+                IDEMPOTENCY_ANSWER_GONE or IDEMPOTENCY_MISMATCH.
             ClientGone: the caller left while the call stood in line.
         """
         rungs, free = plan.rungs, plan.free
         question = question_of(budget_scopes(subject), rungs, free)
         self._denials.check(question)
-        request = self._request(subject, plan, trace_id)
+        request = self._request(subject, plan, trace_id, key)
         patience = self._rules.patience
         try:
             if patience is None:
@@ -111,7 +118,11 @@ class Reserver:
         except BudgetRefused as refusal:
             self._denials.remember(question, refusal)
             raise
+        except IdempotencyMismatch:
+            raise mismatch() from None
         except LedgerUnavailable as failure:
+            if key is not None:
+                raise _ledger_away() from None
             wish = {unit: span.want for unit, span in rungs[0].items()}
             return await self._let_leave(request, rung=0, amounts=wish, why=str(failure))
         except UnitMismatch:
@@ -123,6 +134,8 @@ class Reserver:
             raise Refused(
                 Reason.INVALID_REQUEST, f"The ledger cannot hold this call: {type(error).__name__}."
             ) from None
+        if grant.annotation != request.annotation:
+            raise answer_gone()
         self._leases.keep(grant.reservation_id)
         return grant
 
@@ -141,18 +154,17 @@ class Reserver:
         self, request: ReserveRequest, *, rung: int, amounts: Mapping[Unit, int], why: str
     ) -> Unheld:
         if self._unheld is None:
-            raise Refused(
-                Reason.AUTHORITY_UNAVAILABLE,
-                "The budget ledger cannot be reached, so nothing was sent. Retry shortly.",
-            )
+            raise _ledger_away()
         return await self._unheld.let_leave(request, rung=rung, amounts=amounts, why=why)
 
-    def _request(self, subject: Subject, plan: Plan, trace_id: str) -> ReserveRequest:
-        key = f"{self._new_id()}/1"
+    def _request(
+        self, subject: Subject, plan: Plan, trace_id: str, call: CallKey | None = None
+    ) -> ReserveRequest:
+        key = f"{call.name}/{call.attempt}" if call is not None else f"{self._new_id()}/1"
         first = plan.ways[0]
         return ReserveRequest(
             key=key,
-            payload_hash=key,
+            payload_hash=call.payload_hash if call is not None else key,
             subject=subject,
             plan=plan.rungs,
             ttl_ms=self._rules.ttl_ms,
@@ -165,6 +177,7 @@ class Reserver:
             trace_id=trace_id,
             price_version=first.model.card.source,
             metadata={"api": plan.api, "model": first.model.name},
+            annotation=call.nonce if call is not None else "",
         )
 
     async def _wide_enough(self, request: ReserveRequest, plan: Plan, grant: Grant) -> Grant:
@@ -208,6 +221,13 @@ class Reserver:
         finally:
             elapsed_ns = self._clock.monotonic_ns() - started_ns
             self._metrics.ledger_of("reserve").observe(elapsed_ns / 1e9)
+
+
+def _ledger_away() -> Refused:
+    return Refused(
+        Reason.AUTHORITY_UNAVAILABLE,
+        "The budget ledger cannot be reached, so nothing was sent. Retry shortly.",
+    )
 
 
 def _stand_ins(plan: Plan, rung: int) -> list[int]:

@@ -25,7 +25,6 @@ def keys(*rests: str) -> str:
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ("dedupe: {window_ms: 0}", "dedupe"),
         ("hold: worst_case", "hold"),
         (
             policy("when: {reserved_pct: {gte: 1}, used_pct: {gte: 1}}, caps: {max_tokens: 1}"),

@@ -144,6 +144,19 @@ class LimitsConfig(Section):
     """The most headers a request may have."""
 
 
+class DedupeConfig(Section):
+    """Calls that their callers gave an `Idempotency-Key`. Within the window the same call with
+    the same key gets the first answer again, and is charged once
+    ([semantics.md](semantics.md#retries-and-replays))."""
+
+    window_ms: int = Field(default=0, ge=0, le=86_400_000, examples=[600_000])
+    """How long an answer is kept after its call, in the memory of this process alone. With 0
+    the header is passed on and means nothing here."""
+
+    max_bytes: int = Field(default=67_108_864, ge=65_536, le=17_179_869_184)
+    """How much memory answers that are kept may take. The oldest go first."""
+
+
 class ResponsesConfig(Section):
     """What callers are told."""
 

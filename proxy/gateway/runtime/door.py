@@ -20,8 +20,10 @@ class Door(Protocol):
     headers: tuple[tuple[str, str], ...]
     """As they came: names in any case, repeated ones repeated."""
 
-    gone: bool
-    """Whether the caller has hung up."""
+    @property
+    def gone(self) -> bool:
+        """Whether the caller has hung up."""
+        ...
 
     def header(self, name: str) -> str | None:
         """The first value of a header, whatever its case."""

@@ -5,6 +5,7 @@ every budget (field-report 61).
 """
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from proxy.dialects.chat import CHAT
 from proxy.dialects.dialect import Dialect
@@ -17,6 +18,7 @@ from proxy.domain.errors import Reason, Refused
 from proxy.domain.guard import Guard
 from proxy.domain.scope import derive
 from proxy.domain.trace import trace_id_of
+from proxy.gateway.dedupe.calls import Dedupe
 from proxy.gateway.ending import Outcome
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.identify import Caller, Identifier
@@ -43,6 +45,7 @@ class Front:
         forwarders: Mapping[str, Forwarder],
         routes: Routes,
         passthrough: Collection[PathPattern],
+        dedupe: Dedupe,
         disconnects: Disconnects,
         recorder: Recorder,
         checks: Checks,
@@ -58,6 +61,7 @@ class Front:
         self._forwarders = forwarders
         self._routes = routes
         self._passthrough = passthrough
+        self._dedupe = dedupe
         self._disconnects = disconnects
         self._recorder = recorder
         self._checks = checks
@@ -135,7 +139,8 @@ class Front:
         dialect = METERED.get(caller.path) if door.method == "POST" else None
         if dialect is not None:
             record.api = dialect.name
-            await self._pipeline.run(dialect, door, caller, record)
+            run = partial(self._pipeline.run, dialect, record=record)
+            await self._dedupe.run(run, door, caller, record)
         elif (api := free_at(door.method, caller.path, door.query)) is not None:
             record.api = api
             await self._pass_free(door, caller, record)

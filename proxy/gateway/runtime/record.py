@@ -61,6 +61,12 @@ class CallRecord:
         """The request passes and costs nothing."""
         self.decision = Decision.ALLOW
 
+    def replayed(self, status: int) -> None:
+        """The answer is that of an earlier call, which paid for it."""
+        self.free()
+        self.reason = "replayed"
+        self.status = status
+
     def refused(self, reason: str, status: int) -> None:
         """The answer is ours: a refusal, or an upstream that could not be reached."""
         self.reason = reason
