@@ -68,7 +68,7 @@ lock: $(STAMP)  ## resolve the dependencies again and write the lock files
 bench: $(STAMP)  ## benchmarks with a table, never part of the tests; ARGS=--quick for a rough one
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-soak: $(STAMP)  ## the long runs, one line a block: every mutation, 100,000 simulated lives
+soak: $(STAMP)  ## the long runs, one line a block: every mutation, 100,000 simulated lives, 240,000 fuzzed calls
 	$(BIN)/python -m pytest -m soak -v
 
 clean:  ## remove the set-up and every cache
