@@ -1,7 +1,9 @@
 """One life, lived and judged; and the fewest changes that still break a rule."""
 
+import gc
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,13 +25,25 @@ class Trial:
 
 def try_life(life: Life) -> Trial:
     """Live it and judge it."""
-    with scratch() as directory:
+    with scratch() as directory, _no_collection():
         world = World(life, directory)
         try:
             world.live()
         except Exception:  # noqa: BLE001 - whatever it was, it is what broke
             world.broken.append(traceback.format_exc())
         return Trial(life, tuple(world.broken), world)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """What is collected in the depth of nested JSON has no stack left for its last words."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def first_broken(seeds: Iterable[int]) -> Trial | None:
