@@ -69,8 +69,8 @@ def deliver(texts: DeliveredTexts, place: object, block: object) -> None:
 def _texts(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the model wrote of a block: not what tools of the provider found, not signatures,
     and not the cited text, which is not billed."""
-    kind = block.get("type")
-    if isinstance(kind, str) and kind.endswith("_tool_result"):
+    kind = text_or_none(block.get("type"))
+    if kind is not None and kind.endswith("_tool_result"):
         return
     for name in _WRITTEN:
         if isinstance(text := block.get(name), str):

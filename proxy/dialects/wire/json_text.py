@@ -103,9 +103,9 @@ def with_members(text: bytes, changes: Mapping[str, bytes | None]) -> bytes:
     All other members keep their place and the bytes of their value. New ones come last.
 
     Raises:
-        ValueError: the text is no JSON object.
+        ValueError: the text is no JSON object, or nests too deep to be read.
     """
-    members = _MEMBERS.decode(text)
+    members = _members(text)
     for key, value in changes.items():
         if value is None:
             members.pop(key, None)
@@ -118,10 +118,10 @@ def member(text: bytes, key: str) -> bytes:
     """The JSON text of one member of an object.
 
     Raises:
-        ValueError: the text is no JSON object.
+        ValueError: the text is no JSON object, or nests too deep to be read.
         KeyError: it has no such member.
     """
-    return bytes(_MEMBERS.decode(text)[key])
+    return bytes(_members(text)[key])
 
 
 def items_of(text: bytes) -> list[bytes]:
@@ -137,6 +137,13 @@ def with_items(text: bytes, kept: Iterable[bool]) -> bytes:
     """The array with only the items that are kept; their bytes are unchanged."""
     items = zip(_ITEMS.decode(text), kept, strict=True)
     return _ENCODER.encode([item for item, is_kept in items if is_kept])
+
+
+def _members(text: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        return _MEMBERS.decode(text)
+    except RecursionError:
+        raise ValueError("too deep") from None
 
 
 def _measure(tree: dict[str, Any]) -> tuple[int, int]:

@@ -68,6 +68,7 @@ def test_cut_at_every_byte_it_is_never_complete_and_what_came_counts() -> None:
         (ANSWER | {"content": None}, _USAGE, None),
         ({"type": "error", "error": {"type": "api_error", "message": "x"}}, None, None),
         ([ANSWER], None, None),
+        (ANSWER | {"content": [{"type": ["tool_use"], "input": {"a": 1}}]}, _USAGE, None),
     ],
 )
 def test_odd_answers_are_read_as_far_as_they_go(
@@ -77,6 +78,7 @@ def test_odd_answers_are_read_as_far_as_they_go(
     assert (answer.usage, answer.usage_fault) == (usage, fault)
     is_message = isinstance(body, dict) and isinstance(body.get("content"), list)
     assert answer.complete is is_message
+    assert answer.choices <= 1
 
 
 def test_the_cost_stands_beside_the_usage() -> None:

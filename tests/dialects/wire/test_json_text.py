@@ -221,5 +221,13 @@ def test_a_member_is_its_own_text() -> None:
         member(b"[]", "a")
 
 
+def test_members_of_what_nests_without_measure_cannot_be_read() -> None:
+    deep = b'{"usage": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    with pytest.raises(ValueError, match="too deep"):
+        member(deep, "usage")
+    with pytest.raises(ValueError, match="too deep"):
+        with_members(deep, {"usage": None})
+
+
 def test_encoding_is_compact() -> None:
     assert encode({"a": [1, "é"]}) == '{"a":[1,"é"]}'.encode()

@@ -1,6 +1,7 @@
 """Changes to the JSON of a message: what stands where something else is expected."""
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from random import Random
 from typing import Any, Final
 
@@ -62,7 +63,7 @@ def _change(make: Callable[[Random, Message, Any], Any]) -> Callable[[Random, Me
 
 
 def _nest(random: Random, message: Message, _: Any) -> str:
-    depth = random.choice(DEPTHS)
+    depth = random.choice((*DEPTHS, random.randint(850, 1_000)))
     first, last = random.choice(((b"[", b"]"), (b'{"a":', b"}"), (b'{"content":[', b"]}")))
     closed = random.random() < 0.8
     return message.put_raw(first * depth + b"1" + (last * depth if closed else b""))
@@ -81,7 +82,7 @@ def _name(random: Random, message: Message) -> None:
     if not isinstance(root, dict):
         return
     objects = [root, *(h[n] for h, n in _places(root) if isinstance(h[n], dict))]
-    value = random.choice(VALUES)
+    value = deepcopy(random.choice(VALUES))
     random.choice(objects)[random.choice(FIELDS)] = value
 
 
@@ -117,12 +118,12 @@ def _say_twice(random: Random, message: Message, old: Any) -> Any:
 def _replace_all(random: Random, message: Message) -> None:
     """Something else altogether."""
     if message.events is None:
-        message.value = random.choice(VALUES)
+        message.value = deepcopy(random.choice(VALUES))
 
 
 TREE: Final = {
-    "put a value": _change(lambda random, *_: random.choice(VALUES)),
-    "put another value": _change(lambda random, *_: random.choice(VALUES)),
+    "put a value": _change(lambda random, *_: deepcopy(random.choice(VALUES))),
+    "put another value": _change(lambda random, *_: deepcopy(random.choice(VALUES))),
     "write a value": _change(lambda random, message, _: message.put_raw(random.choice(RAW))),
     "nest": _change(_nest),
     "lengthen": _change(_lengthen),
