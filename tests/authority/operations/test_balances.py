@@ -62,13 +62,24 @@ async def test_of_several_windows_the_tightest_is_shown(tmp_path: Path) -> None:
 
 
 async def test_a_balance_adds_up(rig: Rig) -> None:
-    """[spec] Balance "LEDGER INVARIANT"."""
+    """[spec] §1.1, Balance "LEDGER INVARIANT"."""
     await rig.held(100)
     await rig.event(30)
     (balance,) = (await rig.get("/v1/balances", tenant="dev"))["balances"]
     amounts = {name: balance[name]["amount"] for name in ("allocated", "spent", "reserved")}
     assert amounts == {"allocated": 1_000, "spent": 30, "reserved": 100}
     assert balance["remaining"]["amount"] == 870
+
+
+async def test_a_balance_in_debt_adds_up(tmp_path: Path) -> None:
+    """[spec] §1.1, Balance "LEDGER INVARIANT": each of its five figures is there and is not 0."""
+    async with running(tmp_path, budgets=(line("tenant:dev", 1_000, overdraft_limit=50),)) as rig:
+        await rig.held(100)
+        await rig.event(940, overage_policy="ALLOW_WITH_OVERDRAFT")
+        (balance,) = (await rig.get("/v1/balances", tenant="dev"))["balances"]
+        names = ("allocated", "spent", "reserved", "debt", "remaining")
+        assert [balance[name]["amount"] for name in names] == [1_000, 900, 100, 40, -40]
+        assert {balance[name]["unit"] for name in (*names, "overdraft_limit")} == {USD}
 
 
 async def test_pages_go_on_where_the_last_one_ended(tmp_path: Path) -> None:

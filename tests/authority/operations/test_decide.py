@@ -130,7 +130,7 @@ async def test_a_question_and_a_reservation_may_have_the_same_key(rig: Rig) -> N
 
 
 async def test_debt_that_no_limit_permits_is_a_reason(tmp_path: Path) -> None:
-    """[spec] decide: SHOULD deny on debt, without a 409."""
+    """[spec] §1.9, decide: SHOULD deny on debt, without a 409."""
     async with running(tmp_path, budgets=(line("tenant:dev", 100, overdraft_limit=50),)) as rig:
         await rig.event(120, overage_policy="ALLOW_WITH_OVERDRAFT")
         await rig.ledger.declare([line("tenant:dev", 100), BUDGETS[1]], templates_max=1, version=2)

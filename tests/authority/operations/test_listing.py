@@ -18,7 +18,10 @@ async def ids(rig: Rig, **query: str) -> list[str]:
 
 
 async def test_a_row_is_read_back_as_it_was_written(rig: Rig) -> None:
-    """[spec] §1.2: dimensions round-trip; metadata, tags and the subject as they were sent."""
+    """[spec] §1.2: dimensions round-trip; metadata, tags and the subject as they were sent.
+
+    Values that a server may refuse for their characters are taken, and encoded in scopes.
+    """
     subject = {
         "tenant": "DEV",
         "agent": "jo@example.com",

@@ -113,7 +113,7 @@ async def test_a_denial_is_judged_anew(rig: Rig) -> None:
 
 
 async def test_keys_of_two_tenants_do_not_meet(rig: Rig) -> None:
-    """[spec] "IDEMPOTENCY": per effective tenant."""
+    """[spec] §1.11, "IDEMPOTENCY": per effective tenant."""
     mine = await rig.held(1, idempotency_key="a")
     body = {"secret": "cyc_live_other", "subject": {"tenant": "other"}}
     assert await rig.held(2, idempotency_key="a", **body) != mine

@@ -52,6 +52,32 @@ async def test_overdraft_becomes_debt_up_to_its_limit(tmp_path: Path) -> None:
         assert came["balances"][0]["debt"] == usd(50)
 
 
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({}, 200),
+        ({"overage_policy": "REJECT"}, 409),
+        ({"overage_policy": "ALLOW_IF_AVAILABLE"}, 200),
+    ],
+    ids=["nothing", "reject", "if available"],
+)
+async def test_the_overage_rule_is_that_of_the_request_or_the_default(
+    tmp_path: Path, asked: dict[str, str], status: int
+) -> None:
+    """[spec] §1.4: the reservation's own rule goes first, ALLOW_IF_AVAILABLE is the last.
+
+    No tenant, budget or policy of ours sets one in between; an overdraft limit is not one.
+    """
+    async with running(tmp_path, budgets=(line("tenant:dev", 1_000, overdraft_limit=50),)) as rig:
+        came = await rig.commit(await rig.held(1_000, **asked), 1_010)
+        assert came.status == status
+        if status == 200:
+            assert came["charged"] == usd(1_000)
+            assert came["balances"][0]["is_over_limit"] is True
+        event = await rig.event(10, **asked)
+        assert event.status == (201 if status == 200 else 409)
+
+
 async def test_a_release_gives_everything_back(rig: Rig) -> None:
     """[spec] §1.5."""
     came = await rig.release(await rig.held(100), reason="not needed")

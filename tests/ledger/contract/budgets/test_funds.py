@@ -97,6 +97,7 @@ async def test_funding_adds_to_the_allocation(ledger: Home) -> None:
 
 
 async def test_funding_repays_debt_first(ledger: Home) -> None:
+    """[spec] §1.13, Balance: what is added to a budget that owes goes to its debt first."""
     await declare(ledger, line(DEV, 100, overdraft_limit=50))
     grant = await ledger.reserve(ask(100, overage=Overage.ALLOW_WITH_OVERDRAFT))
     await commit(ledger, grant.reservation_id, 140)

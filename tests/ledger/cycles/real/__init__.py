@@ -1,0 +1,1 @@
+"""At a server whose budgets nobody here declares."""
