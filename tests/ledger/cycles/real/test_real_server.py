@@ -109,8 +109,9 @@ async def test_a_decision_holds_nothing(visit: Visit) -> None:
 
 
 async def test_more_than_remains_is_refused_and_foreseen(visit: Visit) -> None:
+    """Also beyond what is held elsewhere: for that much it would be worth waiting."""
     async with visit.moving() as budget:
-        request = visit.ask(budget.remaining + 1)
+        request = visit.ask(budget.remaining + budget.reserved + 1)
         for ask in (visit.ledger.decide, visit.ledger.reserve):
             with pytest.raises(BudgetRefused) as refusal:
                 await ask(request)
