@@ -24,8 +24,8 @@ from proxy.ledger.cycles.asking import requests
 from proxy.ledger.cycles.asking.answers import read_success
 from proxy.ledger.cycles.asking.exchange import HttpAuthority
 from proxy.ledger.cycles.ledger import CyclesLedger
-from proxy.ledger.records import Balance, Event, ReserveRequest
-from tests.ledger.builders import USD, ask, event
+from proxy.ledger.records import Balance, Event, Lease, ReserveRequest, Settlement
+from tests.ledger.builders import USD, ask, commit, event
 
 URL, API_KEY, TENANT = "CYCLES_URL", "CYCLES_API_KEY", "CYCLES_TENANT"
 NEEDED: Final = (URL, API_KEY)
@@ -73,7 +73,7 @@ class Visit:
     ledger: CyclesLedger
     tenant: str
     key: str = field(default_factory=lambda: uuid4().hex)
-    """A new one for each visit: the server may remember those of earlier runs."""
+    """What each key of the visit begins with: the server may remember those of earlier ones."""
 
     @property
     def subject(self) -> Subject:
@@ -116,6 +116,15 @@ class Visit:
     async def hold(self, amount: int, **more: Any) -> str:
         """The id of a new hold."""
         return (await self.ledger.reserve(self.ask(amount, **more))).reservation_id
+
+    async def commit(self, reservation_id: str, actual: int, *, key: str = "settle") -> Settlement:
+        return await commit(self.ledger, reservation_id, actual, key=f"{self.key}/{key}")
+
+    async def release(self, reservation_id: str, *, key: str) -> Settlement:
+        return await self.ledger.release(reservation_id, key=f"{self.key}/{key}")
+
+    async def extend(self, reservation_id: str, *, by_ms: int, key: str) -> Lease:
+        return await self.ledger.extend(reservation_id, by_ms=by_ms, key=f"{self.key}/{key}")
 
     async def until_over(self, ttl_ms: int) -> None:
         """Until a lease that begins now is over by the server's clock, which replays tell.

@@ -24,7 +24,7 @@ from proxy.domain.errors import (
 from proxy.domain.reservation import State
 from proxy.ledger.cycles.parts import Part, name_of
 from tests.e2e.program import serving, write_config
-from tests.ledger.builders import USD, commit, usd
+from tests.ledger.builders import USD, usd
 from tests.ledger.cycles.real.named import (
     API_KEY,
     URL,
@@ -76,13 +76,13 @@ async def test_a_hold_takes_room_until_it_is_given_back(visit: Visit) -> None:
             grant = await visit.ledger.reserve(visit.ask(HELD))
             assert grant.amounts == usd(HELD)
             assert (await visit.ledger.reservation(grant.reservation_id)).state is State.ACTIVE
-        settlement = await visit.ledger.release(grant.reservation_id, key="back")
+        settlement = await visit.release(grant.reservation_id, key="back")
         assert (settlement.state, settlement.released) == (State.RELEASED, usd(HELD))
 
 
 async def test_a_commit_charges_what_it_cost_and_gives_back_the_rest(visit: Visit) -> None:
     async with visit.moving(spent=7):
-        settlement = await commit(visit.ledger, await visit.hold(HELD), 7)
+        settlement = await visit.commit(await visit.hold(HELD), 7)
     assert settlement.state is State.COMMITTED
     assert (settlement.charged, settlement.released) == (usd(7), usd(3))
     assert settlement.uncovered == usd(0)
@@ -90,17 +90,17 @@ async def test_a_commit_charges_what_it_cost_and_gives_back_the_rest(visit: Visi
 
 async def test_what_costs_more_than_was_held_is_charged_where_there_is_room(visit: Visit) -> None:
     async with visit.moving(spent=15):
-        settlement = await commit(visit.ledger, await visit.hold(HELD), 15)
+        settlement = await visit.commit(await visit.hold(HELD), 15)
     assert (settlement.charged, settlement.uncovered) == (usd(15), usd(0))
 
 
 async def test_an_extension_counts_from_the_end_of_the_lease(visit: Visit) -> None:
     grant = await visit.ledger.reserve(visit.ask(HELD))
-    first = await visit.ledger.extend(grant.reservation_id, by_ms=5_000, key="longer")
+    first = await visit.extend(grant.reservation_id, by_ms=5_000, key="longer")
     assert first.expires_at_ms == grant.expires_at_ms + 5_000
-    again = await visit.ledger.extend(grant.reservation_id, by_ms=5_000, key="longer")
+    again = await visit.extend(grant.reservation_id, by_ms=5_000, key="longer")
     assert again.expires_at_ms == first.expires_at_ms
-    await visit.ledger.release(grant.reservation_id, key="back")
+    await visit.release(grant.reservation_id, key="back")
 
 
 async def test_a_decision_holds_nothing(visit: Visit) -> None:
@@ -125,14 +125,14 @@ async def test_the_same_key_holds_once(visit: Visit) -> None:
         again = await visit.ledger.reserve(request)
     assert again.reservation_id == first.reservation_id
     assert again.expires_at_ms == first.expires_at_ms
-    await visit.ledger.release(first.reservation_id, key="back")
+    await visit.release(first.reservation_id, key="back")
 
 
 async def test_the_same_key_charges_once(visit: Visit) -> None:
     reservation_id = await visit.hold(HELD)
     async with visit.moving(reserved=-HELD, spent=4):
-        first = await commit(visit.ledger, reservation_id, 4)
-        assert await commit(visit.ledger, reservation_id, 4) == first
+        first = await visit.commit(reservation_id, 4)
+        assert await visit.commit(reservation_id, 4) == first
 
 
 async def test_the_same_key_with_another_payload_is_a_mismatch(visit: Visit) -> None:
@@ -140,35 +140,35 @@ async def test_the_same_key_with_another_payload_is_a_mismatch(visit: Visit) -> 
     async with visit.moving(reserved=-HELD, spent=4):
         with pytest.raises(IdempotencyMismatch):
             await visit.hold(HELD + 1)
-        await commit(visit.ledger, reservation_id, 4)
+        await visit.commit(reservation_id, 4)
         with pytest.raises(IdempotencyMismatch):
-            await commit(visit.ledger, reservation_id, 5)
+            await visit.commit(reservation_id, 5)
 
 
 @pytest.mark.parametrize("first", ["commit", "release"])
 async def test_what_has_ended_ends_no_other_way(visit: Visit, first: str) -> None:
     reservation_id = await visit.hold(HELD)
     if first == "commit":
-        await commit(visit.ledger, reservation_id, 1, key="first")
+        await visit.commit(reservation_id, 1, key="first")
     else:
-        await visit.ledger.release(reservation_id, key="first")
+        await visit.release(reservation_id, key="first")
     async with visit.moving():
         with pytest.raises(ReservationFinalized):
-            await commit(visit.ledger, reservation_id, 1, key="second")
+            await visit.commit(reservation_id, 1, key="second")
         with pytest.raises(ReservationFinalized):
-            await visit.ledger.release(reservation_id, key="second")
+            await visit.release(reservation_id, key="second")
         with pytest.raises(ReservationFinalized):
-            await visit.ledger.extend(reservation_id, by_ms=1_000, key="second")
+            await visit.extend(reservation_id, by_ms=1_000, key="second")
 
 
 async def test_what_never_was_is_not_found(visit: Visit) -> None:
     unknown = name_of([Part(USD, str(uuid4()))])
     with pytest.raises(ReservationNotFound):
-        await commit(visit.ledger, unknown, 1)
+        await visit.commit(unknown, 1)
     with pytest.raises(ReservationNotFound):
-        await visit.ledger.release(unknown, key="back")
+        await visit.release(unknown, key="back")
     with pytest.raises(ReservationNotFound):
-        await visit.ledger.extend(unknown, by_ms=1_000, key="longer")
+        await visit.extend(unknown, by_ms=1_000, key="longer")
 
 
 async def test_a_lease_that_is_over_can_be_used_no_more(visit: Visit) -> None:
@@ -177,11 +177,11 @@ async def test_a_lease_that_is_over_can_be_used_no_more(visit: Visit) -> None:
     async with asyncio.timeout(PATIENCE_S):
         await visit.until_over(LEASE_MS)
     with pytest.raises(ReservationExpired):
-        await visit.ledger.extend(reservation_id, by_ms=1_000, key="longer")
+        await visit.extend(reservation_id, by_ms=1_000, key="longer")
     with pytest.raises(ReservationExpired):
-        await commit(visit.ledger, reservation_id, 1)
+        await visit.commit(reservation_id, 1)
     with pytest.raises(ReservationExpired):
-        await visit.ledger.release(reservation_id, key="back")
+        await visit.release(reservation_id, key="back")
 
 
 async def test_an_event_is_charged_at_once_and_once(visit: Visit) -> None:
