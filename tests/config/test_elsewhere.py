@@ -18,6 +18,12 @@ def test_its_address_and_a_key_are_all_it_takes() -> None:
     assert "cyc_secret" not in repr(config)
 
 
+def test_calls_are_not_deduped_there() -> None:
+    ((path, problem),) = problems(ELSEWHERE % "" + "\ndedupe: {window_ms: 1000}")
+    assert path == "dedupe.window_ms"
+    assert problem.startswith("not supported with the authority at ledger.url")
+
+
 @pytest.mark.parametrize(
     ("address", "problem"),
     [

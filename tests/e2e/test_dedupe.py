@@ -11,7 +11,7 @@ import pytest
 from simulator.behaviour import Behaviour, Cut, Hang, Refusal
 from simulator.server import Simulator
 from tests.e2e.stack import Stack, running
-from tests.e2e.wire import RawAnswer, answered, connected, encode, request_bytes
+from tests.e2e.wire import CHAT, RawAnswer, answered, connected, encode, request_bytes
 
 PROMPT = "the-words-of-a-prompt"
 ANSWER = "the-words-of-an-answer"
@@ -55,8 +55,8 @@ async def test_the_same_call_again_gets_the_same_answer_and_costs_nothing(
     tmp_path: Path, body: dict[str, Any]
 ) -> None:
     async with deduping(tmp_path) as stack:
-        first = await ask(stack, body)
-        again = await ask(stack, body, KEY, "Accept-Encoding: gzip")
+        first = await ask(stack, body, KEY, "Accept-Encoding: gzip")
+        again = await ask(stack, body)
 
         assert (first.status, again.status, again.whole) == (200, 200, True)
         assert again.body == first.body
@@ -97,6 +97,8 @@ async def test_a_key_is_of_one_body(tmp_path: Path) -> None:
 
         assert (other.status, other.error()["code"]) == (422, "idempotency_mismatch")
         assert other.headers["x-should-retry"] == "false"
+        asked = await answered(stack.base_url, BODY, KEY, path=f"{CHAT}?api-version=2")
+        assert asked.error()["code"] == "idempotency_mismatch"
         assert calls_made(stack) == 1
 
 
