@@ -11,7 +11,7 @@ class CallersDoor:
     """A caller who may leave."""
 
     method, path, query = "POST", "/v1/chat/completions", ""
-    headers = (("Accept-Encoding", "gzip"), ("X-Other", "1"))
+    headers: tuple[tuple[str, str], ...] = (("Accept-Encoding", "gzip"), ("X-Other", "1"))
 
     def __init__(self) -> None:
         self.gone = False
