@@ -16,7 +16,7 @@ from tests.fuzz.world import World, judge_exchange, replay
 from tests.ledger.harness import scratch
 from tests.simulation.judge.books import Books, Entry, Figures, Row
 
-LIVES: Final = 200
+LIVES: Final = 280
 BLOCK: Final = 40
 SOAK_LIVES: Final = 20_000
 SOAK_BLOCK: Final = 1_000
