@@ -14,10 +14,12 @@ One call goes this way, one file a step, all in `gateway/`; `pipeline.py` is the
 
 Behind the steps:
 
-    dialects/  the wire format of one LLM API a file; pure
-    ledger/    where money is held; the rules, and a home for them
+    dialects/  one LLM API a room: its requests, answers, streams and refusals; pure
+    ledger/    where money is held; the rules, and homes for them: a file, a store, an
+               authority elsewhere
     domain/    the words: money, subject, scope, period, errors
     authority/ the Cycles protocol on a port of its own, from the same ledger
+    policies   what operators change in a call, and when
     config/    the YAML people write, its documentation and its checks
     observe/   metrics and logs
     cli/       the commands; app.py alone puts concrete classes together
