@@ -117,18 +117,18 @@ async def _let_work(
     show: Callable[[Scene], None],
 ) -> int:
     """Until the last agent was told no; how long that took, in milliseconds."""
+    # Beside the proxy, as any operator's command.
+    ledger = SqliteLedger.open(file, clock=clock, new_id=new_reservation_id, serves=False)
+    show(Scene(0, await ledger.all_balances(), tally))
     start_ns = clock.monotonic_ns()
 
     def elapsed_ms() -> int:
         return (clock.monotonic_ns() - start_ns) // 1_000_000
 
-    # Beside the proxy, as any operator's command.
-    ledger = SqliteLedger.open(file, clock=clock, new_id=new_reservation_id, serves=False)
-
     async def watch() -> None:
         while True:
-            show(Scene(elapsed_ms(), await ledger.all_balances(), tally))
             await asyncio.sleep(_LOOK_S)
+            show(Scene(elapsed_ms(), await ledger.all_balances(), tally))
 
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:

@@ -79,7 +79,8 @@ def test_elsewhere_than_on_a_terminal_it_is_told_in_lines() -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0].startswith("4 agents ask gpt-4.1 through the proxy")
-    assert any(line.startswith("  0.0 s  spent $0.0000, held $0.0000 of") for line in lines)
+    scenes = [line for line in lines if " s  spent $" in line]
+    assert scenes[0].startswith("  0.0 s  spent $0.0000, held $0.0000 of"), "before the first call"
     assert sum(line.startswith("✓ ") for line in lines) == 6
     assert lines[-1] == "Every promise was kept."
 
