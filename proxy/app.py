@@ -22,7 +22,7 @@ from proxy.authority.sub_budgets.book import SubBudgets
 from proxy.authority.sub_budgets.terms import SubBudgetLedger
 from proxy.config.convert import ledger_place, policies, price_overrides
 from proxy.config.model import Config
-from proxy.config.sections.network import KeyMode, UpstreamConfig
+from proxy.config.sections.upstreams import KeyMode, UpstreamConfig
 from proxy.domain.clock import Clock, SystemClock
 from proxy.domain.guard import Guard
 from proxy.domain.key import Key, KeyRing, expand

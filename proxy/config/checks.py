@@ -12,7 +12,7 @@ from proxy.config.findings import Finding, Path
 from proxy.config.model import Config
 from proxy.config.reach import bases, overlaps, unreachable, ways_out
 from proxy.config.sections.ledger import is_elsewhere
-from proxy.config.sections.network import KeyMode
+from proxy.config.sections.upstreams import KeyMode
 from proxy.config.sections.values import Address
 from proxy.dialects.unmetered import billed_by
 

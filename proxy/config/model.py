@@ -14,10 +14,10 @@ from proxy.config.sections.network import (
     LimitsConfig,
     ListenConfig,
     ResponsesConfig,
-    UpstreamConfig,
 )
 from proxy.config.sections.policies import DegradeConfig, PolicyConfig, QueueConfig
 from proxy.config.sections.pricing import PricingConfig
+from proxy.config.sections.upstreams import UpstreamConfig
 from proxy.config.sections.values import FreePath
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.config.findings import ConfigError, spell
 from proxy.config.load import default_config, load, parse
-from proxy.config.sections.network import KeyMode
+from proxy.config.sections.upstreams import KeyMode
 from proxy.domain.scope import ScopePattern
 from tests.config.writing import FILE, UPSTREAM, problems, read, refused
 

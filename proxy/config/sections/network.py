@@ -1,19 +1,14 @@
-"""Who may connect, where calls go, and how much of anything is let in."""
+"""Who may connect, how much of anything is let in, and what callers are told."""
 
-from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
-from proxy.config.sections.base import Accepts, Section, invalid, later, unique
+from proxy.config.sections.base import Section, unique
 from proxy.config.sections.values import (
     Address,
-    BaseUrl,
     HostName,
     ListenAddress,
-    ModelGlob,
-    Name,
     Origin,
     Usd,
 )
@@ -46,80 +41,6 @@ class ListenConfig(Section):
     allowed_origins: Annotated[tuple[Origin, ...], AfterValidator(unique())] = ()
     """Web pages that may call, by origin. None by default: a page in a browser must not
     spend through a port that holds your key."""
-
-
-class KeyMode(StrEnum):
-    """What goes upstream as credential."""
-
-    SECRET = "secret"  # noqa: S105 - the name of a mode
-    PASSTHROUGH = "passthrough"
-    NONE = "none"
-    MISSING = "missing"
-
-
-def _check_header_value(value: SecretStr) -> SecretStr:
-    if not all(" " < c <= "~" for c in value.get_secret_value()):
-        raise invalid("blanks, line ends or other characters that no HTTP header can carry")
-    return value
-
-
-class UpstreamConfig(Section):
-    """One LLM API that calls are forwarded to."""
-
-    name: Name
-    """What logs and metrics call it."""
-
-    base_url: BaseUrl
-    """Its address, with the version in the path where the API has one."""
-
-    api_key: Annotated[
-        SecretStr,
-        AfterValidator(_check_header_value),
-        Accepts(
-            "the secret itself, best as ${NAME}; passthrough; or none", '"${OPENAI_API_KEY:-}"'
-        ),
-    ]
-    """The credential sent upstream, in place of the caller's. `passthrough` sends on what the
-    caller brought; `none` is for local servers that ask for no key. Left empty, the proxy
-    starts with a warning and answers calls with 503."""
-
-    api: Annotated[Literal["openai", "anthropic"], later("azure", "gemini")] = "openai"
-    """The API it speaks. `anthropic` gets its key as `x-api-key`, and `anthropic-version` with
-    calls that name none; the prices of its address hold, or else those of this API's maker."""
-
-    models: Annotated[tuple[ModelGlob, ...], Field(min_length=1), AfterValidator(unique())] = Field(
-        default=("*",), examples=['["gpt-*", "o3*"]']
-    )
-    """The models it serves, by wildcard. Of several upstreams the first in the file that
-    matches serves a model; a model that none matches is refused."""
-
-    price_multiplier: Decimal = Field(default=Decimal(1), gt=0, le=100)
-    """What this upstream charges, as an exact factor on the prices of the catalogue: 0.9 for
-    a discount of ten percent, 1.1 for a surcharge."""
-
-    service_tier: Literal["default", "flex", "priority"] = "default"
-    """The tier that this upstream serves, and bills, when a call says `auto` or names none.
-    With projects that are set to another tier than `default`, say so here, or holds may be
-    too small."""
-
-    connect_timeout_ms: int = Field(default=10_000, ge=1, le=600_000)
-    """How long to wait for a connection. The call has not left then: its hold goes back."""
-
-    response_timeout_ms: int = Field(default=600_000, ge=1, le=86_400_000)
-    """How long to wait for a status. The call has left then: its hold becomes uncertain."""
-
-    idle_timeout_ms: int = Field(default=300_000, ge=1, le=86_400_000)
-    """How long an answer may fall silent before it counts as broken off."""
-
-    @property
-    def key_mode(self) -> KeyMode:
-        """What kind of credential `api_key` is."""
-        secret = self.api_key.get_secret_value()
-        if not secret:
-            return KeyMode.MISSING
-        if secret in (KeyMode.PASSTHROUGH, KeyMode.NONE):
-            return KeyMode(secret)
-        return KeyMode.SECRET
 
 
 class LimitsConfig(Section):
