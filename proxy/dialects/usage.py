@@ -4,7 +4,7 @@ Odd shapes that upstreams give: field-report 38, 40, 41, 46, 47.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from math import ceil
@@ -37,6 +37,23 @@ class FaultyUsage(Exception):
     def __init__(self, fault: UsageFault) -> None:
         super().__init__(fault)
         self.fault = fault
+
+
+def read_report(
+    reported: object, usage_of: Callable[[Mapping[str, Any]], Usage]
+) -> tuple[Usage | None, UsageFault | None]:
+    """The quantities, or what is wrong with them; neither when nothing was reported.
+
+    Zero is a usage. `usage_of` finds the quantities in a report, or raises FaultyUsage.
+    """
+    if reported is None:
+        return None, None
+    if not isinstance(reported, dict):
+        return None, UsageFault.NOT_A_COUNT
+    try:
+        return usage_of(reported), None
+    except FaultyUsage as faulty:
+        return None, faulty.fault
 
 
 def count_of(fields: Mapping[str, Any], name: str) -> int | None:

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from pricing.usage import Usage
-from proxy.dialects.usage import FaultyUsage, UsageFault, billed_of, check_parts, count_of, part_of
+from proxy.dialects.usage import (
+    FaultyUsage,
+    UsageFault,
+    billed_of,
+    check_parts,
+    count_of,
+    part_of,
+    read_report,
+)
 
 
 def reported_usage(answer: Mapping[str, Any]) -> object:
@@ -28,18 +36,8 @@ def reported_usage(answer: Mapping[str, Any]) -> object:
 
 
 def read_usage(reported: object) -> tuple[Usage | None, UsageFault | None]:
-    """The quantities, or what is wrong with them; neither when nothing was reported.
-
-    Zero is a usage.
-    """
-    if reported is None:
-        return None, None
-    if not isinstance(reported, dict):
-        return None, UsageFault.NOT_A_COUNT
-    try:
-        return _usage(reported), None
-    except FaultyUsage as faulty:
-        return None, faulty.fault
+    """The quantities, or what is wrong with them; neither when nothing was reported."""
+    return read_report(reported, _usage)
 
 
 def _usage(reported: Mapping[str, Any]) -> Usage:

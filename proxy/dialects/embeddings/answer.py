@@ -10,7 +10,7 @@ import msgspec
 
 from pricing.usage import Usage
 from proxy.dialects.answer import Answer, DeliveredTexts, text_or_none
-from proxy.dialects.usage import FaultyUsage, UsageFault, billed_of, count_of
+from proxy.dialects.usage import FaultyUsage, UsageFault, billed_of, count_of, read_report
 
 
 class _Answer(msgspec.Struct):
@@ -34,21 +34,16 @@ def read_answer(body: bytes) -> Answer:
 
 
 def read_usage(reported: object) -> tuple[Usage | None, UsageFault | None]:
-    """The input tokens, or what is wrong with them; neither when nothing was reported.
+    """The input tokens, or what is wrong with them; neither when nothing was reported."""
+    return read_report(reported, _usage)
 
-    All tokens of the total are input, for there is no output. Zero is a usage.
-    """
-    if reported is None:
-        return None, None
-    if not isinstance(reported, dict):
-        return None, UsageFault.NOT_A_COUNT
-    try:
-        return Usage(_input_tokens(reported), 0, billed_microcents=billed_of(reported)), None
-    except FaultyUsage as faulty:
-        return None, faulty.fault
+
+def _usage(reported: Mapping[str, Any]) -> Usage:
+    return Usage(_input_tokens(reported), 0, billed_microcents=billed_of(reported))
 
 
 def _input_tokens(reported: Mapping[str, Any]) -> int:
+    """All tokens of the total are input, for there is no output."""
     prompt, total = count_of(reported, "prompt_tokens"), count_of(reported, "total_tokens")
     if total is None:
         if prompt is None:

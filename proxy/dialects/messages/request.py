@@ -18,6 +18,7 @@ from proxy.dialects.messages.tools import (
     read_tools,
     searches_of,
 )
+from proxy.dialects.messages.usage import FAST
 from proxy.dialects.wire.json_text import invalid, optional, read_object
 from proxy.domain.money import INT64_MAX
 
@@ -33,12 +34,6 @@ GEOGRAPHY_SURCHARGE: Final = Fraction(11, 10)
 """On every price, for a call that names the region it is to be served in.
 
 Source: https://platform.claude.com/docs/en/about-claude/pricing (data residency).
-"""
-
-FAST: Final = "fast"
-"""The speed that has a price of its own, and the tier that rate cards know it as.
-
-Source: https://platform.claude.com/docs/en/build-with-claude/fast-mode
 """
 
 _ANYWHERE: Final = "global"

@@ -10,9 +10,20 @@ from typing import Any, Final
 
 from pricing.usage import Usage
 from proxy.dialects.messages.tools import WEB_SEARCH
-from proxy.dialects.usage import FaultyUsage, UsageFault, check_parts, count_of, part_of
+from proxy.dialects.usage import (
+    FaultyUsage,
+    UsageFault,
+    check_parts,
+    count_of,
+    part_of,
+    read_report,
+)
 
 FAST: Final = "fast"
+"""The speed that has a price of its own, and the tier that rate cards know it as.
+
+Source: https://platform.claude.com/docs/en/build-with-claude/fast-mode
+"""
 
 _WRITTEN: Final = "output_tokens"
 
@@ -41,18 +52,8 @@ def merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Mapping[str, 
 
 
 def read_usage(reported: object) -> tuple[Usage | None, UsageFault | None]:
-    """The quantities, or what is wrong with them; neither when nothing was reported.
-
-    Zero is a usage.
-    """
-    if reported is None:
-        return None, None
-    if not isinstance(reported, dict):
-        return None, UsageFault.NOT_A_COUNT
-    try:
-        return _usage(reported), None
-    except FaultyUsage as faulty:
-        return None, faulty.fault
+    """The quantities, or what is wrong with them; neither when nothing was reported."""
+    return read_report(reported, _usage)
 
 
 def tier_of(reported: object) -> str | None:

@@ -7,6 +7,7 @@ shapes: field-report 38, 40, 41, 46, 47.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from pricing.usage import Usage
@@ -18,6 +19,7 @@ from proxy.dialects.usage import (
     check_parts,
     count_of,
     part_of,
+    read_report,
 )
 
 _WEB_SEARCH: Final = "web_search"
@@ -44,19 +46,8 @@ Source: https://developers.openai.com/api/docs/guides/tools-web-search (output a
 
 
 def read_usage(response: Mapping[str, Any]) -> tuple[Usage | None, UsageFault | None]:
-    """The quantities, or what is wrong with them; neither when nothing was reported.
-
-    Zero is a usage.
-    """
-    reported = response.get("usage")
-    if reported is None:
-        return None, None
-    if not isinstance(reported, dict):
-        return None, UsageFault.NOT_A_COUNT
-    try:
-        return _usage(reported, response), None
-    except FaultyUsage as faulty:
-        return None, faulty.fault
+    """The quantities, or what is wrong with them; neither when nothing was reported."""
+    return read_report(response.get("usage"), partial(_usage, response=response))
 
 
 def usage_of_refusal(response: Mapping[str, Any]) -> Usage | None:
