@@ -1,14 +1,15 @@
 """What is known of an answer, in any dialect, and the texts that it delivered."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import StringIO
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from pricing.usage import Usage
 from proxy.dialects.usage import UsageFault
+from proxy.dialects.wire.json_text import encode, member, read_leniently, with_members
 
 MAX_TEXT_CHARS: Final = 4 * 2**20
 """About a million tokens, more than any model writes; beyond it texts are no longer kept."""
@@ -100,6 +101,45 @@ class DeliveredTexts:
 
     def texts(self) -> tuple[str, ...]:
         return tuple(pieces.getvalue() for pieces in self._pieces.values())
+
+
+def read_fields(body: bytes) -> Mapping[str, Any]:
+    """The JSON object that a whole answer is; empty for anything else."""
+    decoded = read_leniently(body)
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def deliver_when_asked(
+    body: bytes,
+    fields: Mapping[str, Any],
+    deliver: Callable[[DeliveredTexts, Mapping[str, Any]], None],
+    fragment: re.Pattern[bytes],
+) -> Callable[[], DeliveredTexts]:
+    """The texts of a whole answer: as `deliver` takes them in from its `fields`, or as far as
+    they can be seen in a body that has none. Nothing is read before somebody asks.
+    """
+
+    def delivered() -> DeliveredTexts:
+        texts = DeliveredTexts()
+        if fields:
+            deliver(texts, fields)
+        else:
+            texts.keep_fragments(fragment, body)
+        return texts
+
+    return delivered
+
+
+def add_cost(answer: bytes, cost_usd: str) -> bytes:
+    """The JSON answer, or event, with `usage.cost_usd`; unchanged when it has no usage.
+
+    `cost_usd` is a decimal string. Everything else keeps its bytes.
+    """
+    try:
+        usage = with_members(member(answer, "usage"), {"cost_usd": encode(cost_usd)})
+        return with_members(answer, {"usage": usage})
+    except (ValueError, KeyError):
+        return answer
 
 
 def fragment_pattern(*names: str) -> re.Pattern[bytes]:

@@ -11,7 +11,8 @@ usage     the billed quantities, out of the shapes that upstreams give them
 
 from typing import Final
 
-from proxy.dialects.chat.answer import add_cost, read_answer
+from proxy.dialects.answer import add_cost
+from proxy.dialects.chat.answer import read_answer
 from proxy.dialects.chat.changes import apply
 from proxy.dialects.chat.events import ChatEvents
 from proxy.dialects.chat.prompt import prompt_of

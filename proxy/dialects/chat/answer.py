@@ -3,9 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
-from proxy.dialects.answer import Answer, DeliveredTexts, fragment_pattern, text_or_none
+from proxy.dialects.answer import (
+    Answer,
+    DeliveredTexts,
+    deliver_when_asked,
+    fragment_pattern,
+    read_fields,
+    text_or_none,
+)
 from proxy.dialects.chat.usage import read_usage, reported_usage
-from proxy.dialects.wire.json_text import encode, member, read_leniently, with_members
 
 FRAGMENT: Final = fragment_pattern(
     "content", "refusal", "reasoning_content", "reasoning", "transcript",
@@ -16,38 +22,20 @@ FRAGMENT: Final = fragment_pattern(
 
 def read_answer(body: bytes) -> Answer:
     """Read a whole JSON answer; never fails, an unreadable one is merely not complete."""
-    decoded = read_leniently(body)
-    fields: Mapping[str, Any] = decoded if isinstance(decoded, dict) else {}
+    fields = read_fields(body)
     usage, fault = read_usage(reported_usage(fields))
-
-    def delivered() -> DeliveredTexts:
-        texts = DeliveredTexts()
-        if fields:
-            deliver(texts, fields.get("choices"), "message")
-        else:
-            texts.keep_fragments(FRAGMENT, body)
-        return texts
-
     return Answer(
         usage,
         fault,
         text_or_none(fields.get("model")),
         text_or_none(fields.get("service_tier")),
         isinstance(fields.get("choices"), list),
-        delivered,
+        deliver_when_asked(body, fields, _deliver_all, FRAGMENT),
     )
 
 
-def add_cost(answer: bytes, cost_usd: str) -> bytes:
-    """The JSON answer, or chunk, with `usage.cost_usd`; unchanged when it has no usage.
-
-    `cost_usd` is a decimal string. Everything else keeps its bytes.
-    """
-    try:
-        usage = with_members(member(answer, "usage"), {"cost_usd": encode(cost_usd)})
-        return with_members(answer, {"usage": usage})
-    except (ValueError, KeyError):
-        return answer
+def _deliver_all(texts: DeliveredTexts, answer: Mapping[str, Any]) -> None:
+    deliver(texts, answer.get("choices"), "message")
 
 
 def deliver(texts: DeliveredTexts, choices: object, part: Literal["message", "delta"]) -> None:

@@ -7,8 +7,8 @@ import re
 from typing import Any, ClassVar, Final
 
 from pricing.usage import Usage
-from proxy.dialects.answer import DeliveredTexts, text_or_none
-from proxy.dialects.chat.answer import FRAGMENT, add_cost, deliver
+from proxy.dialects.answer import DeliveredTexts, add_cost, text_or_none
+from proxy.dialects.chat.answer import FRAGMENT, deliver
 from proxy.dialects.chat.usage import read_usage, reported_usage
 from proxy.dialects.usage import UsageFault
 from proxy.dialects.wire.json_text import read_leniently

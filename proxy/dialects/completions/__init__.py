@@ -8,7 +8,7 @@ answer    what a whole answer, or a stream, says and delivered
 
 from typing import Final
 
-from proxy.dialects.chat.answer import add_cost
+from proxy.dialects.answer import add_cost
 from proxy.dialects.completions.answer import CompletionEvents, read_answer
 from proxy.dialects.completions.changes import apply
 from proxy.dialects.completions.prompt import prompt_of

@@ -8,10 +8,16 @@ Source: https://platform.openai.com/docs/api-reference/completions/object
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from proxy.dialects.answer import Answer, DeliveredTexts, fragment_pattern, text_or_none
+from proxy.dialects.answer import (
+    Answer,
+    DeliveredTexts,
+    deliver_when_asked,
+    fragment_pattern,
+    read_fields,
+    text_or_none,
+)
 from proxy.dialects.chat.events import ChatEvents
 from proxy.dialects.chat.usage import read_usage, reported_usage
-from proxy.dialects.wire.json_text import read_leniently
 
 FRAGMENT: Final = fragment_pattern("text")
 """A text that was delivered, in JSON that breaks off."""
@@ -19,25 +25,15 @@ FRAGMENT: Final = fragment_pattern("text")
 
 def read_answer(body: bytes) -> Answer:
     """Read a whole JSON answer; never fails, an unreadable one is merely not complete."""
-    decoded = read_leniently(body)
-    fields: Mapping[str, Any] = decoded if isinstance(decoded, dict) else {}
+    fields = read_fields(body)
     usage, fault = read_usage(reported_usage(fields))
-
-    def delivered() -> DeliveredTexts:
-        texts = DeliveredTexts()
-        if fields:
-            deliver(texts, fields.get("choices"))
-        else:
-            texts.keep_fragments(FRAGMENT, body)
-        return texts
-
     return Answer(
         usage,
         fault,
         text_or_none(fields.get("model")),
         text_or_none(fields.get("service_tier")),
         isinstance(fields.get("choices"), list),
-        delivered,
+        deliver_when_asked(body, fields, _deliver_all, FRAGMENT),
     )
 
 
@@ -48,6 +44,10 @@ class CompletionEvents(ChatEvents):
 
     def _deliver(self, choices: object) -> None:
         deliver(self.delivered, choices)
+
+
+def _deliver_all(texts: DeliveredTexts, answer: Mapping[str, Any]) -> None:
+    deliver(texts, answer.get("choices"))
 
 
 def deliver(texts: DeliveredTexts, choices: object) -> None:

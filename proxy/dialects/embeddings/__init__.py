@@ -6,7 +6,7 @@ answer    what a whole answer says; its vectors are never decoded
 
 from typing import Final
 
-from proxy.dialects.chat.answer import add_cost
+from proxy.dialects.answer import add_cost
 from proxy.dialects.chat.events import ChatEvents
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.embeddings.answer import read_answer

@@ -12,8 +12,9 @@ error     a refusal in the shape of this API
 
 from typing import Final
 
+from proxy.dialects.answer import add_cost
 from proxy.dialects.dialect import Dialect
-from proxy.dialects.messages.answer import add_cost, read_answer
+from proxy.dialects.messages.answer import read_answer
 from proxy.dialects.messages.changes import apply
 from proxy.dialects.messages.error import error_body
 from proxy.dialects.messages.events import MessageEvents

@@ -3,9 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from proxy.dialects.answer import Answer, DeliveredTexts, fragment_pattern, text_or_none
+from proxy.dialects.answer import (
+    Answer,
+    DeliveredTexts,
+    deliver_when_asked,
+    fragment_pattern,
+    read_fields,
+    text_or_none,
+)
 from proxy.dialects.messages.usage import read_usage, tier_of
-from proxy.dialects.wire.json_text import encode, member, read_leniently, with_members
+from proxy.dialects.wire.json_text import encode
 
 FRAGMENT: Final = fragment_pattern("text", "thinking", "partial_json", "name")
 """A text that was delivered, in JSON that breaks off."""
@@ -21,42 +28,24 @@ _USES: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 
 def read_answer(body: bytes) -> Answer:
     """Read a whole JSON answer; never fails, an unreadable one is merely not complete."""
-    decoded = read_leniently(body)
-    fields: Mapping[str, Any] = decoded if isinstance(decoded, dict) else {}
+    fields = read_fields(body)
     reported = fields.get("usage")
     usage, fault = read_usage(reported)
-
-    def delivered() -> DeliveredTexts:
-        texts = DeliveredTexts()
-        if fields:
-            texts.note(ONE_CHOICE, finished=fields.get("stop_reason") is not None)
-            content = fields.get("content")
-            for place, block in enumerate(content if isinstance(content, list) else ()):
-                deliver(texts, place, block)
-        else:
-            texts.keep_fragments(FRAGMENT, body)
-        return texts
-
     return Answer(
         usage,
         fault,
         text_or_none(fields.get("model")),
         tier_of(reported),
         isinstance(fields.get("content"), list),
-        delivered,
+        deliver_when_asked(body, fields, _deliver_all, FRAGMENT),
     )
 
 
-def add_cost(answer: bytes, cost_usd: str) -> bytes:
-    """The JSON answer, or event, with `usage.cost_usd`; unchanged when it has no usage.
-
-    `cost_usd` is a decimal string. Everything else keeps its bytes.
-    """
-    try:
-        usage = with_members(member(answer, "usage"), {"cost_usd": encode(cost_usd)})
-        return with_members(answer, {"usage": usage})
-    except (ValueError, KeyError):
-        return answer
+def _deliver_all(texts: DeliveredTexts, answer: Mapping[str, Any]) -> None:
+    texts.note(ONE_CHOICE, finished=answer.get("stop_reason") is not None)
+    content = answer.get("content")
+    for place, block in enumerate(content if isinstance(content, list) else ()):
+        deliver(texts, place, block)
 
 
 def deliver(texts: DeliveredTexts, place: object, block: object) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pricing.usage import Usage
-from proxy.dialects.answer import DeliveredTexts, text_or_none
-from proxy.dialects.messages.answer import FRAGMENT, ONE_CHOICE, add_cost, deliver
+from proxy.dialects.answer import DeliveredTexts, add_cost, text_or_none
+from proxy.dialects.messages.answer import FRAGMENT, ONE_CHOICE, deliver
 from proxy.dialects.messages.usage import merged, read_usage, tier_of
 from proxy.dialects.usage import UsageFault
 from proxy.dialects.wire.json_text import read_leniently

@@ -13,9 +13,10 @@ usage     the billed quantities, and the calls of tools with a fee
 from dataclasses import replace
 from typing import Final
 
+from proxy.dialects.answer import add_cost
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.openai.error import error_body
-from proxy.dialects.responses.answer import add_cost, read_answer
+from proxy.dialects.responses.answer import read_answer
 from proxy.dialects.responses.changes import apply
 from proxy.dialects.responses.events import ResponseEvents
 from proxy.dialects.responses.prompt import prompt_of

@@ -6,10 +6,17 @@ Output item types: https://platform.openai.com/docs/api-reference/responses/obje
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from proxy.dialects.answer import Answer, DeliveredTexts, fragment_pattern, text_or_none
+from proxy.dialects.answer import (
+    Answer,
+    DeliveredTexts,
+    deliver_when_asked,
+    fragment_pattern,
+    read_fields,
+    text_or_none,
+)
 from proxy.dialects.openai.parts import list_of
 from proxy.dialects.responses.usage import read_usage, usage_of_refusal
-from proxy.dialects.wire.json_text import encode, member, read_leniently, with_members
+from proxy.dialects.wire.json_text import encode
 
 FRAGMENT: Final = fragment_pattern(
     "delta", "text", "refusal", "transcript", "name", "arguments", "input", "code"
@@ -36,38 +43,16 @@ _BESIDE_WRITTEN: Final = frozenset(
 
 def read_answer(body: bytes) -> Answer:
     """Read a whole JSON answer; never fails, an unreadable one is merely not complete."""
-    decoded = read_leniently(body)
-    fields: Mapping[str, Any] = decoded if isinstance(decoded, dict) else {}
+    fields = read_fields(body)
     usage, fault = read_usage(fields)
-
-    def delivered() -> DeliveredTexts:
-        texts = DeliveredTexts()
-        if fields:
-            deliver(texts, fields)
-        else:
-            texts.keep_fragments(FRAGMENT, body)
-        return texts
-
     return Answer(
         usage or usage_of_refusal(fields),
         fault,
         text_or_none(fields.get("model")),
         served_tier(fields),
         isinstance(fields.get("output"), list),
-        delivered,
+        deliver_when_asked(body, fields, deliver, FRAGMENT),
     )
-
-
-def add_cost(answer: bytes, cost_usd: str) -> bytes:
-    """The JSON answer with `usage.cost_usd`; unchanged when it has no usage.
-
-    `cost_usd` is a decimal string. Everything else keeps its bytes.
-    """
-    try:
-        usage = with_members(member(answer, "usage"), {"cost_usd": encode(cost_usd)})
-        return with_members(answer, {"usage": usage})
-    except (ValueError, KeyError):
-        return answer
 
 
 def served_tier(response: Mapping[str, Any]) -> str | None:

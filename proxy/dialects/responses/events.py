@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pricing.usage import Usage
-from proxy.dialects.answer import DeliveredTexts, text_or_none
+from proxy.dialects.answer import DeliveredTexts, add_cost, text_or_none
 from proxy.dialects.responses.answer import (
     FRAGMENT,
     Place,
-    add_cost,
     deliver,
     deliver_item,
     served_tier,

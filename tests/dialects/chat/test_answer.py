@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.usage import Usage
-from proxy.dialects.answer import MAX_CHOICES_KEPT, MAX_TEXT_CHARS, DeliveredTexts
-from proxy.dialects.chat.answer import add_cost, deliver, read_answer
+from proxy.dialects.answer import MAX_CHOICES_KEPT, MAX_TEXT_CHARS, DeliveredTexts, add_cost
+from proxy.dialects.chat.answer import deliver, read_answer
 from proxy.dialects.dialect import ErrorWords
 from proxy.dialects.openai.error import error_body
 from proxy.dialects.usage import UsageFault

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.usage import Usage
-from proxy.dialects.answer import Answer
-from proxy.dialects.chat.answer import add_cost
+from proxy.dialects.answer import Answer, add_cost
 from proxy.dialects.chat.events import ChatEvents
 from proxy.dialects.stream import MAX_HELD_BYTES, MAX_RAW_BYTES, AnswerStream
 from proxy.dialects.usage import UsageFault

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from pricing.usage import Usage
+from proxy.dialects.answer import add_cost
 from proxy.dialects.dialect import ErrorWords
-from proxy.dialects.messages.answer import add_cost, read_answer
+from proxy.dialects.messages.answer import read_answer
 from proxy.dialects.messages.error import error_body
 from proxy.dialects.usage import UsageFault
 from tests.dialects.messages.examples import ANSWER, encoded

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pricing.catalogue import Catalogue
 from pricing.cost import cost
 from pricing.usage import Usage
-from proxy.dialects.responses.answer import add_cost, read_answer
+from proxy.dialects.answer import add_cost
+from proxy.dialects.responses.answer import read_answer
 from proxy.dialects.responses.usage import read_usage
 from proxy.dialects.usage import UsageFault
 from tests.dialects.responses.examples import (
