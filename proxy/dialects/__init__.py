@@ -10,6 +10,7 @@ embeddings/   OpenAI's embeddings
 messages/     Anthropic's Messages
 openai/   what the dialects of OpenAI's APIs share
 fields    fields that requests of several dialects share
+edits     another model for a body, and the refusal of a tool
 answer    what is known of an answer, and the texts it delivered
 stream    an answer in pieces: relayed, and read along on any split of its bytes
 usage     what reports of usage have in common

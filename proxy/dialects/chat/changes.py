@@ -6,11 +6,12 @@ JSON, never by searching it.
 """
 
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
 from proxy.dialects.chat.tools import WEB_SEARCH, is_search_model, tool_of
 from proxy.dialects.dialect import Changes, Request
-from proxy.dialects.openai.edits import Edits, edit_limit, edit_model, tool_denied
+from proxy.dialects.edits import Edits, edit_model, tool_denied
+from proxy.dialects.openai.edits import edit_limit, still_allowed
 from proxy.dialects.openai.stream_options import edit_stream_options
 from proxy.dialects.wire.json_text import member, with_items, with_members
 
@@ -70,19 +71,10 @@ def _allowed_tools(request: Request, dropped: Collection[str]) -> Edits:
     choice = request.fields.get("tool_choice")
     if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
         return {}
-    allowed = choice.get("allowed_tools")
-    listed: Any = allowed.get("tools") if isinstance(allowed, dict) else None
-    if not isinstance(allowed, dict) or not isinstance(listed, list):
-        return {}
-    kept = [
-        not isinstance(tool, dict) or tool_of(tool, "tool_choice").name not in dropped
-        for tool in listed
-    ]
+    kept = still_allowed(choice.get("allowed_tools"), tool_of, dropped)
     if all(kept):
         return {}
     if not any(kept):
-        if allowed.get("mode") == "required":
-            raise tool_denied("Every tool that the call may choose from", "tool_choice")
         return {"tool_choice": b'"none"'}
     text = member(request.body, "tool_choice")
     inner = member(text, "allowed_tools")

@@ -2,7 +2,8 @@
 
 from proxy.dialects.completions.request import LIMIT_FIELD
 from proxy.dialects.dialect import Changes, Request
-from proxy.dialects.openai.edits import edit_limit, edit_model
+from proxy.dialects.edits import edit_model
+from proxy.dialects.openai.edits import edit_limit
 from proxy.dialects.openai.stream_options import edit_stream_options
 from proxy.dialects.wire.json_text import with_members
 

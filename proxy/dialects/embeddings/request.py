@@ -6,8 +6,8 @@ types: https://platform.openai.com/docs/api-reference/embeddings/create
 
 from pricing.prompt import Prompt
 from proxy.dialects.dialect import Changes, Request
+from proxy.dialects.edits import edit_model
 from proxy.dialects.fields import read_model
-from proxy.dialects.openai.edits import edit_model
 from proxy.dialects.openai.texts import read_texts
 from proxy.dialects.wire.json_text import read_object, with_members
 

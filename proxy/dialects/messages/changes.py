@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from proxy.dialects.dialect import Changes, Request
+from proxy.dialects.edits import Edits, edit_model, tool_denied
 from proxy.dialects.messages.request import (
     LEAST_THINKING_TOKENS,
     LIMIT_FIELD,
@@ -21,14 +22,11 @@ from proxy.dialects.messages.tools import (
     tool_of,
 )
 from proxy.dialects.wire.json_text import encode, items_of, member, with_items, with_members
-from proxy.domain.errors import Reason, Refused
 
 THOUGHT_SHARE_MAX_PCT: Final = 75
 """What a lowered thought may take of a lowered limit at most: the answer wants the rest."""
 
 _NO_THOUGHT: Final = b'{"type":"disabled"}'
-
-Edits = dict[str, bytes | None]
 
 
 def apply(request: Request, changes: Changes) -> bytes:
@@ -40,14 +38,8 @@ def apply(request: Request, changes: Changes) -> bytes:
     Raises:
         Refused: TOOL_DENIED when a tool is to go that the call forces.
     """
-    edits = _model(request, changes) | _limit(request, changes) | _tools(request, changes)
+    edits = edit_model(request, changes) | _limit(request, changes) | _tools(request, changes)
     return with_members(request.body, edits) if edits else request.body
-
-
-def _model(request: Request, changes: Changes) -> Edits:
-    if changes.model is None or changes.model == request.model:
-        return {}
-    return {"model": encode(changes.model)}
 
 
 def _limit(request: Request, changes: Changes) -> Edits:
@@ -71,7 +63,7 @@ def _limit(request: Request, changes: Changes) -> Edits:
 def _tools(request: Request, changes: Changes) -> Edits:
     dropped = changes.drop_tools & {tool.name for tool in request.tools}
     if request.forced_tool in dropped:
-        raise _denied(f"The tool {request.forced_tool!r} that the call forces")
+        raise tool_denied(f"The tool {request.forced_tool!r} that the call forces", "tool_choice")
     definitions = definitions_of(request.fields)
     kept = [tool_of(each, "tools").name not in dropped for each in definitions]
     if definitions and not any(kept):
@@ -87,7 +79,7 @@ def _without_any(request: Request) -> Edits:
     """Without tools there is nothing to choose from."""
     choice = request.fields.get("tool_choice")
     if isinstance(choice, dict) and choice.get("type") == "any":
-        raise _denied("Every tool that the call may choose from")
+        raise tool_denied("Every tool that the call may choose from", "tool_choice")
     return {name: None for name in ("tools", "tool_choice") if name in request.fields}
 
 
@@ -112,11 +104,3 @@ def _limited(text: bytes, definition: Mapping[str, Any]) -> bytes:
 
 def _lacks_limit(definition: Mapping[str, Any]) -> bool:
     return searches_the_web(definition) and definition.get("max_uses") is None
-
-
-def _denied(what: str) -> Refused:
-    return Refused(
-        Reason.TOOL_DENIED,
-        f"{what} is not allowed for this budget at present. Do not retry.",
-        param="tool_choice",
-    )

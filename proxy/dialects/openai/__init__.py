@@ -3,7 +3,7 @@
 error     a refusal in the shape of these APIs
 framing   the tokens that they add around the parts of a prompt
 parts     images, audio and files in a prompt, and the enums of a schema
-edits     another model, another limit, fewer tools
+edits     another limit, fewer tools to choose from
 stream_options  whether a stream reports usage
 texts     plain texts, written out or as tokens
 """

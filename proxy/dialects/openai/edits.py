@@ -1,18 +1,11 @@
-"""Edits of a body that OpenAI's dialects make alike: model, limit, the refusal of a tool."""
+"""Edits of a body that OpenAI's dialects make alike: limit, and the tools to choose from."""
 
-from proxy.dialects.dialect import Changes, Request
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from proxy.dialects.dialect import Changes, Request, Tool
+from proxy.dialects.edits import Edits, tool_denied
 from proxy.dialects.wire.json_text import encode
-from proxy.domain.errors import Reason, Refused
-
-Edits = dict[str, bytes | None]
-"""JSON text by the member of the body that becomes it; None takes the member out."""
-
-
-def edit_model(request: Request, changes: Changes) -> Edits:
-    """The model, where it is to be another one."""
-    if changes.model is None or changes.model == request.model:
-        return {}
-    return {"model": encode(changes.model)}
 
 
 def edit_limit(request: Request, changes: Changes, *, default_field: str) -> Edits:
@@ -27,10 +20,23 @@ def edit_limit(request: Request, changes: Changes, *, default_field: str) -> Edi
     return edits
 
 
-def tool_denied(what: str, param: str) -> Refused:
-    """The refusal of a call that cannot do without a tool that is to go."""
-    return Refused(
-        Reason.TOOL_DENIED,
-        f"{what} is not allowed for this budget at present. Do not retry.",
-        param=param,
-    )
+def still_allowed(
+    allowed: object,
+    tool_of: Callable[[Mapping[str, Any], str], Tool],
+    dropped: Collection[str],
+) -> list[bool]:
+    """Whether each tool stays that a `tool_choice` allows; empty where it lists none.
+
+    Raises:
+        Refused: TOOL_DENIED when none stays, and one has to be called.
+    """
+    listed = allowed.get("tools") if isinstance(allowed, dict) else None
+    if not isinstance(allowed, dict) or not isinstance(listed, list):
+        return []
+    kept = [
+        not isinstance(tool, dict) or tool_of(tool, "tool_choice").name not in dropped
+        for tool in listed
+    ]
+    if kept and not any(kept) and allowed.get("mode") == "required":
+        raise tool_denied("Every tool that the call may choose from", "tool_choice")
+    return kept

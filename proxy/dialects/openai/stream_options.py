@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.dialects.dialect import Changes, Request
-from proxy.dialects.openai.edits import Edits
+from proxy.dialects.edits import Edits
 from proxy.dialects.wire.json_text import invalid, member, optional, with_members
 
 

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from proxy.dialects.dialect import Changes, Request
-from proxy.dialects.openai.edits import Edits, edit_limit, edit_model, tool_denied
+from proxy.dialects.edits import Edits, edit_model, tool_denied
+from proxy.dialects.openai.edits import edit_limit, still_allowed
 from proxy.dialects.openai.parts import list_of
 from proxy.dialects.responses.request import LIMIT_FIELD
 from proxy.dialects.responses.tools import BRINGS_TOOLS, read_definitions, tool_of
@@ -81,18 +82,10 @@ def _allowed_tools(request: Request, dropped: Collection[str]) -> Edits:
     choice = request.fields.get("tool_choice")
     if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
         return {}
-    listed = choice.get("tools")
-    if not isinstance(listed, list):
-        return {}
-    kept = [
-        not isinstance(tool, dict) or tool_of(tool, "tool_choice").name not in dropped
-        for tool in listed
-    ]
+    kept = still_allowed(choice, tool_of, dropped)
     if all(kept):
         return {}
     if not any(kept):
-        if choice.get("mode") == "required":
-            raise tool_denied("Every tool that the call may choose from", "tool_choice")
         return {"tool_choice": b'"none"'}
     text = member(request.body, "tool_choice")
     return {"tool_choice": with_members(text, {"tools": with_items(member(text, "tools"), kept)})}
