@@ -21,14 +21,42 @@ def read_model(fields: Mapping[str, Any]) -> str:
     raise invalid("model", f"must be a string of 1 to {_MAX_MODEL_CHARS} printable characters")
 
 
-def read_limit(fields: Mapping[str, Any], name: str) -> int | None:
-    """A limit in tokens, None where it is absent or null.
+def read_number(
+    fields: Mapping[str, Any], name: str, least: int, most: int = INT64_MAX
+) -> int | None:
+    """A whole number, None where it is absent or null.
 
     Raises:
         Refused: INVALID_REQUEST.
     """
-    accepted = "a whole number of at least 1"
-    limit = optional(fields, name, int, accepted)
-    if limit is not None and not 1 <= limit <= INT64_MAX:
+    accepted = f"a whole number from {least} to {most}"
+    if most == INT64_MAX:
+        accepted = f"a whole number of at least {least}"
+    number = optional(fields, name, int, accepted)
+    if number is not None and not least <= number <= most:
         raise invalid(name, f"must be {accepted}")
-    return limit
+    return number
+
+
+def read_messages(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The messages of a conversation: at least one.
+
+    Raises:
+        Refused: INVALID_REQUEST.
+    """
+    messages = fields.get("messages")
+    if type(messages) is not list or not messages:
+        raise invalid("messages", "must be an array of at least one message")
+    return check_objects(messages, "messages")
+
+
+def check_objects(items: list[Any], param: str) -> list[dict[str, Any]]:
+    """The items of an array, each of which has to be an object.
+
+    Raises:
+        Refused: INVALID_REQUEST.
+    """
+    for place, item in enumerate(items):
+        if type(item) is not dict:
+            raise invalid(f"{param}[{place}]", "must be an object")
+    return items

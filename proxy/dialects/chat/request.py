@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from proxy.dialects.chat.tools import WEB_SEARCH, read_forced_tool, read_tools
 from proxy.dialects.dialect import Request
-from proxy.dialects.fields import read_limit, read_model
+from proxy.dialects.fields import read_messages, read_model, read_number
 from proxy.dialects.openai.stream_options import asks_usage
 from proxy.dialects.wire.json_text import invalid, optional, read_object
 
@@ -31,7 +31,7 @@ def read_request(body: bytes) -> Request:
     """
     fields = read_object(body)
     model = read_model(fields)
-    messages = _messages(fields)
+    messages = read_messages(fields)
     limit_field, max_output_tokens = _output_limit(fields)
     stream = optional(fields, "stream", bool, "true or false") or False
     modalities = optional(fields, "modalities", list, "an array of strings") or ()
@@ -44,7 +44,7 @@ def read_request(body: bytes) -> Request:
         model=model,
         stream=stream,
         asks_usage=asks_usage(fields) and stream,
-        n=_choices(fields),
+        n=read_number(fields, "n", 1, MAX_CHOICES) or 1,
         max_output_tokens=max_output_tokens,
         limit_field=limit_field,
         tools=tools,
@@ -62,19 +62,9 @@ def read_request(body: bytes) -> Request:
     )
 
 
-def _messages(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
-    messages = fields.get("messages")
-    if type(messages) is not list or not messages:
-        raise invalid("messages", "must be an array of at least one message")
-    for place, message in enumerate(messages):
-        if type(message) is not dict:
-            raise invalid(f"messages[{place}]", "must be an object")
-    return messages
-
-
 def _output_limit(fields: Mapping[str, Any]) -> tuple[LimitField | None, int | None]:
-    newer = read_limit(fields, "max_completion_tokens")
-    older = read_limit(fields, "max_tokens")
+    newer = read_number(fields, "max_completion_tokens", 1)
+    older = read_number(fields, "max_tokens", 1)
     if newer is not None and older is not None:
         raise invalid(
             "max_tokens", "and max_completion_tokens exclude each other: give only one of them"
@@ -84,14 +74,6 @@ def _output_limit(fields: Mapping[str, Any]) -> tuple[LimitField | None, int | N
     if older is not None:
         return "max_tokens", older
     return None, None
-
-
-def _choices(fields: Mapping[str, Any]) -> int:
-    accepted = f"a whole number from 1 to {MAX_CHOICES}"
-    n = optional(fields, "n", int, accepted)
-    if n is not None and not 1 <= n <= MAX_CHOICES:
-        raise invalid("n", f"must be {accepted}")
-    return n if n is not None else 1
 
 
 def _has_images(messages: list[dict[str, Any]]) -> bool:

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from proxy.dialects.dialect import Request
-from proxy.dialects.fields import read_model
+from proxy.dialects.fields import read_model, read_number
 from proxy.dialects.openai.stream_options import asks_usage
 from proxy.dialects.openai.texts import read_texts
-from proxy.dialects.wire.json_text import invalid, optional, read_object
-from proxy.domain.money import INT64_MAX
+from proxy.dialects.wire.json_text import optional, read_object
 
 LIMIT_FIELD: Final = "max_tokens"
 
@@ -27,7 +26,7 @@ def read_request(body: bytes) -> Request:
     """Read a call, or say what is wrong with it.
 
     All prompts together have prompts x `best_of` answers that are paid for, and
-    prompts x `n` that are shown.
+    prompts x `n` that are shown. With a limit of 0 the prompt is only read, and echoed.
 
     Raises:
         Refused: INVALID_REQUEST. The message names the field and what it accepts, and
@@ -35,10 +34,10 @@ def read_request(body: bytes) -> Request:
     """
     fields = read_object(body)
     model = read_model(fields)
-    limit = _limit(fields)
+    limit = read_number(fields, LIMIT_FIELD, 0)
     stream = optional(fields, "stream", bool, "true or false") or False
-    shown = _choices(fields, "n") or 1
-    paid = max(shown, _choices(fields, "best_of") or 1)
+    shown = read_number(fields, "n", 1, MAX_CHOICES) or 1
+    paid = max(shown, read_number(fields, "best_of", 1, MAX_CHOICES) or 1)
     optional(fields, "suffix", str, "a string")
     return Request(
         body=body,
@@ -53,23 +52,6 @@ def read_request(body: bytes) -> Request:
         limit_field=None if limit is None else LIMIT_FIELD,
         service_tier=optional(fields, "service_tier", str, "a string"),
     )
-
-
-def _limit(fields: Mapping[str, Any]) -> int | None:
-    """The output limit, which may be 0: then the prompt is only read, and echoed."""
-    accepted = "a whole number of at least 0"
-    limit = optional(fields, LIMIT_FIELD, int, accepted)
-    if limit is not None and not 0 <= limit <= INT64_MAX:
-        raise invalid(LIMIT_FIELD, f"must be {accepted}")
-    return limit
-
-
-def _choices(fields: Mapping[str, Any], name: str) -> int | None:
-    accepted = f"a whole number from 1 to {MAX_CHOICES}"
-    choices = optional(fields, name, int, accepted)
-    if choices is not None and not 1 <= choices <= MAX_CHOICES:
-        raise invalid(name, f"must be {accepted}")
-    return choices
 
 
 def _prompts(fields: Mapping[str, Any]) -> int:

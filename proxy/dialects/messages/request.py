@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from proxy.dialects.dialect import Request
-from proxy.dialects.fields import read_model
+from proxy.dialects.fields import read_messages, read_model
 from proxy.dialects.messages.tools import (
     MAX_ROUNDS,
     WEB_SEARCH,
@@ -91,12 +91,7 @@ def thinking_budget(fields: Mapping[str, Any]) -> int | None:
 
 
 def _messages(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
-    messages = fields.get("messages")
-    if type(messages) is not list or not messages:
-        raise invalid("messages", "must be an array of at least one message")
-    for place, message in enumerate(messages):
-        if type(message) is not dict:
-            raise invalid(f"messages[{place}]", "must be an object")
+    messages = read_messages(fields)
     if not isinstance(fields.get("system"), str | list | None):
         raise invalid("system", "must be a string or an array of blocks")
     return messages

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from proxy.dialects.dialect import Tool, ToolKind
+from proxy.dialects.fields import check_objects
 from proxy.dialects.wire.json_text import invalid, optional
 
 MCP_TOOLSET: Final = "mcp_toolset"
@@ -60,11 +61,7 @@ def definitions_of(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     Raises:
         Refused: INVALID_REQUEST.
     """
-    definitions = optional(fields, "tools", list, "an array") or ()
-    for place, definition in enumerate(definitions):
-        if not isinstance(definition, dict):
-            raise invalid(f"tools[{place}]", "must be an object")
-    return tuple(definitions)
+    return tuple(check_objects(optional(fields, "tools", list, "an array") or [], "tools"))
 
 
 def read_tools(fields: Mapping[str, Any]) -> tuple[Tool, ...]:

@@ -30,12 +30,11 @@ def still_allowed(
     Raises:
         Refused: TOOL_DENIED when none stays, and one has to be called.
     """
-    listed = allowed.get("tools") if isinstance(allowed, dict) else None
-    if not isinstance(allowed, dict) or not isinstance(listed, list):
+    if not isinstance(allowed, dict) or not isinstance(allowed.get("tools"), list):
         return []
     kept = [
         not isinstance(tool, dict) or tool_of(tool, "tool_choice").name not in dropped
-        for tool in listed
+        for tool in allowed["tools"]
     ]
     if kept and not any(kept) and allowed.get("mode") == "required":
         raise tool_denied("Every tool that the call may choose from", "tool_choice")

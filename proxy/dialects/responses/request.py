@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from proxy.dialects.dialect import Request
-from proxy.dialects.fields import read_limit, read_model
+from proxy.dialects.fields import check_objects, read_model, read_number
 from proxy.dialects.openai.parts import list_of
 from proxy.dialects.responses.tools import (
     DEFAULT_TOOL_CALLS,
@@ -41,12 +41,12 @@ def read_request(body: bytes) -> Request:
     model = read_model(fields)
     _check_is_no_background(fields)
     _check_input(fields)
-    limit = read_limit(fields, LIMIT_FIELD)
+    limit = read_number(fields, LIMIT_FIELD, 1)
     text = optional(fields, "text", dict, "an object") or {}
     text_format = optional(text, "format", dict, "an object") or {}
     reasoning = optional(fields, "reasoning", dict, "an object") or {}
     definitions = read_definitions(fields)
-    asked_calls = _tool_calls(fields)
+    asked_calls = read_number(fields, "max_tool_calls", 0, MAX_TOOL_CALLS)
     loops = has_stored_prompt(fields) or any(map(is_run_by_provider, definitions))
     return Request(
         body=body,
@@ -113,17 +113,7 @@ def _check_input(fields: Mapping[str, Any]) -> None:
         return
     if type(given) is not list:
         raise invalid("input", "must be a string or an array of items")
-    for place, item in enumerate(given):
-        if type(item) is not dict:
-            raise invalid(f"input[{place}]", "must be an object")
-
-
-def _tool_calls(fields: Mapping[str, Any]) -> int | None:
-    accepted = f"a whole number from 0 to {MAX_TOOL_CALLS}"
-    calls = optional(fields, "max_tool_calls", int, accepted)
-    if calls is not None and not 0 <= calls <= MAX_TOOL_CALLS:
-        raise invalid("max_tool_calls", f"must be {accepted}")
-    return calls
+    check_objects(given, "input")
 
 
 def _paid_calls(
