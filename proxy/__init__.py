@@ -19,7 +19,7 @@ Behind the steps:
                authority elsewhere
     domain/    the words: money, subject, scope, period, errors
     authority/ the Cycles protocol on a port of its own, from the same ledger
-    policies.py what operators change in a call, and when
+    policies/  what operators change in a call, and when
     config/    the YAML people write, its documentation and its checks
     observe/   metrics and logs
     cli/       the commands; app.py alone puts concrete classes together

@@ -6,7 +6,7 @@ Source: cycles-protocol-v0.yaml, schemas UnitEnum and Amount.
 import re
 from enum import StrEnum
 from fractions import Fraction
-from typing import NewType
+from typing import Final, NewType
 
 Microcents = NewType("Microcents", int)
 
@@ -20,12 +20,17 @@ _WRITTEN_USD = re.compile(rf"(?P<minus>-?)(?:\$(?P<dollars>{_NUMBER})|(?P<amount
 
 
 class Unit(StrEnum):
-    """What an amount counts."""
+    """What an amount counts. CALLS are ours: a call holds one of them, and the wire has none."""
 
     USD_MICROCENTS = "USD_MICROCENTS"
     TOKENS = "TOKENS"
     CREDITS = "CREDITS"
     RISK_POINTS = "RISK_POINTS"
+    CALLS = "CALLS"
+
+
+WIRE_UNITS: Final = tuple(unit for unit in Unit if unit is not Unit.CALLS)
+"""The units of the protocol."""
 
 
 def parse_usd(text: str) -> Microcents:
@@ -55,7 +60,9 @@ def usd(microcents: int) -> str:
 
 
 def written(amount: int, unit: Unit) -> str:
-    """The amount as people read it: `$0.0421`, or `1,200 TOKENS`."""
+    """The amount as people read it: `$0.0421`, `1,200 TOKENS`, `1 call`."""
     if unit is Unit.USD_MICROCENTS:
         return f"-${usd(-amount)}" if amount < 0 else f"${usd(amount)}"
+    if unit is Unit.CALLS:
+        return "1 call" if amount == 1 else f"{amount:,} calls"
     return f"{amount:,} {unit}"

@@ -10,11 +10,12 @@ docs/semantics.md.
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NewType
+from typing import Final, NewType
 
-from proxy.domain.subject import LEVELS, PURSE, RUN, Subject
+from proxy.domain.subject import LEVELS, PURSE, RUN, STEPS, Subject
 
 Scope = NewType("Scope", str)
 
@@ -22,6 +23,8 @@ _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _ENCODED_PREFIX = "enc-"
 _ENCODED_LENGTH = 20
 _BETWEEN = "**"
+_PER_RUN = "-run"
+_PER_DAY = "-day"
 
 
 def encode_value(value: str) -> str:
@@ -71,13 +74,44 @@ def budget_scopes(subject: Subject) -> tuple[Scope, ...]:
 
     A run is no level of the protocol: `tenant:dev/run:7` holds a budget and is in nobody's
     `affected_scopes`. Who spends from a purse is held by it and by what is below the scope
-    that it was carved at; for that scope and those above, the carve holds already.
-    Rules: docs/decisions/sub-budgets.md.
+    that it was carved at; for that scope and those above, the carve holds already. Where the
+    calls of a policy are counted comes last.
+    Rules: docs/decisions/sub-budgets.md, docs/decisions/steps.md.
     """
     purse = subject.dimensions.get(PURSE)
+    scopes = _places(subject)
     if purse is not None:
-        return _beside_purse(derive(subject), subject.dimensions.get(RUN), Scope(purse))
-    return _places(subject)
+        scopes = _beside_purse(derive(subject), subject.dimensions.get(RUN), Scope(purse))
+    steps = subject.dimensions.get(STEPS)
+    return scopes if steps is None else (*scopes, Scope(steps))
+
+
+_COUNTED: Final = f"/{STEPS}:"
+
+
+def steps_scope(scopes: Sequence[Scope], pattern: "ScopePattern", name: str) -> Scope:
+    """Where the calls are counted that a policy of this pattern paces by this name.
+
+    `scopes` are those of the call, one of which matches. The calls of a run are counted
+    together, whoever makes them; calls without one for whoever makes them, each day.
+    """
+    matching = [scope for scope in scopes if pattern.matches(scope)]
+    run = next((s for s in scopes if s.startswith(f"{matching[0]}/{RUN}:")), None)
+    place, span = (matching[-1], _PER_DAY) if run is None else (run, _PER_RUN)
+    return Scope(f"{place}{_COUNTED}{encode_value(name + span)}")
+
+
+def steps_patterns(name: str) -> tuple["ScopePattern", "ScopePattern"]:
+    """What `steps_scope` makes of this name: for runs, and for calls without one."""
+    return (
+        ScopePattern(f"tenant:*/{_BETWEEN}/{RUN}:*{_COUNTED}{encode_value(name + _PER_RUN)}"),
+        ScopePattern(f"tenant:*/{_BETWEEN}{_COUNTED}{encode_value(name + _PER_DAY)}"),
+    )
+
+
+def is_level_scope(scope: Scope) -> bool:
+    """Whether levels alone make the scope: no run, no purse, no count of calls."""
+    return all(f"/{mark}:" not in scope for mark in (RUN, PURSE, STEPS))
 
 
 def all_scopes(subject: Subject) -> tuple[Scope, ...]:

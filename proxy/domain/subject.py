@@ -16,6 +16,10 @@ RUN = "run"
 PURSE = "purse"
 """The dimension that names the purse of a sub-budget, by its scope. No caller may name it."""
 
+STEPS = "steps"
+"""The dimension that names where the calls of a policy are counted, by its scope. No caller may
+name it."""
+
 
 class Subject(msgspec.Struct, frozen=True):
     """Six optional levels, already encoded for scopes, and free dimensions.
