@@ -102,6 +102,15 @@ class DeliveredTexts:
     def texts(self) -> tuple[str, ...]:
         return tuple(pieces.getvalue() for pieces in self._pieces.values())
 
+    def text_at(self, where: tuple[object, ...]) -> str:
+        """The text that belongs there, as far as it came."""
+        pieces = self._pieces.get(where)
+        return pieces.getvalue() if pieces is not None else ""
+
+    def has_finished(self, choice: object) -> bool:
+        """Whether this choice has said why it ended."""
+        return self._finished.get(choice, False)
+
 
 def read_fields(body: bytes) -> Mapping[str, Any]:
     """The JSON object that a whole answer is; empty for anything else."""
@@ -145,6 +154,11 @@ def add_cost(answer: bytes, cost_usd: str) -> bytes:
 def fragment_pattern(*names: str) -> re.Pattern[bytes]:
     """Finds the texts of these members in JSON that breaks off."""
     return re.compile(rb'"(?:%b)"\s*+:\s*+"([^"\\]*+(?:\\.[^"\\]*+)*+)' % "|".join(names).encode())
+
+
+def fragment_bytes(pattern: re.Pattern[bytes], event: bytes) -> int:
+    """How many bytes the texts take that can be seen in JSON: no fewer than they have."""
+    return sum(map(len, pattern.findall(event)))
 
 
 def text_or_none(value: object) -> str | None:

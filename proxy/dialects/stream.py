@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Protocol
 
 from pricing.usage import Usage
 from proxy.dialects.answer import Answer, DeliveredTexts
+from proxy.dialects.closing import Counted
 from proxy.dialects.usage import UsageFault
 from proxy.dialects.wire.sse import EventSplitter, data_of
 
@@ -46,6 +47,17 @@ class EventReader(Protocol):
         """Take in what the data of an event delivers. Each is read once, in order."""
         ...
 
+    def text_bytes(self, event: bytes) -> int:
+        """At least as many bytes as an event adds to the texts. No JSON is decoded for it."""
+        ...
+
+    def closing_events(self, counted: Counted, *, tells_usage: bool) -> bytes:
+        """What ends the stream here as its API would, by all that was read; empty if nothing can.
+
+        `tells_usage`: the caller asked for usage, where the API leaves that to the caller.
+        """
+        ...
+
     @property
     def is_told_complete(self) -> bool:
         """Whether a glance has seen the end of the stream."""
@@ -73,6 +85,7 @@ class AnswerStream:
         client knows it.) Otherwise every piece goes on at once, as the same object.
     cost_of: gives the cost in dollars, as a decimal string, of the answer whose usage has
         just come; it is added to that usage. None adds nothing.
+    may_be_cut: the stream may be ended between any two events, so only whole ones go on.
 
     Only where something may be taken out or added does the unfinished end of a piece wait,
     at most MAX_HELD_BYTES of it.
@@ -84,8 +97,10 @@ class AnswerStream:
         *,
         strip_usage: bool,
         cost_of: Callable[[Answer], str | None] | None = None,
+        may_be_cut: bool = False,
     ) -> None:
         self._reader = reader
+        self._may_be_cut = may_be_cut
         self._strips_usage = strip_usage
         self._cost_of = cost_of
         self._events = EventSplitter()
@@ -96,11 +111,18 @@ class AnswerStream:
         # A CR at the end of a piece ends an event; an LF that follows is the other half of the
         # same line end, and goes where the event went.
         self._ended_at_cr: Literal["relayed", "taken out"] | None = None
+        self.text_bytes = 0
+        """At least as many as the texts have so far; of streams that may be cut."""
 
     @property
     def rewrites(self) -> bool:
         """Whether what goes to the client may differ from what came."""
-        return self._strips_usage or self._cost_of is not None
+        return self._strips_usage or self._may_be_cut or self._cost_of is not None
+
+    @property
+    def is_told_complete(self) -> bool:
+        """Whether the stream has said that nothing more comes."""
+        return self._reader.is_told_complete
 
     def feed(self, chunk: bytes) -> bytes:
         """What goes to the client now."""
@@ -116,6 +138,19 @@ class AnswerStream:
         held = bytes(self._held)
         self._held.clear()
         return held if replacement is None or self._is_passing else replacement
+
+    def close(self, counted: Counted) -> bytes:
+        """What the client of a stream that was cut here gets in place of the rest.
+
+        Empty where nothing can end it as its API would: then it can only break off. What
+        came of an unfinished event is counted, and never relayed.
+        """
+        is_within_event = self._is_passing
+        self.finish()
+        self._delivered()
+        if is_within_event:
+            return b""
+        return self._reader.closing_events(counted, tells_usage=not self._strips_usage)
 
     @property
     def answer(self) -> Answer:
@@ -182,6 +217,8 @@ class AnswerStream:
         if event is None:
             self._reader.delivered.is_partial = True
             return None
+        if self._may_be_cut:
+            self.text_bytes += self._reader.text_bytes(event)
         self._raw.append(event)
         self._raw_bytes += len(event) + _OBJECT_BYTES
         if self._raw_bytes > MAX_RAW_BYTES:

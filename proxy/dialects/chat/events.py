@@ -7,9 +7,11 @@ import re
 from typing import Any, ClassVar, Final
 
 from pricing.usage import Usage
-from proxy.dialects.answer import DeliveredTexts, add_cost, text_or_none
+from proxy.dialects.answer import DeliveredTexts, add_cost, fragment_bytes, text_or_none
 from proxy.dialects.chat.answer import FRAGMENT, deliver
+from proxy.dialects.chat.closing import closing_events
 from proxy.dialects.chat.usage import read_usage, reported_usage
+from proxy.dialects.closing import Counted
 from proxy.dialects.usage import UsageFault
 from proxy.dialects.wire.json_text import read_leniently
 from proxy.dialects.wire.sse import data_of
@@ -24,6 +26,7 @@ class ChatEvents:
     """An `EventReader`. Before `n` choices have ended, or `[DONE]` came, a stream goes on."""
 
     _fragment: ClassVar = FRAGMENT
+    _silence: ClassVar[dict[str, Any]] = {"delta": {}}
 
     def __init__(self, n: int) -> None:
         self.usage: Usage | None = None
@@ -33,6 +36,7 @@ class ChatEvents:
         self.delivered = DeliveredTexts()
         self._n = n
         self._saw_done = False
+        self._last: dict[str, Any] = {}
 
     def glance(self, event: bytes) -> dict[str, Any] | None:
         if b'"usage"' in event and _USAGE_GIVEN.search(event):
@@ -44,10 +48,25 @@ class ChatEvents:
     def read(self, data: bytes) -> None:
         chunk = read_leniently(data)
         if isinstance(chunk, dict):
+            self._last = chunk
             self._deliver(chunk.get("choices"))
             self._read_names(chunk)
         else:
             self.delivered.keep_fragments(self._fragment, data)
+
+    def text_bytes(self, event: bytes) -> int:
+        return fragment_bytes(self._fragment, event)
+
+    def closing_events(self, counted: Counted, *, tells_usage: bool) -> bytes:
+        if not self._last:
+            return b""
+        unfinished = [
+            index
+            for index in range(max(self._n, self.delivered.choices))
+            if not self.delivered.has_finished(index)
+        ]
+        told = counted if tells_usage else None
+        return closing_events(self._last, unfinished, told, silence=self._silence)
 
     @property
     def is_told_complete(self) -> bool:

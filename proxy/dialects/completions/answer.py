@@ -41,6 +41,7 @@ class CompletionEvents(ChatEvents):
     """The events of a stream: those of a chat completion, with a text where that has a delta."""
 
     _fragment: ClassVar = FRAGMENT
+    _silence: ClassVar[dict[str, Any]] = {"text": ""}
 
     def _deliver(self, choices: object) -> None:
         deliver(self.delivered, choices)

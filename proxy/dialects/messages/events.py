@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pricing.usage import Usage
-from proxy.dialects.answer import DeliveredTexts, add_cost, text_or_none
+from proxy.dialects.answer import DeliveredTexts, add_cost, fragment_bytes, text_or_none
+from proxy.dialects.closing import Counted
 from proxy.dialects.messages.answer import FRAGMENT, ONE_CHOICE, deliver
+from proxy.dialects.messages.closing import OpenBlocks
 from proxy.dialects.messages.usage import merged, read_usage, tier_of
 from proxy.dialects.usage import UsageFault
 from proxy.dialects.wire.json_text import read_leniently
@@ -36,6 +38,7 @@ class MessageEvents:
         self._reported: Mapping[str, Any] = {}
         self._has_final_usage = False
         self._has_ended = False
+        self._open = OpenBlocks()
 
     def glance(self, event: bytes) -> dict[str, Any] | None:
         if b'"message_' not in event or not _OF_THE_MESSAGE.search(event):
@@ -59,6 +62,7 @@ class MessageEvents:
         if not isinstance(event, dict):
             self.delivered.keep_fragments(FRAGMENT, data)
             return
+        self._open.follow(event)
         match event.get("type"):
             case "content_block_start":
                 self._deliver(event, "content_block")
@@ -68,6 +72,13 @@ class MessageEvents:
                 delta = event.get("delta")
                 reason = delta.get("stop_reason") if isinstance(delta, dict) else None
                 self.delivered.note(ONE_CHOICE, finished=reason is not None)
+
+    def text_bytes(self, event: bytes) -> int:
+        return fragment_bytes(FRAGMENT, event)
+
+    def closing_events(self, counted: Counted, *, tells_usage: bool) -> bytes:
+        del tells_usage  # a message always tells it
+        return self._open.closing_events(counted)
 
     @property
     def is_told_complete(self) -> bool:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pricing.usage import Usage
-from proxy.dialects.answer import DeliveredTexts, add_cost, text_or_none
+from proxy.dialects.answer import DeliveredTexts, add_cost, fragment_bytes, text_or_none
+from proxy.dialects.closing import Counted
 from proxy.dialects.responses.answer import (
     FRAGMENT,
     Place,
@@ -19,6 +20,7 @@ from proxy.dialects.responses.answer import (
     served_tier,
     text_of,
 )
+from proxy.dialects.responses.closing import OpenResponse
 from proxy.dialects.responses.usage import read_usage, usage_of_refusal
 from proxy.dialects.usage import UsageFault
 from proxy.dialects.wire.json_text import member, read_leniently, with_members
@@ -33,6 +35,7 @@ _TELLING: Final = re.compile(
 )
 _OUTPUT: Final = re.compile(rb'"response\.(?:output_item|content_part)|\.(?:delta|done)"')
 _AGAIN: Final = re.compile(rb'"response\.(?:[a-z_]+\.done|completed|incomplete|failed)"')
+_DELTA: Final = b'.delta"'
 _DONE: Final = b"[DONE]"
 _MAX_DONE_BYTES: Final = 64
 
@@ -67,6 +70,8 @@ class ResponseEvents:
         self.delivered = DeliveredTexts()
         self._is_over = False
         self._has_begun = False
+        self._open = OpenResponse(self.delivered.text_at)
+        self._delta_bytes = 0
 
     def glance(self, event: bytes) -> dict[str, Any] | None:
         self._has_begun = self._has_begun or _OUTPUT.search(event) is not None
@@ -82,6 +87,7 @@ class ResponseEvents:
             if not self._repeats(data):
                 self.delivered.keep_fragments(FRAGMENT, data)
             return
+        self._open.follow(event)
         if isinstance(response := event.get("response"), dict):
             self._read_names(response)
             if text_or_none(event.get("type")) in _LAST:
@@ -95,6 +101,18 @@ class ResponseEvents:
             deliver_item(self.delivered, _item_of(event), event["item"])
         else:
             self._read_text(event)
+
+    def text_bytes(self, event: bytes) -> int:
+        size = fragment_bytes(FRAGMENT, event)
+        if _DELTA in event:
+            self._delta_bytes += size
+            return size
+        # What is told once more adds nothing, as far as it came in deltas.
+        return max(0, size - self._delta_bytes) if _AGAIN.search(event) else 0
+
+    def closing_events(self, counted: Counted, *, tells_usage: bool) -> bytes:
+        del tells_usage  # a response always tells it
+        return self._open.closing_events(counted)
 
     @property
     def is_told_complete(self) -> bool:
