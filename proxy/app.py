@@ -28,6 +28,7 @@ from proxy.domain.guard import Guard
 from proxy.domain.key import Key, KeyRing, expand
 from proxy.domain.reservation import Overage
 from proxy.domain.sub_budget import NOBODYS, ChildKeys
+from proxy.gateway.attempts.call import Steps
 from proxy.gateway.charge import Pricer
 from proxy.gateway.dedupe.calls import Dedupe
 from proxy.gateway.dedupe.places import DedupeRules, Places
@@ -47,7 +48,7 @@ from proxy.gateway.outbox.outage import Outage
 from proxy.gateway.outbox.outbox import Outbox
 from proxy.gateway.outbox.shelf import Shelf
 from proxy.gateway.outbox.unheld import UnheldCalls
-from proxy.gateway.pipeline import Pipeline, Steps
+from proxy.gateway.pipeline import Pipeline
 from proxy.gateway.reserve import HoldRules, Reserver
 from proxy.gateway.routes import Route, Routes
 from proxy.gateway.runtime.admin import Checks

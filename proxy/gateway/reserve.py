@@ -122,7 +122,7 @@ class Reserver:
             raise mismatch() from None
         except LedgerUnavailable as failure:
             if key is not None:
-                raise _ledger_away() from None
+                raise ledger_away() from None
             wish = {unit: span.want for unit, span in rungs[0].items()}
             return await self._let_leave(request, rung=0, amounts=wish, why=str(failure))
         except UnitMismatch:
@@ -154,7 +154,7 @@ class Reserver:
         self, request: ReserveRequest, *, rung: int, amounts: Mapping[Unit, int], why: str
     ) -> Unheld:
         if self._unheld is None:
-            raise _ledger_away()
+            raise ledger_away()
         return await self._unheld.let_leave(request, rung=rung, amounts=amounts, why=why)
 
     def _request(
@@ -223,7 +223,8 @@ class Reserver:
             self._metrics.ledger_of("reserve").observe(elapsed_ns / 1e9)
 
 
-def _ledger_away() -> Refused:
+def ledger_away() -> Refused:
+    """Nothing leaves that the ledger does not know of."""
     return Refused(
         Reason.AUTHORITY_UNAVAILABLE,
         "The budget ledger cannot be reached, so nothing was sent. Retry shortly.",

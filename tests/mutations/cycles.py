@@ -84,7 +84,7 @@ OF_CYCLES: Final = (
     ),
     Mutation(
         "leave the ceilings of an authority off the body",
-        "proxy/gateway/pipeline.py",
+        "proxy/gateway/attempts/attempt.py",
         ", caps=grant.caps)",
         ")",
         (f"{CYCLES}/test_whole.py::test_ceilings_that_come_with_a_hold_are_put_on_the_body",),

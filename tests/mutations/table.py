@@ -117,7 +117,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "send a call without recording its dispatch",
-        "proxy/gateway/pipeline.py",
+        "proxy/gateway/attempts/attempt.py",
         "            await steps.ledger.dispatch(held.reservation_id)\n",
         "            pass\n",
         (f"{EVERY_AWAIT}::test_an_undisturbed_call_is_charged_its_bill",),
@@ -220,14 +220,14 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "send for a caller who has left",
-        "proxy/gateway/pipeline.py",
-        "            if door.gone:\n                raise ClientGone\n        except LedgerError:",
+        "proxy/gateway/attempts/attempt.py",
+        "            if call.door.gone:\n                raise ClientGone\n        except LedgerError:",
         "        except LedgerError:",
         (f"{EVERY_AWAIT}::test_a_caller_may_leave_at_every_wait",),
     ),
     Mutation(
         "keep a connection whose call was cancelled",
-        "proxy/gateway/pipeline.py",
+        "proxy/gateway/attempts/attempt.py",
         "        except BaseException:\n            line.release()\n            raise",
         "        except ClientGone:\n            line.release()\n            raise",
         (f"{EVERY_AWAIT}::test_the_server_may_cancel_a_call_at_every_wait",),

@@ -1,0 +1,5 @@
+"""Attempts at a call: each is one request to an upstream, under a hold of its own.
+
+call     what stays the same of a call, however often it is tried, and what it goes through
+attempt  the life of one attempt, from its hold to its settlement
+"""

@@ -1,0 +1,194 @@
+"""One attempt at a call: one request to an upstream, under a hold of its own.
+
+    reserve ─▶ shape ─▶ connect ─▶ dispatch ─▶ send ─▶ meter ─▶ settle
+
+An attempt that got a hold settles it on every way out of here. Source: docs/semantics.md,
+"The life of a hold".
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from multidict import CIMultiDict
+
+from proxy.domain.errors import BudgetRefused, LedgerError, LedgerUnavailable
+from proxy.gateway.attempts.call import Call, Steps
+from proxy.gateway.ending import Ending, GivenBack, LeftUncertain, Outcome, Sentence
+from proxy.gateway.estimate import Plan, Way
+from proxy.gateway.forward import Line, UpstreamAnswer
+from proxy.gateway.meter import Metered
+from proxy.gateway.outbox.unheld import Unheld
+from proxy.gateway.reserve import ledger_away
+from proxy.gateway.respond import budget_headers
+from proxy.gateway.runtime.door import ClientGone
+from proxy.gateway.runtime.headers import client_headers
+from proxy.gateway.runtime.tasks import off_the_loop
+from proxy.gateway.shape import Shaped, shape
+from proxy.ledger.records import Grant
+
+_NOT_SENT = Metered(Ending(Outcome.NOT_SENT))
+_NO_STATUS = Metered(Ending(Outcome.NO_STATUS))
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A request that holds money, or may leave without, and how far it came.
+
+    `metered` starts as if nothing had been sent; from the moment the request may have
+    left, silence means that nobody knows. `headers` are what the caller of its answer gets.
+    """
+
+    plan: Plan
+    grant: Grant
+    metered: Metered = _NOT_SENT
+    headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
+
+    @property
+    def way(self) -> Way:
+        """The way that the hold pays for."""
+        return self.plan.ways[self.grant.rung]
+
+
+class Attempts:
+    """Makes attempts."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    async def make(self, call: Call, plan: Plan) -> Attempt:
+        """Live one attempt from its hold to its settlement. A stream is answered on the way.
+
+        Raises:
+            Refused: the request did not leave, or its upstream could not be reached.
+            ClientGone: the caller left before the request did.
+        """
+        attempt = Attempt(plan, await self._reserve(call, plan))
+        try:
+            shaped = await self._shape(call, attempt)
+            answer = await self._forward(call, attempt, shaped)
+            try:
+                await self._meter(call, attempt, shaped, answer)
+            finally:
+                answer.abort()
+        finally:
+            await self._settle(call, attempt)
+        return attempt
+
+    async def _reserve(self, call: Call, plan: Plan) -> Grant:
+        record = call.record
+        try:
+            return await self._steps.reserver.reserve(
+                call.caller.subject,
+                plan,
+                key=call.caller.key,
+                trace_id=record.trace_id,
+                door=call.door,
+                on_waited=record.waited,
+            )
+        except BudgetRefused as refused:
+            short = refused.shortage
+            record.affordable_max_tokens = plan.affordable_max_tokens(short.unit, short.remaining)
+            raise
+
+    async def _shape(self, call: Call, attempt: Attempt) -> Shaped:
+        """The body that the grant pays for."""
+        grant = attempt.grant
+        fill = partial(shape, call.dialect, call.request, call.wish, attempt.way)
+        work = partial(fill, rung=grant.rung, amounts=grant.amounts, caps=grant.caps)
+        shaped = await off_the_loop(work, size_bytes=len(call.request.body))
+        call.record.allowed(grant, shaped)
+        return shaped
+
+    async def _forward(self, call: Call, attempt: Attempt, shaped: Shaped) -> UpstreamAnswer:
+        """Send the request, recorded as dispatched before its first byte leaves."""
+        steps, record = self._steps, call.record
+        forwarder = call.forwarders[attempt.way.route.name]
+        line = await forwarder.connect()
+        await self._dispatch(call, attempt, shaped, line)
+        attempt.metered = _NO_STATUS
+        record.sent_ns = steps.clock.monotonic_ns()
+        answer = await forwarder.send(
+            line,
+            call.door,
+            call.caller,
+            body=shaped.body,
+            reads_plain=shaped.strips_usage or steps.meter.exposes_cost,
+            patience_ms=steps.meter.disconnects.patience_ms(streamed=call.request.stream),
+        )
+        record.answered(answer.status, steps.clock.monotonic_ns())
+        return answer
+
+    async def _dispatch(self, call: Call, attempt: Attempt, shaped: Shaped, line: Line) -> None:
+        """Record that the request is about to leave; `line` is free again where it may not."""
+        try:
+            await self._record_dispatch(call, attempt, shaped)
+            if call.door.gone:
+                raise ClientGone
+        except LedgerError:
+            line.release()
+            raise ledger_away() from None
+        except BaseException:
+            line.release()
+            raise
+
+    async def _record_dispatch(self, call: Call, attempt: Attempt, shaped: Shaped) -> None:
+        """Record it in the ledger, or without it."""
+        steps, held = self._steps, attempt.grant
+        if isinstance(held, Unheld):
+            return
+        try:
+            await steps.ledger.dispatch(held.reservation_id)
+        except LedgerUnavailable as failure:
+            if not steps.reserver.lets_leave or call.caller.key is not None:
+                raise
+            subject, trace_id = call.caller.subject, call.record.trace_id
+            attempt.grant = await steps.reserver.let_leave(
+                subject, attempt.plan, held, trace_id=trace_id, why=str(failure)
+            )
+            call.record.allowed(attempt.grant, shaped)
+            await steps.settler.settle(held.reservation_id, GivenBack())
+
+    async def _meter(
+        self, call: Call, attempt: Attempt, shaped: Shaped, answer: UpstreamAnswer
+    ) -> None:
+        """Read the answer to its end, on its way to the caller where it is a stream."""
+        steps, record = self._steps, call.record
+        attempt.headers = client_headers(answer.headers)
+        attempt.headers.update(
+            budget_headers(
+                attempt.grant,
+                shaped,
+                record.decision,
+                requested_model=call.request.model,
+                trace_id=record.trace_id,
+            )
+        )
+        attempt.metered = await steps.meter.read(
+            call.dialect,
+            answer,
+            call.door,
+            attempt.headers,
+            attempt.way,
+            strips_usage=shaped.strips_usage,
+            on_first_byte=lambda: record.first_byte(steps.clock.monotonic_ns()),
+        )
+
+    async def _settle(self, call: Call, attempt: Attempt) -> None:
+        """End the hold as the ending of the attempt demands."""
+        metered, steps = attempt.metered, self._steps
+        sentence: Sentence = LeftUncertain()  # for good, should pricing fail
+        try:
+            sentence = await steps.pricer.sentence(
+                call.dialect,
+                metered.ending,
+                metered.answer,
+                way=attempt.way,
+                held=attempt.grant.amounts,
+            )
+        finally:
+            settlement = None
+            if isinstance(attempt.grant, Unheld):
+                await steps.unheld.charge(attempt.grant, sentence)
+            else:
+                settlement = await steps.settler.settle(attempt.grant.reservation_id, sentence)
+            call.record.settled(metered.ending, sentence, settlement)

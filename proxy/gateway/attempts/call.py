@@ -1,0 +1,52 @@
+"""What stays the same of a call, however often it is tried, and what it goes through."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from proxy.dialects.dialect import Dialect, Request
+from proxy.domain.clock import Clock
+from proxy.gateway.charge import Pricer
+from proxy.gateway.estimate import Estimator
+from proxy.gateway.forward import Forwarder
+from proxy.gateway.identify import Caller
+from proxy.gateway.meter import Meter
+from proxy.gateway.outbox.unheld import UnheldCalls
+from proxy.gateway.reserve import Reserver
+from proxy.gateway.runtime.door import Door
+from proxy.gateway.runtime.record import CallRecord
+from proxy.gateway.settle import Settler
+from proxy.ledger.protocol import Ledger
+from proxy.policies import Policies, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What the pipeline is made of; `app.py` puts it together."""
+
+    policies: Policies
+    estimator: Estimator
+    reserver: Reserver
+    ledger: Ledger
+    forwarders: Mapping[str, Forwarder]
+    """By the name of the upstream."""
+    meter: Meter
+    pricer: Pricer
+    settler: Settler
+    unheld: UnheldCalls
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that was heard: who makes it, what is asked, and what policy leaves of the wish.
+
+    `forwarders` are the lines it may leave by, by the name of the upstream.
+    """
+
+    dialect: Dialect
+    request: Request
+    wish: Wish
+    door: Door
+    caller: Caller
+    record: CallRecord
+    forwarders: Mapping[str, Forwarder]
