@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from proxy.config.sections.base import Accepts, Refuses, Section, invalid
-from proxy.config.sections.values import DAY_MS, Duration, Usd
+from proxy.config.sections.values import DAY_MS, Credential, Duration, Usd
 from proxy.ledger.cycles import address as cycles
 from proxy.ledger.redis.wire.address import SCHEMES, AddressError, parse
 
@@ -52,12 +52,6 @@ def _check_ledger_url(value: str) -> str:
     return value
 
 
-def _check_key(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not all(" " < c <= "~" for c in value.get_secret_value()):
-        raise invalid("blanks, line ends or other characters that no HTTP header can carry")
-    return value
-
-
 class LedgerConfig(Section):
     """Where holds and spend are kept."""
 
@@ -78,8 +72,7 @@ class LedgerConfig(Section):
     With an authority of the Cycles protocol elsewhere, budgets are made there, not here."""
 
     api_key: Annotated[
-        SecretStr | None,
-        AfterValidator(_check_key),
+        Credential | None,
         Accepts("a secret, best as ${NAME}", '"${CYCLES_API_KEY:-}"'),
     ] = None
     """The key for an authority elsewhere, with which it knows our tenant: `X-Cycles-API-Key`."""

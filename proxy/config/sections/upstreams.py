@@ -4,10 +4,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
-from proxy.config.sections.base import Accepts, Section, invalid, later, unique
-from proxy.config.sections.values import BaseUrl, ModelGlob, Name
+from proxy.config.sections.base import Accepts, Section, later, unique
+from proxy.config.sections.values import BaseUrl, Credential, ModelGlob, Name
 
 
 class KeyMode(StrEnum):
@@ -17,12 +17,6 @@ class KeyMode(StrEnum):
     PASSTHROUGH = "passthrough"
     NONE = "none"
     MISSING = "missing"
-
-
-def _check_header_value(value: SecretStr) -> SecretStr:
-    if not all(" " < c <= "~" for c in value.get_secret_value()):
-        raise invalid("blanks, line ends or other characters that no HTTP header can carry")
-    return value
 
 
 class UpstreamConfig(Section):
@@ -35,8 +29,7 @@ class UpstreamConfig(Section):
     """Its address, with the version in the path where the API has one."""
 
     api_key: Annotated[
-        SecretStr,
-        AfterValidator(_check_header_value),
+        Credential,
         Accepts(
             "the secret itself, best as ${NAME}; passthrough; or none", '"${OPENAI_API_KEY:-}"'
         ),

@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 from pydantic import (
     AfterValidator,
     PlainValidator,
+    SecretStr,
     StringConstraints,
     ValidationInfo,
     WithJsonSchema,
@@ -25,6 +26,16 @@ from proxy.domain.scope import ScopePattern, encode_value, parse_pattern
 
 _PORT_MAX: Final = 65_535
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+def _check_header_value(value: SecretStr) -> SecretStr:
+    if not all(" " < c <= "~" for c in value.get_secret_value()):
+        raise invalid("blanks, line ends or other characters that no HTTP header can carry")
+    return value
+
+
+Credential = Annotated[SecretStr, AfterValidator(_check_header_value)]
+"""A secret that goes out in a header."""
 
 
 def read_usd(value: object) -> Microcents:
@@ -219,6 +230,13 @@ ToolName = Annotated[
     Accepts("the name of a function or custom tool, or a built-in's type", "web_search"),
 ]
 """A tool as caps name it."""
+
+ImageKind = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_.-]{0,32}(/[A-Za-z0-9_.-]{1,32})?$"),
+    Accepts('size/quality, a size alone, or "" for any image', "1024x1024/hd"),
+]
+"""An image as its price knows it."""
 
 
 @dataclass(frozen=True, slots=True)
