@@ -56,7 +56,8 @@ class Way(msgspec.Struct, frozen=True):
 
     `rung` is in UNITS. `output_tokens` is the limit for each of the `n` answers when all of
     `want` is granted; `writes_limit` says that the limit has to stand in the body,
-    `hides_answers` that some of the `n` are paid for and never shown.
+    `hides_answers` that some of the `n` are paid for and never shown. `held_tokens` is how
+    long an answer is held for where it may be longer, and the hold then grows.
     """
 
     rung: Rung
@@ -67,6 +68,11 @@ class Way(msgspec.Struct, frozen=True):
     output_tokens: int
     writes_limit: bool
     hides_answers: bool = False
+    held_tokens: int | None = None
+
+    def amounts_for(self, output_tokens: int) -> Mapping[Unit, int]:
+        """The most that answers of this length are billed as, in each unit."""
+        return _held(self.model, self.bound, self.terms, output_tokens)
 
     def output_tokens_for(self, amounts: Mapping[Unit, int]) -> int:
         """The longest answer that a grant of these amounts pays for, in each of its units."""
@@ -76,6 +82,10 @@ class Way(msgspec.Struct, frozen=True):
         """The longest answer whose hold in this unit is within `amount`; 0 for none."""
         if amount >= self.rung[unit].want or not self.output_tokens:
             return self.output_tokens
+        return self.payable_tokens(unit, amount)
+
+    def payable_tokens(self, unit: Unit, amount: int) -> int:
+        """The same, whatever the call allows an answer."""
         if unit is Unit.TOKENS:
             left = (amount - self.bound.total_tokens) // self.terms["n"]
             return max(0, left - self.terms.get("prediction_tokens", 0))
