@@ -1,7 +1,8 @@
 """The rates of one model, exact: integers over one denominator, made for multiplying.
 
 A rate is microcents (1 USD = 10**8) per token times `RateCard.denominator`; a fee is
-microcents per call times the same. Nothing here rounds: `cost` does, once.
+microcents per call, image, character or millisecond times the same. Nothing here rounds:
+`cost` does, once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,8 @@ Source: https://developers.openai.com/api/docs/pricing (priority, since renamed 
 MICROCENTS_PER_USD = 100_000_000
 TOKENS_PER_QUOTE = 1_000_000
 CALLS_PER_QUOTE = 1_000
+CHARACTERS_PER_QUOTE = 1_000_000
+AUDIO_MS_PER_QUOTE = 3_600_000
 
 
 class Unpriced(LookupError):
@@ -41,11 +44,13 @@ class Rates:
     cache_write: int
     cache_write_1h: int | None
     input_image: int
+    cache_read_image: int
     input_audio: int | None
     cache_read_audio: int | None
     output: int | None
     reasoning: int | None
     output_audio: int | None
+    output_image: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,9 @@ class RateLine:
 class RateCard:
     """The rates of one model for one span of time, by service tier and input length.
 
+    `standard` is empty where no token has a price. `audio_ms` and `character` are fees of a
+    millisecond of audio and of a character of text, None where they have none. `image_fees`
+    go by "size/quality"; either side may be left out where it makes no difference.
     `free` is said by the data or an override, never concluded from a zero.
     `is_override`: the price is the user's own; it holds whatever the service tier.
     """
@@ -88,6 +96,9 @@ class RateCard:
     )
     fees: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     request_fee: int = 0
+    audio_ms: int | None = None
+    character: int | None = None
+    image_fees: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     free: bool = False
     is_override: bool = False
 
@@ -121,6 +132,27 @@ class RateCard:
             hint = "add it to tool_fees in pricing.overrides"
             raise Unpriced(self.model, f"calls of {tool}", hint) from None
 
+    def image_fee(self, kind: str) -> int:
+        """The most that one image of "size/quality" may cost.
+
+        The fee that says most about an image holds for it. What is not known of one ("" or
+        "auto") may be anything that has a fee.
+
+        Raises:
+            Unpriced: the card knows no fee for such an image.
+        """
+        wanted = _sides(kind)
+        fees = {each: fee for each, fee in self.image_fees.items() if _may_be(wanted, _sides(each))}
+        if not fees:
+            hint = "add it to image_fees in pricing.overrides"
+            raise Unpriced(self.model, f"images of {kind or 'any size'}", hint)
+        if all(wanted):
+            most_said = max(sum(map(bool, _sides(each))) for each in fees)
+            return max(
+                fee for each, fee in fees.items() if sum(map(bool, _sides(each))) == most_said
+            )
+        return max(fees.values())
+
     def breakdown(self) -> tuple[RateLine, ...]:
         """Every rate as `spendgate price` shows it. A rate that repeats the input's or the
         output's is left out, and so is a tier that repeats the standard one."""
@@ -141,15 +173,46 @@ class RateCard:
         if self.request_fee:
             usd = self._usd(self.request_fee, CALLS_PER_QUOTE)
             yield RateLine("standard", -1, "request", usd, "thousand calls")
+        if self.audio_ms is not None:
+            usd = self._usd(self.audio_ms, AUDIO_MS_PER_QUOTE)
+            yield RateLine("standard", -1, "audio", usd, "hour")
+        if self.character is not None:
+            usd = self._usd(self.character, CHARACTERS_PER_QUOTE)
+            yield RateLine("standard", -1, "text input", usd, "million characters")
+        for kind, fee in self.image_fees.items():
+            what = f"image {kind}".rstrip()
+            yield RateLine("standard", -1, what, self._usd(fee, 1), "image")
 
     def _usd(self, rate: int, per: int) -> Decimal:
         return Decimal(rate * per) / (self.denominator * MICROCENTS_PER_USD)
 
 
+def _sides(kind: str) -> tuple[str, str]:
+    """Size and quality of an image; "" where nothing is said of it."""
+    size, _, quality = kind.partition("/")
+    return ("" if size == "auto" else size), ("" if quality == "auto" else quality)
+
+
+def _may_be(wanted: tuple[str, str], priced: tuple[str, str]) -> bool:
+    return all(
+        not ours or not theirs or ours == theirs
+        for ours, theirs in zip(wanted, priced, strict=True)
+    )
+
+
+_MAIN_RATES = {
+    "reasoning": "output",
+    "output_audio": "output",
+    "output_image": "output",
+    "cache_read_image": "cache_read",
+}
+"""The rate that another one repeats where it is not billed apart; else it is the input's."""
+
+
 def _telling_rates(rates: Rates) -> Iterator[tuple[str, int]]:
     for each in fields(rates):
         rate = getattr(rates, each.name)
-        main = "output" if each.name in ("reasoning", "output_audio") else "input"
+        main = _MAIN_RATES.get(each.name, "input")
         repeats = each.name not in ("input", "output") and rate == getattr(rates, main)
         if rate is not None and not repeats:
             yield each.name, rate

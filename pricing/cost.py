@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Required, TypedDict, Unpack
 
-from msgspec.structs import astuple
-
 from pricing.bound import InputBound
 from pricing.card import Bracket, RateCard, Rates, Unpriced
+from pricing.measures import measured_amount
 from pricing.usage import Usage
 
 ONE = Fraction(1)
-NO_CALLS: Mapping[str, int] = {}
+NONE_OF_THEM: Mapping[str, int] = {}
 MORE_THAN_ANY_MODEL_WRITES = 2**31 - 1
 
 
@@ -44,10 +43,20 @@ def cost(
     total = usage.input_tokens
     if not cached_in_input:
         total += usage.cache_read_tokens + usage.cache_write_tokens
-    rates = _reached(card.brackets(service_tier), total)[-1].rates
+    has_tokens = total > 0 or usage.output_tokens > 0
+    reached = _reached(card.brackets(service_tier), total)
 
-    amount = _input_amount(card, rates, usage, total) + _output_amount(card, rates, usage)
-    amount += _fees(card, usage.tool_calls)
+    amount = _fees(card, usage.tool_calls)
+    amount += measured_amount(
+        card,
+        images=usage.images,
+        audio_ms=usage.audio_ms,
+        characters=usage.characters,
+        has_tokens=has_tokens,
+    )
+    if reached:
+        rates = reached[-1].rates
+        amount += _input_amount(card, rates, usage, total) + _output_amount(card, rates, usage)
     return _rounded_up(amount, card, multiplier)
 
 
@@ -60,6 +69,8 @@ class Terms(TypedDict, total=False):
     audio_output: whether the answer may be spoken.
     prediction_tokens: rejected ones bill as output, in every answer.
     tool_calls: the most calls of each built-in tool that carries a fee.
+    images: the most images of all answers, by "size/quality" as in a usage.
+    audio_ms, characters: the most audio and text that may be billed by its length.
     multiplier: the upstream's, exact.
     """
 
@@ -70,6 +81,9 @@ class Terms(TypedDict, total=False):
     audio_output: bool
     prediction_tokens: int
     tool_calls: Mapping[str, int]
+    images: Mapping[str, int]
+    audio_ms: int
+    characters: int
     multiplier: Fraction
 
 
@@ -132,15 +146,22 @@ def _admissible(
     some input within the bound can reach counts, the short ones too: a provider may make long
     input cheaper.
     """
-    fees = _fees(card, terms.get("tool_calls", NO_CALLS))
-    return [
+    apart = _fees(card, terms.get("tool_calls", NONE_OF_THEM)) + measured_amount(
+        card,
+        images=terms.get("images", NONE_OF_THEM),
+        audio_ms=terms.get("audio_ms", 0),
+        characters=terms.get("characters", 0),
+        has_tokens=writes or bound.total_tokens > 0,
+    )
+    ways = [
         (
-            fees + _dearest_input(card, bracket.rates, bound, terms),
+            apart + _dearest_input(card, bracket.rates, bound, terms),
             _dearest_output(card, bracket.rates, terms) if writes else 0,
         )
         for tier in terms["service_tiers"]
         for bracket in _reached(card.brackets(tier), bound.total_tokens)
     ]
+    return ways or [(apart, 0)]
 
 
 def _fees(card: RateCard, calls: Mapping[str, int]) -> int:
@@ -156,7 +177,7 @@ def _dearest_input(card: RateCard, rates: Rates, bound: InputBound, terms: Terms
         text = max(text, rates.cache_write)
     if terms.get("cache_write_1h", False):
         text = max(text, _long_cache_rate(card, rates))
-    image = max(text, rates.input_image)
+    image = max(text, rates.input_image, rates.cache_read_image)
     audio = text
     if rates.input_audio is not None and rates.cache_read_audio is not None:
         audio = max(text, rates.input_audio, rates.cache_read_audio)
@@ -174,21 +195,23 @@ def _dearest_output(card: RateCard, rates: Rates, terms: Terms) -> int:
     spoken = 0
     if terms.get("audio_output", False):
         spoken = _audio_output_rate(card, rates)
-    return max(*_output_rates(card, rates), spoken)
+    return max(*_output_rates(card, rates), rates.output_image or 0, spoken)
 
 
 def _input_amount(card: RateCard, rates: Rates, usage: Usage, total: int) -> int:
     audio = max(usage.input_audio_tokens - usage.cache_read_audio_tokens, 0)
-    read = max(usage.cache_read_tokens - usage.cache_read_audio_tokens, 0)
+    image = max(usage.input_image_tokens - usage.cache_read_image_tokens, 0)
+    read_apart = usage.cache_read_audio_tokens + usage.cache_read_image_tokens
+    read = max(usage.cache_read_tokens - read_apart, 0)
     write_1h = usage.cache_write_1h_tokens
     write = max(usage.cache_write_tokens - write_1h, 0)
-    image = usage.input_image_tokens
-    apart = audio + usage.cache_read_audio_tokens + read + write + write_1h + image
+    apart = audio + image + read_apart + read + write + write_1h
     amount = (
         rates.input * max(total - apart, 0)
         + rates.cache_read * read
         + rates.cache_write * write
         + rates.input_image * image
+        + rates.cache_read_image * usage.cache_read_image_tokens
     )
     if write_1h:
         amount += _long_cache_rate(card, rates) * write_1h
@@ -200,14 +223,16 @@ def _input_amount(card: RateCard, rates: Rates, usage: Usage, total: int) -> int
 
 
 def _output_amount(card: RateCard, rates: Rates, usage: Usage) -> int:
-    spoken = usage.output_audio_tokens
-    if not usage.output_tokens and not usage.reasoning_tokens and not spoken:
+    spoken, drawn = usage.output_audio_tokens, usage.output_image_tokens
+    if not (usage.output_tokens or usage.reasoning_tokens or spoken or drawn):
         return 0
-    text = max(usage.output_tokens - usage.reasoning_tokens - spoken, 0)
+    text = max(usage.output_tokens - usage.reasoning_tokens - spoken - drawn, 0)
     output, reasoning = _output_rates(card, rates)
     amount = output * text + reasoning * usage.reasoning_tokens
     if spoken:
         amount += _audio_output_rate(card, rates) * spoken
+    if drawn:
+        amount += _image_output_rate(card, rates) * drawn
     return amount
 
 
@@ -230,6 +255,12 @@ def _audio_output_rate(card: RateCard, rates: Rates) -> int:
     return rates.output_audio
 
 
+def _image_output_rate(card: RateCard, rates: Rates) -> int:
+    if rates.output_image is None:
+        raise Unpriced(card.model, "image output", "add output_image_per_mtok in pricing.overrides")
+    return rates.output_image
+
+
 def _reached(brackets: tuple[Bracket, ...], input_tokens: int) -> list[Bracket]:
     return [bracket for bracket in brackets if bracket.above_tokens < input_tokens]
 
@@ -239,13 +270,8 @@ def _rounded_up(amount: int, card: RateCard, multiplier: Fraction) -> int:
 
 
 def _refuse_negative(usage: Usage) -> None:
-    *counts, tool_calls, _ = astuple(usage)
-    if min(counts) < 0:
-        names = (name for name, count in zip(_NAMES, counts, strict=False) if count < 0)
-        raise ValueError(f"{next(names)} is negative")
-    if tool_calls and min(tool_calls.values()) < 0:
-        raise ValueError("tool_calls is negative")
-
-
-_NAMES = Usage.__struct_fields__
-"""`tool_calls` and what was billed are the last."""
+    for name in Usage.__struct_fields__:
+        counted = getattr(usage, name)
+        least = min(counted.values(), default=0) if isinstance(counted, Mapping) else counted
+        if least is not None and least < 0:
+            raise ValueError(f"{name} is negative")

@@ -21,6 +21,8 @@ DEAREST_PLAUSIBLE_USD: Final = Decimal(1_000)
 class Override:
     """What users say of the models that match `model`, a glob. Prices are USD per million tokens.
 
+    `audio_per_hour` is USD for an hour of audio, `input_per_mchar` for a million characters,
+    `image_fees` for one image, by "size/quality", "size" or "" for any.
     `tool_fees` are USD per thousand calls of a built-in tool, by its name. With prices or
     `free` it replaces the catalogue's price; without, it adds fees to it, and refines limits.
     """
@@ -33,6 +35,12 @@ class Override:
     cache_write_per_mtok: Decimal | None = None
     input_audio_per_mtok: Decimal | None = None
     output_audio_per_mtok: Decimal | None = None
+    input_image_per_mtok: Decimal | None = None
+    cache_read_image_per_mtok: Decimal | None = None
+    output_image_per_mtok: Decimal | None = None
+    audio_per_hour: Decimal | None = None
+    input_per_mchar: Decimal | None = None
+    image_fees: Mapping[str, Decimal] = field(default_factory=dict)
     tool_fees: Mapping[str, Decimal] = field(default_factory=dict)
     context_window: int | None = None
     max_output_tokens: int | None = None
@@ -42,7 +50,7 @@ class Override:
     @property
     def states_price(self) -> bool:
         """Whether it replaces the price, not only the limits."""
-        return self.free or bool(_prices(self))
+        return self.free or bool(_prices(self) or _others(self))
 
     def card(self, model: str) -> RateCard:
         """The card of `model`; what is left out costs what input or output costs.
@@ -58,7 +66,15 @@ class Override:
         return card_of(
             model,
             SOURCE,
-            [Quote(rates, fees=self.tool_fees)],
+            [
+                Quote(
+                    rates,
+                    fees=self.tool_fees,
+                    audio_hour=self.audio_per_hour,
+                    characters_million=self.input_per_mchar,
+                    image_fees=self.image_fees,
+                )
+            ],
             audio_as_text=False,
             is_override=True,
         )
@@ -66,8 +82,8 @@ class Override:
 
 def faults(override: Override) -> Iterator[str]:
     """Why the prices of an override cannot be used at all."""
-    prices = _prices(override)
-    for key, price in prices.items():
+    prices, others = _prices(override), _others(override)
+    for key, price in {**prices, **others}.items():
         if not price.is_finite():
             yield f"{key} is {price}, not a number of dollars"
         elif price < 0:
@@ -75,11 +91,11 @@ def faults(override: Override) -> Iterator[str]:
     for tool, fee in override.tool_fees.items():
         if not fee.is_finite() or fee < 0:
             yield f"the fee of {tool} is {fee}, not an amount of dollars"
-    if override.free and (prices or override.tool_fees):
+    if override.free and (prices or others or override.tool_fees):
         yield "free: true and a price contradict each other"
     if prices and not {"input_per_mtok", "output_per_mtok"} <= prices.keys():
         yield "input_per_mtok and output_per_mtok are needed together"
-    if prices and not any(prices.values()):
+    if (prices or others) and not any((*prices.values(), *others.values())):
         yield "every price is zero: write free: true if the model costs nothing"
 
 
@@ -115,6 +131,20 @@ def _prices(override: Override) -> dict[str, Decimal]:
         each.name: getattr(override, each.name)
         for each in fields(Override)
         if each.name.endswith("_per_mtok")
+    }
+    return {key: price for key, price in named.items() if price is not None}
+
+
+def _others(override: Override) -> dict[str, Decimal]:
+    """The prices of what is billed by something else than tokens."""
+    images = {
+        f"the fee of images of {kind or 'any size'}": fee
+        for kind, fee in override.image_fees.items()
+    }
+    named = {
+        "audio_per_hour": override.audio_per_hour,
+        "input_per_mchar": override.input_per_mchar,
+        **images,
     }
     return {key: price for key, price in named.items() if price is not None}
 

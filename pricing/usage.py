@@ -13,9 +13,15 @@ import msgspec
 class Usage(msgspec.Struct, frozen=True):
     """The billed quantities of one answer.
 
-    `output_tokens` includes reasoning and audio output; `reasoning_tokens` and
-    `output_audio_tokens` are parts of it. `input_audio_tokens` and `input_image_tokens`
-    are parts of the input, `cache_write_1h_tokens` of `cache_write_tokens`.
+    `output_tokens` includes reasoning, audio and image output; `reasoning_tokens`,
+    `output_audio_tokens` and `output_image_tokens` are parts of it. `input_audio_tokens` and
+    `input_image_tokens` are parts of the input, `cache_write_1h_tokens` of
+    `cache_write_tokens`; `cache_read_audio_tokens` and `cache_read_image_tokens` are parts
+    both of `cache_read_tokens` and of the input of their kind.
+    `audio_ms` is the length of billed audio, `characters` the length of billed text,
+    `images` counts billed images by "size/quality", where "" or "auto" in place of either
+    says that it is not known. These three count what is not billed by token; an answer may
+    give tokens beside them for the same thing, and the card decides which of them it prices.
     `tool_calls` counts calls of built-in tools that carry a fee, by name.
     `billed_microcents` is what the provider says it billed, where it says so.
     """
@@ -28,7 +34,12 @@ class Usage(msgspec.Struct, frozen=True):
     input_image_tokens: int = 0
     input_audio_tokens: int = 0
     cache_read_audio_tokens: int = 0
+    cache_read_image_tokens: int = 0
     output_audio_tokens: int = 0
+    output_image_tokens: int = 0
     reasoning_tokens: int = 0
+    audio_ms: int = 0
+    characters: int = 0
+    images: Mapping[str, int] = msgspec.field(default_factory=dict)
     tool_calls: Mapping[str, int] = msgspec.field(default_factory=dict)
     billed_microcents: int | None = None

@@ -6,7 +6,7 @@ reads that data, about a tenth of a second and 15 MB, so `catalogue` does it whe
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -38,9 +38,11 @@ _RATES: Final[Mapping[str, str]] = {
     "input_image_mtok": "input_image",
     "input_audio_mtok": "input_audio",
     "cache_audio_read_mtok": "cache_read_audio",
+    "cache_image_read_mtok": "cache_read_image",
     "output_mtok": "output",
     "output_reasoning_mtok": "reasoning",
     "output_audio_mtok": "output_audio",
+    "output_image_mtok": "output_image",
 }
 _FEES: Final[Mapping[str, str]] = {
     "web_searches_kcount": "web_search",
@@ -49,6 +51,13 @@ _FEES: Final[Mapping[str, str]] = {
     "code_executions_kcount": "code_interpreter",
 }
 _REQUEST_FEE: Final = "requests_kcount"
+_AUDIO_HOURS: Final = frozenset({"audio_hours", "input_audio_hours"})
+"""Of all audio, and of audio that goes in: with nothing but input they are the same."""
+_CHARACTERS: Final = "input_mchars"
+_NOT_BY_TOKEN: Final = _AUDIO_HOURS | {_CHARACTERS}
+
+_COUNT_IMAGES_APART: Final = frozenset({"openai", "azure"})
+"""Providers whose APIs say how many of the tokens of an answer are drawn."""
 
 _PROVIDERS: Final = {provider.id: provider for provider in providers}
 
@@ -91,6 +100,13 @@ class Listing:
         """Tokens of input and output together, where the data knows it."""
         return self.info.context_window
 
+    @property
+    def draws(self) -> bool:
+        """Whether images that come out have a price of their own."""
+        prices = self.info.prices
+        listed = prices if isinstance(prices, list) else [prices]
+        return any("output_image_mtok" in getattr(each, "prices", each).__dict__ for each in listed)
+
     def quote(self, at_ms: int) -> Quote:
         """The prices in force at an instant.
 
@@ -110,6 +126,8 @@ class Listing:
             service_tiers=tiers,
             fees={_FEES[key]: prices[key] for key in prices if key in _FEES},
             request_fee=prices.get(_REQUEST_FEE, Decimal(0)),
+            audio_hour=_dearest(prices, _AUDIO_HOURS),
+            characters_million=_dearest(prices, {_CHARACTERS}),
         )
 
     def span(self, at_ms: int) -> tuple[int, int | None]:
@@ -147,7 +165,10 @@ def find_listing(model: str, provider: str) -> Listing:
     best, info = max(fits, key=lambda fit: fit[0], default=(0, None))
     if info is None or best == 0:
         raise NotListed
-    return _listing(info)
+    listing = _listing(info)
+    if provider not in _COUNT_IMAGES_APART and listing.draws:
+        raise NotListed("it bills images that its API does not count apart from text")
+    return listing
 
 
 def near_names(model: str, provider: str, *, at_most: int) -> tuple[str, ...]:
@@ -207,15 +228,34 @@ def _price_list(prices: ModelPrice) -> PriceList:
     listed = {key: value for key, value in prices.__dict__.items() if value is not None}
     if not listed:
         raise NotListed("it is listed without a price")
-    unmetered = listed.keys() - _RATES.keys() - _FEES.keys() - {_REQUEST_FEE}
+    unmetered = listed.keys() - _RATES.keys() - _FEES.keys() - {_REQUEST_FEE} - _NOT_BY_TOKEN
     if unmetered:
         raise NotListed(f"it bills {', '.join(sorted(unmetered))}, which cannot be metered")
+    apart = listed.keys() & _NOT_BY_TOKEN
+    if apart and any(listed[key] for key in apart):
+        return _nothing_by_token(listed)
     if "input_mtok" not in listed:
         raise NotListed("its listed price is not one of text that goes in")
     rates = {_RATES[key]: _steps(value) for key, value in listed.items() if key in _RATES}
     if not any(usd for steps in rates.values() for _, usd in steps):
         raise NotListed("its listed price is zero, and nothing says that it is free")
     return rates
+
+
+def _nothing_by_token(listed: Mapping[str, object]) -> PriceList:
+    """The token prices of a model that bills by the hour or by the character: none.
+
+    One that bills tokens as well may bill either for the same call, and nobody says which.
+    """
+    if listed.keys() & _RATES.keys():
+        raise NotListed("it bills both by token and by what is no token")
+    for key in listed.keys() & _NOT_BY_TOKEN:
+        _steps(listed[key])
+    return {}
+
+
+def _dearest(listed: Mapping[str, Decimal], keys: Collection[str]) -> Decimal | None:
+    return max((listed[key] for key in keys if listed.get(key) is not None), default=None)
 
 
 def _steps(value: object) -> Steps:

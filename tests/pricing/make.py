@@ -75,6 +75,8 @@ USD = st.integers(0, 700_000_000).map(lambda millionths: Decimal(millionths).sca
 OPTIONAL_RATES = tuple(name for name in RATES if name not in ("input", "output"))
 TIERS = ("flex", "priority")
 TOOLS = ("web_search", "file_search")
+IMAGES = ("1024x1024/hd", "1024x1024/standard", "256x256", "")
+ASKED_IMAGES = (*IMAGES, "auto/auto", "1024x1024/auto", "auto/hd", "512x512/low")
 EDGES = st.sampled_from(((-1,), (-1, 1_000), (-1, 200_000), (-1, 1_000, 272_000)))
 COUNTS = st.integers(min_value=0, max_value=2_000_000)
 
@@ -94,7 +96,17 @@ def price_lists(draw: st.DrawFn) -> dict[str, tuple[tuple[int, Decimal], ...]]:
 def quotes(draw: st.DrawFn) -> Quote:
     tiers = draw(st.dictionaries(st.sampled_from(TIERS), price_lists(), max_size=2))
     fees = draw(st.dictionaries(st.sampled_from(TOOLS), USD, max_size=2))
-    return Quote(draw(price_lists()), tiers, fees, draw(USD))
+    image_fees = draw(st.dictionaries(st.sampled_from(IMAGES), USD, max_size=3))
+    by_token = draw(price_lists() | st.just({}))
+    return Quote(
+        by_token,
+        tiers if by_token else {},
+        fees,
+        draw(USD),
+        draw(st.none() | USD),
+        draw(st.none() | USD),
+        image_fees,
+    )
 
 
 CARDS = st.builds(
@@ -120,7 +132,10 @@ def terms(draw: st.DrawFn) -> Terms:
         cache_write_1h=draw(st.booleans()),
         audio_output=draw(st.booleans()),
         prediction_tokens=draw(st.integers(0, 10_000)),
-        tool_calls=draw(st.dictionaries(st.sampled_from(TOOLS), st.integers(0, 9))),
+        tool_calls=draw(st.dictionaries(st.sampled_from(TOOLS), st.integers(0, 9), max_size=1)),
+        images=draw(st.dictionaries(st.sampled_from(ASKED_IMAGES), st.integers(0, 10), max_size=2)),
+        audio_ms=draw(st.just(0) | st.integers(0, 10**7)),
+        characters=draw(st.just(0) | st.integers(0, 10**6)),
         multiplier=draw(MULTIPLIERS),
     )
 
@@ -152,7 +167,7 @@ def served_within(
     image = up_to(bound.image_tokens) + hidden_image
     audio = up_to(bound.audio_tokens) + hidden_audio
 
-    read_audio = up_to(audio)
+    read_audio, read_image = up_to(audio), up_to(image)
     read = up_to(text)
     write = up_to(text - read) if terms.get("cache_write") else 0
     write_1h = up_to(write) if terms.get("cache_write_1h") else 0
@@ -161,17 +176,23 @@ def served_within(
 
     output = up_to(terms["n"] * (output_tokens + terms.get("prediction_tokens", 0)))
     spoken = up_to(output) if terms.get("audio_output") else 0
+    drawn = up_to(output - spoken)
     usage = Usage(
-        input_tokens=total if cached_in_input else total - read - read_audio - write,
+        input_tokens=total if cached_in_input else total - read - read_audio - read_image - write,
         output_tokens=output,
-        cache_read_tokens=read + read_audio,
+        cache_read_tokens=read + read_audio + read_image,
         cache_write_tokens=write,
         cache_write_1h_tokens=write_1h,
         input_image_tokens=image,
         input_audio_tokens=audio,
         cache_read_audio_tokens=read_audio,
+        cache_read_image_tokens=read_image,
         output_audio_tokens=spoken,
-        reasoning_tokens=up_to(output - spoken),
+        output_image_tokens=drawn,
+        reasoning_tokens=up_to(output - spoken - drawn),
+        audio_ms=up_to(terms.get("audio_ms", 0)),
+        characters=up_to(terms.get("characters", 0)),
+        images={kind: up_to(count) for kind, count in terms.get("images", {}).items()},
         tool_calls={tool: up_to(calls) for tool, calls in terms.get("tool_calls", {}).items()},
     )
     return Served(usage, cached_in_input, tier)

@@ -42,10 +42,19 @@ def test_an_unknown_model_is_an_error_with_similar_names_and_never_free() -> Non
     assert isinstance(unknown.value, Unpriced)
 
 
-@pytest.mark.parametrize("name", ["gpt-image-1", "whisper-1"])
-def test_a_listed_model_that_cannot_be_metered_is_unknown_and_says_why(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "provider"),
+    [
+        ("mistral-ocr-2512", "mistral"),
+        ("voxtral-small-24b-2507", "mistral"),
+        ("gemini-2.5-flash-image", "google"),
+    ],
+)
+def test_a_listed_model_that_cannot_be_metered_is_unknown_and_says_why(
+    name: str, provider: str
+) -> None:
     with pytest.raises(UnknownModel) as unknown:
-        look_up(Catalogue(), name)
+        look_up(Catalogue(), name, provider)
 
     assert unknown.value.why
     assert unknown.value.why in str(unknown.value)
@@ -114,6 +123,10 @@ def test_an_override_of_an_unlisted_model_without_prices_does_not_price_it() -> 
         Override("m", input_per_mtok=Decimal(1), output_per_mtok=Decimal("Infinity")),
         Override("m", input_per_mtok=Decimal(0), output_per_mtok=Decimal(0)),
         Override("m", input_per_mtok=Decimal(1)),
+        Override("m", audio_per_hour=Decimal(0)),
+        Override("m", input_per_mchar=Decimal(-1)),
+        Override("m", image_fees={"": Decimal("NaN")}),
+        Override("m", free=True, image_fees={"": Decimal(1)}),
         Override("m", free=True, output_per_mtok=Decimal(1)),
         Override("m", tokenizer="o300k_base"),
     ],

@@ -22,10 +22,12 @@ APART = simple_card(
     cache_write="1.25",
     cache_write_1h="2",
     input_image="3",
+    cache_read_image="0.5",
     input_audio="10",
     cache_read_audio="5",
     reasoning="200",
     output_audio="300",
+    output_image="400",
 )
 
 
@@ -43,7 +45,11 @@ PARTS = [
     (Usage(1_000, 0, input_audio_tokens=1_000), 1_000_000),
     (Usage(1_000, 0, 600, input_audio_tokens=600, cache_read_audio_tokens=600), 340_000),
     (Usage(1_000, 0, 700, input_audio_tokens=600, cache_read_audio_tokens=600), 331_000),
+    (Usage(1_000, 0, 700, input_image_tokens=600, cache_read_image_tokens=600), 70_000),
+    (Usage(1_000, 0, 200, input_image_tokens=600, cache_read_image_tokens=200), 170_000),
     (Usage(0, 10), 100_000),
+    (Usage(0, 10, output_image_tokens=10), 400_000),
+    (Usage(0, 10, output_image_tokens=4), 220_000),
     (Usage(0, 10, reasoning_tokens=10), 200_000),
     (Usage(0, 10, output_audio_tokens=10), 300_000),
     (Usage(0, 10, reasoning_tokens=3, output_audio_tokens=4), 210_000),
@@ -80,6 +86,10 @@ NEGATIVE = [
     Usage(0, 0, cache_write_tokens=-1),
     Usage(0, 0, reasoning_tokens=-1),
     Usage(0, 0, output_audio_tokens=-1),
+    Usage(0, 0, output_image_tokens=-1),
+    Usage(0, 0, audio_ms=-1),
+    Usage(0, 0, characters=-1),
+    Usage(0, 0, images={"": -1}),
     Usage(0, 0, tool_calls={"web_search": -1}),
 ]
 

@@ -26,6 +26,9 @@ def priced(input_usd: str, output_usd: str, **others: str) -> Override:
         Override("m", free=True),
         Override("m", context_window=8_192),
         Override("m", tool_fees={"code_interpreter": Decimal(30)}),
+        Override("m", image_fees={"1024x1024/hd": Decimal("0.08")}),
+        Override("m", audio_per_hour=Decimal("0.36")),
+        Override("m", input_per_mchar=Decimal(15)),
     ],
 )
 def test_real_prices_pass(override: Override) -> None:
@@ -62,6 +65,10 @@ def test_a_price_in_cents_or_less_is_noticed() -> None:
         (Override("m", tool_fees={"t": Decimal(-1)}), "the fee of t is -1"),
         (Override("m", tool_fees={"t": Decimal("NaN")}), "the fee of t is NaN"),
         (Override("m", free=True, tool_fees={"t": Decimal(1)}), "contradict"),
+        (Override("m", free=True, audio_per_hour=Decimal(1)), "contradict"),
+        (Override("m", audio_per_hour=Decimal(-1)), "audio_per_hour is negative"),
+        (Override("m", image_fees={"a/b": Decimal("NaN")}), "the fee of images of a/b is NaN"),
+        (Override("m", image_fees={"": Decimal(0)}), "write free: true"),
         (priced("1", "1", cache_read="2"), "cache_read_per_mtok is above input_per_mtok"),
         (Override("m", output_per_mtok=Decimal(1)), "are needed together"),
         (Override("m", free=True, input_per_mtok=Decimal(1)), "contradict"),

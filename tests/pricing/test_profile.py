@@ -10,6 +10,7 @@ from tests.pricing.make import profile_of
 
 NOT_FOR_CHAT = (
     "davinci", "curie", "babbage", "ada", "realtime", "transcribe", "tts", "computer", "embedding",
+    "gpt-image", "chatgpt-image", "gpt-live", "whisper",
 )  # fmt: skip
 
 

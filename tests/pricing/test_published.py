@@ -208,8 +208,9 @@ def test_every_condition_of_a_listing_has_to_hold() -> None:
 
 
 UNMETERED = [
-    ("gpt-image-1", "openai", "cannot be metered"),
-    ("whisper-1", "openai", "cannot be metered"),
+    ("mistral-ocr-2512", "mistral", "cannot be metered"),
+    ("voxtral-small-24b-2507", "mistral", "both by token and by what is no token"),
+    ("gemini-2.5-flash-image", "google", "images that its API does not count apart"),
     ("sonar-deep-research", "perplexity", "output_citation_mtok"),
     ("gpt-4o", "github-copilot", "without a price"),
 ]
@@ -257,7 +258,7 @@ def test_a_model_is_free_only_when_its_name_says_so() -> None:
 
 def test_near_names_are_names_with_a_price() -> None:
     assert near_names("gpt-4o-mni", "openai", at_most=2)[0] == "gpt-4o-mini"
-    assert "gpt-image-1" not in near_names("gpt-image-1", "openai", at_most=3)
+    assert "mistral-ocr-2512" not in near_names("mistral-ocr-2512", "mistral", at_most=3)
     assert near_names("gpt-4o", "nobody", at_most=3) == ()
 
 
@@ -274,7 +275,7 @@ def usable_models() -> Iterator[tuple[str, str]]:
                 found = find_listing(info.id, provider)
             except NotListed:
                 continue
-            if found.info is info:
+            if found.info is info and (found.free or found.quote(NOW).standard):
                 yield info.id, provider
 
 

@@ -20,10 +20,10 @@ _ONE: Final = Fraction(1)
 _NO_INPUT: Final = InputBound(0, 0, 0, 0, BoundClass.EXACT, ())
 
 _TEXT: Final = ("input", "cache_read", "cache_write")
-_IMAGE: Final = (*_TEXT, "input_image")
+_IMAGE: Final = (*_TEXT, "input_image", "cache_read_image")
 _AUDIO: Final = (*_TEXT, "input_audio", "cache_read_audio")
 _UNSEEN: Final = (*_IMAGE, "input_audio", "cache_read_audio")
-_OUTPUT: Final = ("output", "reasoning")
+_OUTPUT: Final = ("output", "reasoning", "output_image")
 _SPOKEN: Final = (*_OUTPUT, "output_audio")
 
 
@@ -42,7 +42,8 @@ class Taken:
     """What a way is priced at when all that it wants is granted.
 
     `above_tokens` -1 is the price that holds from the first token on. `fees_microcents` is
-    for the request and for built-in tools, before the multiplier.
+    for the request, for built-in tools and for what is no token (images, audio by time, text
+    by character), before the multiplier.
     """
 
     service_tier: str
@@ -59,6 +60,9 @@ def taken(way: Way) -> Taken:
     tiers = tuple(sorted(tier or "standard" for tier in terms["service_tiers"]))
     if card.free:
         return Taken("standard", tiers, _FIRST_TOKEN, (), 0, _ONE)
+    multiplier = terms.get("multiplier", _ONE)
+    if not card.standard:
+        return Taken("standard", tiers, _FIRST_TOKEN, (), _fees(way), multiplier)
     tier, bracket = max(_reachable(way), key=lambda reached: _held(way, reached[1]))
     return Taken(
         service_tier=tier or "standard",
@@ -66,7 +70,7 @@ def taken(way: Way) -> Taken:
         above_tokens=bracket.above_tokens,
         rates=tuple(_rates(way, bracket)),
         fees_microcents=_fees(way),
-        multiplier=terms.get("multiplier", _ONE),
+        multiplier=multiplier,
     )
 
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, mode
 
 from pricing.override import Override, faults
 from proxy.config.sections.base import Accepts, Section, invalid, later, unique
-from proxy.config.sections.values import ModelGlob, ToolName, read_usd
+from proxy.config.sections.values import ImageKind, ModelGlob, ToolName, read_usd
 from proxy.domain.money import MICROCENTS_PER_CENT, Microcents
 
 _RATE_MAX: Final = 1_000_000
@@ -21,9 +21,9 @@ def _read_unbounded(value: object) -> Microcents | Literal["deny"]:
 class OverrideConfig(Section):
     """The prices or the limits of a model, in place of the catalogue's.
 
-    Prices are US dollars per million tokens. With prices the entry replaces the catalogue's;
-    with none it only adds what it says about limits. A model that costs nothing says
-    `free: true`: zero prices alone are refused.
+    Prices are US dollars per million tokens, where the key does not say otherwise. With prices
+    the entry replaces the catalogue's; with none it only adds what it says about limits. A model
+    that costs nothing says `free: true`: zero prices alone are refused.
     """
 
     model: ModelGlob
@@ -53,6 +53,36 @@ class OverrideConfig(Section):
         default=None, ge=0, le=_RATE_MAX, examples=[20.00]
     )
     """US dollars for a million tokens of audio output."""
+
+    input_image_per_mtok: Decimal | None = Field(default=None, ge=0, le=_RATE_MAX, examples=[8.00])
+    """US dollars for a million tokens of images that go in."""
+
+    cache_read_image_per_mtok: Decimal | None = Field(
+        default=None, ge=0, le=_RATE_MAX, examples=[2.00]
+    )
+    """US dollars for a million tokens of images that were found in a cache."""
+
+    output_image_per_mtok: Decimal | None = Field(
+        default=None, ge=0, le=_RATE_MAX, examples=[32.00]
+    )
+    """US dollars for a million tokens of images that come out."""
+
+    audio_per_hour: Decimal | None = Field(default=None, ge=0, le=_RATE_MAX, examples=[0.36])
+    """US dollars for an hour of audio, for models that bill its length and not its tokens."""
+
+    input_per_mchar: Decimal | None = Field(default=None, ge=0, le=_RATE_MAX, examples=[15.00])
+    """US dollars for a million characters of text that is spoken."""
+
+    image_fees: Annotated[
+        dict[ImageKind, Annotated[Decimal, Field(ge=0, le=_RATE_MAX)]],
+        Accepts(
+            "a map of size/quality to US dollars for one image",
+            "{1024x1024/standard: 0.04, 1024x1024/hd: 0.08}",
+        ),
+    ] = Field(default_factory=dict)
+    """US dollars for one image, by its size and quality, for models that bill images and not
+    their tokens. Without a quality (`1024x1024`) it holds for all of them, and `""` for every
+    image. The fee that says most about an image is taken."""
 
     tool_fees: Annotated[
         dict[ToolName, Annotated[Decimal, Field(ge=0, le=_RATE_MAX)]],

@@ -1,0 +1,48 @@
+"""What is billed by something else than tokens: images, audio by time, text by character."""
+
+from collections.abc import Mapping
+
+from pricing.card import RateCard, Unpriced
+
+
+def measured_amount(
+    card: RateCard,
+    *,
+    images: Mapping[str, int],
+    audio_ms: int,
+    characters: int,
+    has_tokens: bool,
+) -> int:
+    """What the card bills for these, in microcents times its denominator.
+
+    One thing may be known in several measures: a text by its characters and by its tokens, an
+    answer by its images and by its tokens. What the card has a price for is billed, and one of
+    them has to have one. `has_tokens`: whether there are tokens as well.
+
+    Raises:
+        Unpriced: the card prices none of them, or not such an image.
+    """
+    priced: list[int] = []
+    missing: list[str] = []
+    if audio_ms:
+        _take(card.audio_ms, audio_ms, "audio by time", priced, missing)
+    if characters:
+        _take(card.character, characters, "text by character", priced, missing)
+    if any(images.values()) and card.image_fees:
+        priced.append(sum(card.image_fee(kind) * count for kind, count in images.items() if count))
+    elif any(images.values()):
+        missing.append("images")
+    if has_tokens and not card.standard:
+        missing.append("any token")
+    if missing and not priced and not (has_tokens and card.standard):
+        raise Unpriced(card.model, missing[0], "state its price in pricing.overrides")
+    return sum(priced)
+
+
+def _take(
+    rate: int | None, quantity: int, what: str, priced: list[int], missing: list[str]
+) -> None:
+    if rate is None:
+        missing.append(what)
+    else:
+        priced.append(rate * quantity)
