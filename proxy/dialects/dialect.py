@@ -41,6 +41,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `max_output_tokens` is the limit for each of the `n` answers, None when the caller set
     none; `limit_field` is the field it came in. `generates`: whether the answer has output
     tokens at all; `hides_answers` whether some of the `n` are paid for and never shown.
+    `deployment`: the deployment of Azure's that the call names, which is one of `model`.
     `paid_tool_calls`: the most calls of each built-in tool with a fee.
     `caches`: whether it may write a cache at a price, `caches_long` one that costs more
     because it lives longer. `surcharge` is what its own options multiply every price by.
@@ -75,6 +76,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     thinking_tokens: int = 0
     service_tier: str | None = None
     reasoning_effort: str | None = None
+    deployment: str | None = None
 
     @property
     def may_be_limited(self) -> bool:
@@ -89,18 +91,26 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be different in a body; a default changes nothing.
 
+    `name` is what the upstream calls the model, where that is another word.
     `max_output_tokens` goes into `limit_field`, by default into the field the caller used,
     and stands in no other. `drop_tools` are names as `Request.tools` has them.
     `include_usage` asks for the usage of a stream. `max_tool_calls` limits the calls of
-    built-in tools.
+    built-in tools. `reasoning_effort` and `service_tier` are put in place of what is asked
+    for, where the API has them; `n` is the most answers. `note` is said to the model at the
+    end of the conversation, where there is one.
     """
 
     model: str | None = None
+    name: str | None = None
     max_output_tokens: int | None = None
     limit_field: str | None = None
     drop_tools: frozenset[str] = frozenset()
     include_usage: bool = False
     max_tool_calls: int | None = None
+    reasoning_effort: str | None = None
+    service_tier: str | None = None
+    n: int | None = None
+    note: str | None = None
 
 
 class ErrorWords(msgspec.Struct, frozen=True):

@@ -174,9 +174,9 @@ def limited(wish: Wish, model: str, limits: Limits) -> Wish:
 
 
 def entry_for(model: str, table: Mapping[str, str]) -> str | None:
-    """The entry of a model (or an effort, or a tier): by its exact name, else by the wildcard with most other characters.
+    """The entry of a model: by its exact name, else by the wildcard with most other characters.
 
-    Of wildcards with equally many the first counts.
+    So it is for efforts and tiers. Of wildcards with equally many the first counts.
     """
     if (exact := table.get(model)) is not None:
         return exact

@@ -11,9 +11,14 @@ from typing import Final
 from proxy.dialects.chat.tools import WEB_SEARCH, is_search_model, tool_of
 from proxy.dialects.dialect import Changes, Request
 from proxy.dialects.edits import Edits, edit_model, tool_denied
-from proxy.dialects.openai.edits import edit_limit, still_allowed
+from proxy.dialects.openai.edits import (
+    edit_answers,
+    edit_limit,
+    edit_service_tier,
+    still_allowed,
+)
 from proxy.dialects.openai.stream_options import edit_stream_options
-from proxy.dialects.wire.json_text import member, with_items, with_members
+from proxy.dialects.wire.json_text import encode, member, with_items, with_last, with_members
 
 _GO_WITH: Final = {
     "tools": ("tool_choice", "parallel_tool_calls"),
@@ -32,7 +37,23 @@ def apply(request: Request, changes: Changes) -> bytes:
     edits = edit_model(request, changes)
     edits |= edit_limit(request, changes, default_field="max_completion_tokens")
     edits |= _tools(request, changes) | edit_stream_options(request, changes)
+    edits |= edit_service_tier(request, changes) | edit_answers(request, changes, "n")
+    edits |= _effort(request, changes) | _note(request, changes)
     return with_members(request.body, edits) if edits else request.body
+
+
+def _effort(request: Request, changes: Changes) -> Edits:
+    if changes.reasoning_effort is None or changes.reasoning_effort == request.reasoning_effort:
+        return {}
+    return {"reasoning_effort": encode(changes.reasoning_effort)}
+
+
+def _note(request: Request, changes: Changes) -> Edits:
+    """At the end, so that what the provider has cached of the conversation stays good."""
+    if changes.note is None:
+        return {}
+    said = encode({"role": "system", "content": changes.note})
+    return {"messages": with_last(member(request.body, "messages"), said)}
 
 
 def _tools(request: Request, changes: Changes) -> Edits:
@@ -62,6 +83,8 @@ def _without(request: Request, field: str, dropped: Collection[str]) -> Edits:
         return {}
     if any(kept):
         return {field: with_items(member(request.body, field), kept)}
+    if request.fields.get("tool_choice") == "required" and field == "tools":
+        raise tool_denied("Every tool that the call may choose from", "tool_choice")
     gone = (field, *_GO_WITH[field])
     return {name: None for name in gone if name in request.fields}
 

@@ -21,12 +21,28 @@ from proxy.dialects.messages.tools import (
     searches_the_web,
     tool_of,
 )
-from proxy.dialects.wire.json_text import encode, items_of, member, with_items, with_members
+from proxy.dialects.messages.usage import FAST
+from proxy.dialects.wire.json_text import (
+    encode,
+    items_of,
+    member,
+    with_items,
+    with_last,
+    with_members,
+)
 
 THOUGHT_SHARE_MAX_PCT: Final = 75
 """What a lowered thought may take of a lowered limit at most: the answer wants the rest."""
 
 _NO_THOUGHT: Final = b'{"type":"disabled"}'
+
+_SHARES_PCT: Final = {"minimal": 10, "low": 20, "medium": 50, "high": 80}
+"""Of the limit, what an effort leaves to thought where a call names a budget in its place.
+
+Source: https://openrouter.ai/docs/use-cases/reasoning-tokens (effort as a share of max_tokens).
+"""
+
+_NO_EFFORT: Final = "none"
 
 
 def apply(request: Request, changes: Changes) -> bytes:
@@ -38,7 +54,8 @@ def apply(request: Request, changes: Changes) -> bytes:
     Raises:
         Refused: TOOL_DENIED when a tool is to go that the call forces.
     """
-    edits = edit_model(request, changes) | _limit(request, changes) | _tools(request, changes)
+    edits = edit_model(request, changes) | _effort(request, changes) | _limit(request, changes)
+    edits |= _tools(request, changes) | _speed(request, changes) | _note(request, changes)
     return with_members(request.body, edits) if edits else request.body
 
 
@@ -58,6 +75,61 @@ def _limit(request: Request, changes: Changes) -> Edits:
     lowered = encode(max(LEAST_THINKING_TOKENS, in_proportion))
     thinking = with_members(member(request.body, "thinking"), {"budget_tokens": lowered})
     return edits | {"thinking": thinking}
+
+
+def _effort(request: Request, changes: Changes) -> Edits:
+    """The effort where the call names one or adapts its thoughts; a budget as a share."""
+    effort, thinking = changes.reasoning_effort, request.fields.get("thinking")
+    if effort is None:
+        return {}
+    adapts = isinstance(thinking, dict) and thinking.get("type") == "adaptive"
+    edits: Edits = {}
+    if effort != request.reasoning_effort and (request.reasoning_effort is not None or adapts):
+        config = b"{}"
+        if request.fields.get("output_config") is not None:
+            config = member(request.body, "output_config")
+        edits["output_config"] = with_members(config, {"effort": encode(effort)})
+    return edits | _thought(request, effort)
+
+
+def _thought(request: Request, effort: str) -> Edits:
+    budget = thinking_budget(request.fields)
+    if budget is None:
+        return {}
+    if effort == _NO_EFFORT:
+        return {"thinking": _NO_THOUGHT}
+    share_pct, limit = _SHARES_PCT.get(effort), request.max_output_tokens or 0
+    if share_pct is None:
+        return {}
+    lowered = max(LEAST_THINKING_TOKENS, limit * share_pct // 100)
+    if lowered >= budget:
+        return {}
+    thinking = with_members(member(request.body, "thinking"), {"budget_tokens": encode(lowered)})
+    return {"thinking": thinking}
+
+
+def _speed(request: Request, changes: Changes) -> Edits:
+    """The fast mode is a tier of its own, which can only be left."""
+    if changes.service_tier in (None, FAST) or request.fields.get("speed") != FAST:
+        return {}
+    return {"speed": None}
+
+
+def _note(request: Request, changes: Changes) -> Edits:
+    """In the last turn of the user, so that what is cached of the conversation stays good."""
+    messages = request.fields["messages"]
+    if changes.note is None or messages[-1].get("role") != "user":
+        return {}
+    content = messages[-1].get("content")
+    if not isinstance(content, str | list):
+        return {}
+    *before, last = items_of(member(request.body, "messages"))
+    blocks = member(last, "content")
+    if isinstance(content, str):
+        blocks = b'[{"type":"text","text":%b}]' % blocks
+    said = with_last(blocks, encode({"type": "text", "text": changes.note}))
+    turn = with_members(last, {"content": said})
+    return {"messages": b"[" + b",".join([*before, turn]) + b"]"}
 
 
 def _tools(request: Request, changes: Changes) -> Edits:

@@ -20,6 +20,24 @@ def edit_limit(request: Request, changes: Changes, *, default_field: str) -> Edi
     return edits
 
 
+def edit_service_tier(request: Request, changes: Changes) -> Edits:
+    """The service tier, where it is to be another one."""
+    if changes.service_tier is None or changes.service_tier == request.service_tier:
+        return {}
+    return {"service_tier": encode(changes.service_tier)}
+
+
+def edit_answers(request: Request, changes: Changes, *fields: str) -> Edits:
+    """How many answers are asked for, lowered in each of these fields to the most."""
+    most = changes.n
+    asked = {field: request.fields.get(field) for field in fields}
+    return {
+        field: encode(most)
+        for field, answers in asked.items()
+        if most is not None and type(answers) is int and answers > most
+    }
+
+
 def still_allowed(
     allowed: object,
     tool_of: Callable[[Mapping[str, Any], str], Tool],

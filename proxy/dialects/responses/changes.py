@@ -10,11 +10,18 @@ from typing import Any, Final
 
 from proxy.dialects.dialect import Changes, Request
 from proxy.dialects.edits import Edits, edit_model, tool_denied
-from proxy.dialects.openai.edits import edit_limit, still_allowed
+from proxy.dialects.openai.edits import edit_limit, edit_service_tier, still_allowed
 from proxy.dialects.openai.parts import list_of
 from proxy.dialects.responses.request import LIMIT_FIELD
 from proxy.dialects.responses.tools import BRINGS_TOOLS, read_definitions, tool_of
-from proxy.dialects.wire.json_text import encode, items_of, member, with_items, with_members
+from proxy.dialects.wire.json_text import (
+    encode,
+    items_of,
+    member,
+    with_items,
+    with_last,
+    with_members,
+)
 
 _GO_WITH_TOOLS: Final = ("tools", "tool_choice", "parallel_tool_calls")
 """Fields that mean nothing, or are refused, without tools."""
@@ -29,10 +36,33 @@ def apply(request: Request, changes: Changes) -> bytes:
     """
     edits = edit_model(request, changes)
     edits |= edit_limit(request, changes, default_field=LIMIT_FIELD)
-    edits |= _tools(request, changes)
+    edits |= _tools(request, changes) | edit_service_tier(request, changes)
+    edits |= _effort(request, changes) | _note(request, changes)
     if changes.max_tool_calls is not None:
         edits["max_tool_calls"] = encode(changes.max_tool_calls)
     return with_members(request.body, edits) if edits else request.body
+
+
+def _effort(request: Request, changes: Changes) -> Edits:
+    effort = changes.reasoning_effort
+    if effort is None or effort == request.reasoning_effort:
+        return {}
+    reasoning = b"{}"
+    if request.fields.get("reasoning") is not None:
+        reasoning = member(request.body, "reasoning")
+    return {"reasoning": with_members(reasoning, {"effort": encode(effort)})}
+
+
+def _note(request: Request, changes: Changes) -> Edits:
+    """At the end, so that what the provider has cached of the conversation stays good."""
+    given = request.fields.get("input")
+    if changes.note is None or given is None:
+        return {}
+    items = member(request.body, "input")
+    if isinstance(given, str):
+        items = b'[{"role":"user","content":%b}]' % items
+    said = encode({"role": "developer", "content": changes.note})
+    return {"input": with_last(items, said)}
 
 
 def _tools(request: Request, changes: Changes) -> Edits:
@@ -49,6 +79,8 @@ def _tools(request: Request, changes: Changes) -> Edits:
         return {}
     kept = _kept(member(request.body, "tools"), definitions, dropped)
     if not kept:
+        if request.fields.get("tool_choice") == "required":
+            raise tool_denied("Every tool that the call may choose from", "tool_choice")
         return {name: None for name in _GO_WITH_TOOLS if name in request.fields}
     return {"tools": _array(kept)} | _allowed_tools(request, dropped)
 

@@ -133,6 +133,15 @@ def items_of(text: bytes) -> list[bytes]:
     return [bytes(item) for item in _ITEMS.decode(text)]
 
 
+def with_last(text: bytes, item: bytes) -> bytes:
+    """The array with one more item at its end; the others keep their bytes.
+
+    Raises:
+        ValueError: the text is no JSON array.
+    """
+    return b"[" + b",".join([*items_of(text), item]) + b"]"
+
+
 def with_items(text: bytes, kept: Iterable[bool]) -> bytes:
     """The array with only the items that are kept; their bytes are unchanged."""
     items = zip(_ITEMS.decode(text), kept, strict=True)

@@ -71,7 +71,7 @@ def test_a_built_in_tool_goes_by_its_type_without_the_date() -> None:
 
 
 def test_with_the_last_tool_goes_what_is_said_about_tools() -> None:
-    fields = {"tool_choice": "required", "parallel_tool_calls": True}
+    fields = {"tool_choice": "auto", "parallel_tool_calls": True}
     assert _dropping("web_search", tools=[_SEARCH], **fields) == STORY
 
 
