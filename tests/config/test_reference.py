@@ -25,15 +25,25 @@ ENTRIES = list(entries())
 KEYS = [entry for entry in ENTRIES if entry.kind.section is None]
 NUMBERS = [entry for entry in KEYS if entry.kind.is_number]
 
-UNITS = ("_ms", "_bytes", "_tokens", "_pct", "_per_mtok")
-COUNTS = {"max_connections", "max_headers", "max_length", "templates_max"}
+UNITS = ("_ms", "_bytes", "_tokens", "_pct", "_per_mtok", "_per_mchar", "_per_hour")
+COUNTS = {
+    "max_connections",
+    "max_headers",
+    "max_length",
+    "max_steps_remaining",
+    "n",
+    "templates_max",
+}
 """Numbers of things; their names say which."""
 WITHOUT_UNIT = {
     "priority",
     "config_version",
     "price_multiplier",
     "deny_status",
+    "gt",
     "gte",
+    "lt",
+    "lte",
     "context_window",
 }
 """Orders, factors, codes; and a window that the whole trade gives in tokens."""

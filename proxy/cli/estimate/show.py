@@ -55,10 +55,15 @@ def _show_rates(console: Console, rates: Taken) -> None:
     for rate in rates.rates:
         table.add_row(rate.what, f"{rate.tokens:,}", usd(rate.microcents_per_mtok), rate.why)
     if rates.fees_microcents:
-        table.add_row("fees", "", f"${usd(rates.fees_microcents)}", "the request and its tools")
+        table.add_row(
+            "fees",
+            "",
+            f"${usd(rates.fees_microcents)}",
+            "the request, its tools, and what is no token",
+        )
     if rates.multiplier != 1:
         table.add_row("all of it", "", f"x {_decimal(rates)}", "upstreams[].price_multiplier")
-    if rates.rates:
+    if rates.rates or rates.fees_microcents:
         console.print(table)
     else:
         console.print("\nRates taken: none, the model is free")

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import structs
 
 from pricing.bound import BoundClass, InputBound
-from pricing.card import Bracket, RateCard, Rates
+from pricing.card import Bracket, RateCard, Rates, Unpriced
 from pricing.cost import Terms, hold
 from proxy.domain.money import usd
 from proxy.gateway.estimate import Way
@@ -95,17 +95,22 @@ def _only(card: RateCard, bracket: Bracket) -> RateCard:
 
 
 def _fees(way: Way) -> int:
-    """What the request and its built-in tools cost, whatever the tokens."""
+    """What is billed apart from the tokens: the request, its tools, its images and the like."""
     terms = Terms(**(way.terms | {"prediction_tokens": 0, "multiplier": _ONE}))
-    return hold(way.model.card, _NO_INPUT, output_tokens=0, **terms)
+    try:
+        return hold(way.model.card, _NO_INPUT, output_tokens=0, **terms)
+    except Unpriced:
+        # The card bills by token what it could bill by number or length.
+        return hold(way.model.card, _NO_INPUT, output_tokens=0, **_by_token(terms))
 
 
 def _rates(way: Way, bracket: Bracket) -> Iterator[TakenRate]:
     """One line for each kind of token that the call may have."""
     card = replace(_only(way.model.card, bracket), request_fee=0)
+    terms = _by_token(way.terms)
     terms = Terms(
         **(
-            way.terms
+            terms
             | {
                 "n": 1,
                 "service_tiers": _STANDARD,
@@ -130,6 +135,10 @@ def _rates(way: Way, bracket: Bracket) -> Iterator[TakenRate]:
     tokens = way.terms["n"] * (way.output_tokens + way.terms.get("prediction_tokens", 0))
     spoken = _SPOKEN if way.terms.get("audio_output", False) else _OUTPUT
     yield TakenRate("output", tokens, dearest, _why(card, bracket.rates, spoken))
+
+
+def _by_token(terms: Terms) -> Terms:
+    return Terms(**(terms | {"images": {}, "audio_ms": 0, "characters": 0}))
 
 
 def _million(kind: str) -> InputBound:
