@@ -158,7 +158,11 @@ def wire_balances(balances: Iterable[Balance]) -> list[schemas.Balance]:
 
 
 def wire_balance(balance: Balance) -> schemas.Balance:
-    """One budget. Debt, its limit and the flag are there where they are not nothing."""
+    """One budget. Debt, its limit and the flag are there where they are not nothing.
+
+    More can be taken away than was allocated. That is no Amount, and is left out: `remaining`
+    then counts. Source: cycles-protocol-v0.yaml, Balance.
+    """
     unit = balance.unit
 
     def amount(of: int) -> Amount:
@@ -170,7 +174,7 @@ def wire_balance(balance: Balance) -> schemas.Balance:
         remaining=SignedAmount(unit=unit, amount=balance.remaining),
         reserved=amount(balance.reserved),
         spent=amount(balance.spent),
-        allocated=amount(balance.allocated),
+        allocated=amount(balance.allocated) if balance.allocated >= 0 else UNSET,
         debt=amount(balance.debt) if balance.debt else UNSET,
         overdraft_limit=amount(balance.overdraft_limit) if balance.overdraft_limit else UNSET,
         is_over_limit=True if balance.is_over_limit else UNSET,

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from proxy.domain.money import Unit
 from proxy.domain.period import Period
-from proxy.ledger.records import TenantStatus
+from proxy.domain.scope import Scope
+from proxy.ledger.records import BudgetName, FundOperation, TenantStatus
 from tests.authority.rig import USD, Rig, running
 from tests.ledger.builders import TOKENS, line
 
@@ -51,6 +53,15 @@ async def test_the_budgets_of_runs_are_not_on_the_wire(tmp_path: Path) -> None:
     async with running(tmp_path, budgets=BUDGETS) as rig:
         await rig.held(1, subject={"tenant": "dev", "dimensions": {"run": "7"}})
         assert not [path for path, _ in await scopes(rig, tenant="dev") if "run:" in path]
+
+
+async def test_an_allocation_below_zero_is_left_out_and_what_remains_is_not(rig: Rig) -> None:
+    name = BudgetName(Scope("tenant:dev"), Unit.USD_MICROCENTS, Period.LIFETIME)
+    await rig.ledger.fund(name, FundOperation.DEBIT, 900, actor="ops")
+    await rig.ledger.declare([line("tenant:dev", 899)], templates_max=1, version=2)
+    (balance,) = (await rig.get("/v1/balances", tenant="dev"))["balances"]
+    assert "allocated" not in balance
+    assert balance["remaining"] == {"unit": USD, "amount": -1}
 
 
 async def test_of_several_windows_the_tightest_is_shown(tmp_path: Path) -> None:
