@@ -1,12 +1,13 @@
 """The whole configuration. app.py reads it and hands each step what that step needs."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
 from proxy.config.findings import Origin
 from proxy.config.sections.base import Section, unique
 from proxy.config.sections.budgets import BudgetConfig
+from proxy.config.sections.holds import LearningConfig
 from proxy.config.sections.identity import IdentityConfig, KeyConfig
 from proxy.config.sections.ledger import LedgerConfig, SettleConfig
 from proxy.config.sections.network import (
@@ -23,8 +24,6 @@ from proxy.config.sections.values import FreePath
 
 class Config(Section):
     """All that can be said. Only `upstreams` must be."""
-
-    later_keys: ClassVar[frozenset[str]] = frozenset({"hold"})
 
     listen: ListenConfig = ListenConfig()
 
@@ -50,6 +49,14 @@ class Config(Section):
     one more is refused."""
 
     policies: Annotated[tuple[PolicyConfig, ...], AfterValidator(unique("name"))] = ()
+
+    hold: Literal["worst_case", "learned"] = "worst_case"
+    """How much is held for the answer of a call. `worst_case`: the longest that it may be.
+    `learned`: for streams of models that bill nothing hidden, as long as answers of the kind
+    have been; the hold grows while the stream goes beyond that, and where no budget has room
+    for more, the stream is ended as its API ends one that reached its limit."""
+
+    learning: LearningConfig = LearningConfig()
 
     degrade: DegradeConfig = DegradeConfig()
 

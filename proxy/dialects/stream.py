@@ -108,6 +108,7 @@ class AnswerStream:
         self._raw_bytes = 0
         self._held = bytearray()
         self._is_passing = False
+        self._is_within_event = False
         # A CR at the end of a piece ends an event; an LF that follows is the other half of the
         # same line end, and goes where the event went.
         self._ended_at_cr: Literal["relayed", "taken out"] | None = None
@@ -139,16 +140,18 @@ class AnswerStream:
         self._held.clear()
         return held if replacement is None or self._is_passing else replacement
 
-    def close(self, counted: Counted) -> bytes:
-        """What the client of a stream that was cut here gets in place of the rest.
-
-        Empty where nothing can end it as its API would: then it can only break off. What
-        came of an unfinished event is counted, and never relayed.
-        """
-        is_within_event = self._is_passing
+    def stop(self) -> None:
+        """The stream is cut here. What came of an unfinished event counts, and goes nowhere."""
+        self._is_within_event = self._is_passing
         self.finish()
         self._delivered()
-        if is_within_event:
+
+    def closing_events(self, counted: Counted) -> bytes:
+        """What the client of a stream that was stopped gets in place of the rest.
+
+        Empty where nothing can end it as its API would: then it can only break off.
+        """
+        if self._is_within_event:
             return b""
         return self._reader.closing_events(counted, tells_usage=not self._strips_usage)
 

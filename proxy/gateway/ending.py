@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     """A whole answer with a status of 5xx."""
     BROKEN = "broken"
     """The answer stopped before its end, or we stopped reading it."""
+    CUT = "cut"
+    """We ended a stream whose hold could not grow, as its API ends one at its limit."""
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -122,7 +124,7 @@ def judge(
             return KeepUncertain()
         case Outcome.REFUSED:
             return Commit(Charge.HOLD) if ending.status == REQUEST_TIMEOUT else Release()
-        case Outcome.BROKEN:
+        case Outcome.BROKEN | Outcome.CUT:
             if not ending.streamed or hidden_output or ending.answer_bytes == 0:
                 return KeepUncertain()
             return Commit(Charge.USAGE_OR_COUNTED if ending.has_usage else Charge.COUNTED)

@@ -85,6 +85,15 @@ class Growth:
         self._wanted_tokens = min(self.wanted_tokens // 2, left_tokens)
         self._grow_at_ms = now_ms + GROW_PAUSE_MS
 
+    def unanswered(self, *, now_ms: int) -> None:
+        """Nobody can say whether the hold is larger. What is over the hold does not wait."""
+        self._is_refused = True
+        self._grow_at_ms = now_ms + GROW_PAUSE_MS
+
+    def lifted(self) -> None:
+        """The stream goes on, whatever is held for it."""
+        self.held_tokens = self._limit_tokens
+
     def next_step(self, now_ms: int) -> Step:
         """What to do now. `now_ms` never steps back."""
         if self._is_full or not self._is_near:

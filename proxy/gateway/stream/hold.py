@@ -33,6 +33,11 @@ class GrowingHold:
         return self._way.terms["n"] * self._answer_tokens
 
     @property
+    def input_tokens(self) -> int:
+        """The most that the prompt can be."""
+        return self._way.bound.total_tokens
+
+    @property
     def limit_tokens(self) -> int:
         """The most that the call can be billed for."""
         return self._way.terms["n"] * self._way.output_tokens
@@ -52,7 +57,8 @@ class GrowingHold:
             longer = self._answer_tokens - -by_tokens // self._way.terms["n"]
             answer_tokens = min(self._way.output_tokens, longer)
         wanted = self._way.amounts_for(answer_tokens)
-        by = {unit: wanted[unit] - held for unit, held in self.amounts.items()}
+        more = {unit: wanted[unit] - held for unit, held in self.amounts.items()}
+        by = {unit: amount for unit, amount in more.items() if amount > 0}
         key = f"{self._reservation_id}/grow/{self._number}"
         self._unanswered = answer_tokens
         try:
@@ -68,6 +74,16 @@ class GrowingHold:
         self._answer_tokens = answer_tokens
         self.amounts = grant.amounts
         return self.held_tokens - before
+
+    async def grow_at_once(self) -> None:
+        """Hold all that the call can be billed for, if that is there: it came in one piece."""
+        if self.held_tokens >= self.limit_tokens:
+            return
+        try:
+            await self.grow(self.limit_tokens - self.held_tokens)
+        except (Refused, LedgerError):
+            # It was generated, and is charged whatever is held for it.
+            return
 
     def left_tokens(self, refused: BudgetRefused) -> int:
         """How many more output tokens the scope that refused has room for."""
