@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from random import random
 
 from pricing.catalogue import Catalogue, provider_of
 from pricing.tokens import Tokenizers
@@ -22,6 +23,7 @@ from proxy.authority.sub_budgets.book import SubBudgets
 from proxy.authority.sub_budgets.terms import SubBudgetLedger
 from proxy.config.convert import ledger_place, policies, price_overrides
 from proxy.config.model import Config
+from proxy.config.sections.retries import RetriesConfig
 from proxy.config.sections.upstreams import KeyMode, UpstreamConfig
 from proxy.domain.clock import Clock, SystemClock
 from proxy.domain.guard import Guard
@@ -29,6 +31,7 @@ from proxy.domain.key import Key, KeyRing, expand
 from proxy.domain.reservation import Overage
 from proxy.domain.sub_budget import NOBODYS, ChildKeys
 from proxy.gateway.attempts.call import Steps
+from proxy.gateway.attempts.retries import RetryRules
 from proxy.gateway.charge import Pricer
 from proxy.gateway.dedupe.calls import Dedupe
 from proxy.gateway.dedupe.places import DedupeRules, Places
@@ -84,6 +87,8 @@ class Foundation:
     queue: Queue
     outbox: Outbox
     """Settlements that wait for the ledger."""
+    draw: Callable[[], float] = random
+    """Random numbers from 0 to 1."""
     children: ChildKeys = NOBODYS
     """The keys of sub-budgets."""
     places: Places = field(default_factory=Places)
@@ -150,7 +155,6 @@ class Gateway:
                     _hold_rules(config),
                     base.metrics,
                     base.clock,
-                    base.new_id,
                     unheld if config.ledger.when_unavailable == "allow" else None,
                 ),
                 ledger=base.ledger,
@@ -161,7 +165,11 @@ class Gateway:
                 pricer=pricer,
                 settler=self.settler,
                 unheld=unheld,
+                metrics=base.metrics,
+                log=base.log,
                 clock=base.clock,
+                new_id=base.new_id,
+                draw=base.draw,
             )
         )
         self.front = Front(
@@ -273,6 +281,18 @@ def _route(upstream: UpstreamConfig) -> Route:
         multiplier=Fraction(upstream.price_multiplier),
         auto_tier=upstream.service_tier,
         has_credential=upstream.key_mode is not KeyMode.MISSING,
+        retries=_retry_rules(upstream.retries),
+        fallback=upstream.fallback,
+    )
+
+
+def _retry_rules(retries: RetriesConfig) -> RetryRules:
+    return RetryRules(
+        max_attempts=retries.max_attempts,
+        statuses=frozenset(retries.statuses),
+        after_no_status=retries.after_no_status,
+        backoff_ms=retries.backoff_ms,
+        max_wait_ms=retries.max_wait_ms,
     )
 
 

@@ -1,31 +1,48 @@
 """The way of one call. Read this first.
 
     identify ─▶ estimate ─▶ reserve ─▶ shape ─▶ forward ─▶ meter ─▶ settle
-                           └─────────────────── an attempt ──────────────┘
+                   ▲       └─────────────────── an attempt ──────────────┘
+                   └────── again, while nothing was answered and it may help ──┘
 
 `identify` comes before, in `front.py`, for every path alike; an attempt is in
-`attempts/attempt.py`. The task that runs a call belongs to the server: a caller who hangs up
-is something the call is told, not something that stops it between two lines.
+`attempts/attempt.py`, where the next one goes in `attempts/course.py`. The task that runs a
+call belongs to the server: a caller who hangs up is something the call is told, not something
+that stops it between two lines.
 """
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Final
 
 from proxy.dialects.dialect import Dialect, Request
-from proxy.domain.errors import LedgerError
+from proxy.domain.errors import LedgerError, Reason, Refused
 from proxy.domain.money import usd
 from proxy.domain.scope import all_scopes
 from proxy.gateway.attempts.attempt import Attempt, Attempts
 from proxy.gateway.attempts.call import Call, Steps
+from proxy.gateway.attempts.course import Course, Turn
+from proxy.gateway.attempts.pause import pause
 from proxy.gateway.ending import Outcome
 from proxy.gateway.estimate import UNITS, Plan
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.identify import Caller
 from proxy.gateway.reserve import ledger_away
+from proxy.gateway.routes import Routes
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.record import CallRecord
 from proxy.gateway.runtime.tasks import off_the_loop
 from proxy.policies import Wish, limited
+
+_OF_ITS_UPSTREAM: Final = frozenset(
+    {
+        Reason.MODEL_NOT_PRICED,
+        Reason.MODEL_NOT_SERVED,
+        Reason.UNBOUNDED_COST,
+        Reason.CALL_TOO_EXPENSIVE,
+        Reason.UPSTREAM_NOT_CONFIGURED,
+    }
+)
+"""Why one upstream cannot be asked, and another perhaps can."""
 
 
 class Pipeline:
@@ -47,7 +64,7 @@ class Pipeline:
         """Run one call from its body to its settlement.
 
         `forwarders`: lines of the caller's own, by the name of the upstream, in place of the
-        configured ones.
+        configured ones. What is on them is sent once.
 
         Raises:
             Refused: the call did not leave, or its upstream could not be reached.
@@ -57,11 +74,23 @@ class Pipeline:
         request = await self._hear(dialect, door)
         record.heard(request)
         wish = await self._wish(request, caller)
-        lines = self._steps.forwarders if forwarders is None else forwarders
-        call = Call(dialect, request, wish, door, caller, record, lines)
-
-        plan = await self._estimate(call)
+        call = Call(
+            caller.key.name if caller.key is not None else self._steps.new_id(),
+            dialect,
+            request,
+            wish,
+            door,
+            caller,
+            record,
+            self._steps.forwarders if forwarders is None else forwarders,
+            is_repeatable=forwarders is None,
+        )
+        plan = await self._estimate(call, self._steps.estimator.routes)
         attempt = await self._attempts.make(call, plan)
+        if attempt.has_failed and call.is_repeatable:
+            attempt = await self._try_again(call, attempt)
+        if attempt.refused is not None:
+            raise attempt.refused
         if not attempt.metered.ending.streamed:
             self._answer(call, attempt)
 
@@ -83,26 +112,70 @@ class Pipeline:
         wish = steps.policies.wish(request.model, scopes=watched, balances=balances)
         return limited(wish, request.model, caller.limits)
 
-    async def _estimate(self, call: Call) -> Plan:
+    async def _estimate(self, call: Call, routes: Routes) -> Plan:
         """The ways to run the call, each to an upstream that could be called."""
         steps = self._steps
-        now_ms = steps.clock.now_ms()
-        plan = await steps.estimator.plan(call.dialect, call.request, call.wish, at_ms=now_ms)
+        plan = await steps.estimator.plan(
+            call.dialect, call.request, call.wish, at_ms=steps.clock.now_ms(), routes=routes
+        )
         for way in plan.ways:
             call.forwarders[way.route.name].check_ready()
         call.record.planned(plan, call.wish)
         return plan
 
+    async def _try_again(self, call: Call, attempt: Attempt) -> Attempt:
+        """Make further attempts while they may help; the last one that asked an upstream.
+
+        What refuses a further attempt is not what the caller is told: it is told what the
+        upstream said before.
+        """
+        first = attempt.way.route
+        course = Course(self._steps.estimator.routes, first, has_key=call.caller.key is not None)
+        turn = self._turn_after(course, attempt)
+        while turn is not None and await self._pause(call, attempt, turn):
+            try:
+                plan = await self._estimate(call, turn.routes)
+                attempt = await self._attempts.make(call, plan, attempt.number + 1)
+            except Refused as refused:
+                turn = course.elsewhere() if refused.reason in _OF_ITS_UPSTREAM else None
+            else:
+                turn = self._turn_after(course, attempt) if attempt.has_failed else None
+        return attempt
+
+    def _turn_after(self, course: Course, attempt: Attempt) -> Turn | None:
+        ending, headers = attempt.metered.ending, attempt.headers
+        now_ms, jitter = self._steps.clock.now_ms(), self._steps.draw()
+        return course.after(attempt.way.route, ending, headers, now_ms=now_ms, jitter=jitter)
+
+    async def _pause(self, call: Call, attempt: Attempt, turn: Turn) -> bool:
+        """Wait for the turn; whether the caller does so too."""
+        ending, clock = attempt.metered.ending, self._steps.clock
+        self._steps.log.line(
+            "attempt_failed",
+            trace_id=call.record.trace_id,
+            attempt=attempt.number,
+            upstream=attempt.way.route.name,
+            reservation_id=attempt.grant.reservation_id or None,
+            outcome=ending.outcome,
+            status=ending.status,
+            pause_ms=turn.pause_ms,
+        )
+        since_ns = call.record.sent_ns or clock.monotonic_ns()
+        is_heard = await pause(turn.pause_ms, call.door)
+        call.record.paused(since_ns, clock.monotonic_ns())
+        return is_heard
+
     def _answer(self, call: Call, attempt: Attempt) -> None:
         """Hand on an answer that came in one piece, with what it cost."""
-        metered, record, headers = attempt.metered, call.record, attempt.headers
+        metered, headers = attempt.metered, attempt.headers
+        status = metered.ending.status or 0
         if metered.ending.outcome is Outcome.BROKEN:
             call.door.break_off()
         forwarder = call.forwarders[attempt.way.route.name]
-        body = forwarder.for_caller(record.status, headers, metered.body)
-        if record.charged is not None:
-            cost_usd = usd(record.charged + (record.uncovered or 0))
+        body = forwarder.for_caller(status, headers, metered.body)
+        if attempt.cost is not None:
+            cost_usd = usd(attempt.cost)
             headers["X-Budget-Cost-Usd"] = cost_usd
             if self._steps.meter.exposes_cost and "Content-Encoding" not in headers:
                 body = call.dialect.add_cost(body, cost_usd)
-        call.door.answer(record.status, headers, body)
+        call.door.answer(status, headers, body)

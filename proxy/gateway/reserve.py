@@ -59,7 +59,6 @@ class Reserver:
         rules: HoldRules,
         metrics: Metrics,
         clock: Clock,
-        new_id: Callable[[], str],
         unheld: UnheldCalls | None = None,
     ) -> None:
         """`unheld` None: no call leaves without a hold."""
@@ -70,7 +69,6 @@ class Reserver:
         self._rules = rules
         self._metrics = metrics
         self._clock = clock
-        self._new_id = new_id
         self._unheld = unheld
 
     @property
@@ -83,6 +81,7 @@ class Reserver:
         subject: Subject,
         plan: Plan,
         *,
+        name: str,
         key: CallKey | None = None,
         trace_id: str,
         door: Door,
@@ -90,10 +89,10 @@ class Reserver:
     ) -> Grant:
         """Hold the first rung that fits.
 
-        Every upstream attempt is a hold of its own, under a key nobody else can know, or under
-        `key`, by which it is held once however often it is asked for. While the ledger is away
-        the call may be let leave without one: `Unheld`; not with a key, since nobody can tell
-        whether it was made before.
+        Every upstream attempt is a hold of its own, under a `name` that nobody else can know, or
+        one that is made of `key`, by which it is held once however often it is asked for. While
+        the ledger is away the call may be let leave without one: `Unheld`; not with a key, since
+        nobody can tell whether it was made before.
         `on_waited` hears for how many nanoseconds the call stood in line for a busy budget.
 
         Raises:
@@ -104,7 +103,7 @@ class Reserver:
         rungs, free = plan.rungs, plan.free
         question = question_of(budget_scopes(subject), rungs, free)
         self._denials.check(question)
-        request = self._request(subject, plan, trace_id, key)
+        request = self._request(subject, plan, trace_id, name, key)
         patience = self._rules.patience
         try:
             if patience is None:
@@ -140,14 +139,14 @@ class Reserver:
         return grant
 
     async def let_leave(
-        self, subject: Subject, plan: Plan, grant: Grant, *, trace_id: str, why: str
+        self, subject: Subject, plan: Plan, grant: Grant, *, name: str, trace_id: str, why: str
     ) -> Unheld:
         """Let a call leave without its hold, which the ledger cannot be told about any more.
 
         Raises:
             Refused: AUTHORITY_UNAVAILABLE.
         """
-        request = self._request(subject, plan, trace_id)
+        request = self._request(subject, plan, trace_id, name)
         return await self._let_leave(request, rung=grant.rung, amounts=grant.amounts, why=why)
 
     async def _let_leave(
@@ -158,13 +157,17 @@ class Reserver:
         return await self._unheld.let_leave(request, rung=rung, amounts=amounts, why=why)
 
     def _request(
-        self, subject: Subject, plan: Plan, trace_id: str, call: CallKey | None = None
+        self,
+        subject: Subject,
+        plan: Plan,
+        trace_id: str,
+        name: str,
+        call: CallKey | None = None,
     ) -> ReserveRequest:
-        key = f"{call.name}/{call.attempt}" if call is not None else f"{self._new_id()}/1"
         first = plan.ways[0]
         return ReserveRequest(
-            key=key,
-            payload_hash=call.payload_hash if call is not None else key,
+            key=name,
+            payload_hash=call.payload_hash if call is not None else name,
             subject=subject,
             plan=plan.rungs,
             ttl_ms=self._rules.ttl_ms,

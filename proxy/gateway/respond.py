@@ -101,10 +101,12 @@ def refusal_answer(
     deny_status: int,
     trace_id: str,
     affordable_max_tokens: int | None = None,
+    attempts: int = 1,
 ) -> Answer:
     """The answer to a call that does not leave, in the dialect of its path.
 
-    `affordable_max_tokens` is what would have fitted, for a refusal by a budget.
+    `affordable_max_tokens` is what would have fitted, for a refusal by a budget. `attempts` is
+    how often an upstream was asked that did not answer.
     """
     row = REFUSALS[refused.reason]
     headers = {
@@ -112,6 +114,8 @@ def refusal_answer(
         "X-Budget-Decision": Decision.DENY,
         "X-Cycles-Trace-Id": trace_id,
     }
+    if attempts > 1:
+        headers["X-Budget-Attempts"] = str(attempts)
     if not row.retries:
         headers["x-should-retry"] = "false"
     elif row.status in (429, 503):
@@ -147,9 +151,18 @@ def _retry_headers(refused: Refused) -> dict[str, str]:
 
 
 def budget_headers(
-    grant: Grant, shaped: Shaped, decision: Decision, *, requested_model: str, trace_id: str
+    grant: Grant,
+    shaped: Shaped,
+    decision: Decision,
+    *,
+    requested_model: str,
+    trace_id: str,
+    attempts: int = 1,
 ) -> dict[str, str]:
-    """What a call that left is told about its budget, before its cost is known."""
+    """What a call that left is told about its budget, before its cost is known.
+
+    `attempts` is how often it was sent by now.
+    """
     headers = {
         "X-Budget-Decision": decision,
         "X-Budget-Estimate-Usd": usd(grant.amounts[Unit.USD_MICROCENTS]),
@@ -172,4 +185,6 @@ def budget_headers(
             headers["X-Budget-Model"] = f"{shaped.model}; requested={requested_model}"
     if shaped.max_tokens is not None:
         headers["X-Budget-Max-Tokens"] = str(shaped.max_tokens)
+    if attempts > 1:
+        headers["X-Budget-Attempts"] = str(attempts)
     return headers

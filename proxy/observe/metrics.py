@@ -86,6 +86,12 @@ class Metrics:
             ("tenant", "model"),
             registry=self.registry,
         )
+        self.attempts = Counter(
+            "spendgate_attempts",
+            "Requests to upstreams, and what came of each.",
+            ("upstream", "outcome"),
+            registry=self.registry,
+        )
         self.uncovered_usd = Counter(
             "spendgate_uncovered_usd",
             "Dollars billed that no budget could fund.",
@@ -112,6 +118,7 @@ class Metrics:
         # of its work, and the values are bounded.
         self.calls_of = cache(self.calls.labels)
         self.cost_usd_of = cache(self.cost_usd.labels)
+        self.attempts_of = cache(self.attempts.labels)
         self.ledger_of = cache(self.ledger.labels)
         self.queue_of = cache(self.queue.labels)
         self.authority_of = cache(self.authority.labels)

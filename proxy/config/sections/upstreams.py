@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from proxy.config.sections.base import Accepts, Section, later, unique
+from proxy.config.sections.retries import RetriesConfig
 from proxy.config.sections.values import BaseUrl, Credential, ModelGlob, Name
 
 
@@ -65,6 +66,16 @@ class UpstreamConfig(Section):
 
     idle_timeout_ms: int = Field(default=300_000, ge=1, le=86_400_000)
     """How long an answer may fall silent before it counts as broken off."""
+
+    retries: RetriesConfig = RetriesConfig()
+
+    fallback: Annotated[tuple[Name, ...], AfterValidator(unique())] = Field(
+        default=(), examples=['["openrouter"]']
+    )
+    """Other upstreams of this list, by name, that are asked one after the other when this one
+    failed and was asked as often as `retries` allow. They serve the same model, held and charged
+    at their own prices, whatever their `models` are; a call that they have no price for goes to
+    the next. What they name as their own `fallback` does not count."""
 
     @property
     def key_mode(self) -> KeyMode:

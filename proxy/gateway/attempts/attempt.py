@@ -6,12 +6,14 @@ An attempt that got a hold settles it on every way out of here. Source: docs/sem
 "The life of a hold".
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from multidict import CIMultiDict
 
-from proxy.domain.errors import BudgetRefused, LedgerError, LedgerUnavailable
+from proxy.domain.errors import BudgetRefused, LedgerError, LedgerUnavailable, Refused
 from proxy.gateway.attempts.call import Call, Steps
 from proxy.gateway.ending import Ending, GivenBack, LeftUncertain, Outcome, Sentence
 from proxy.gateway.estimate import Plan, Way
@@ -28,6 +30,7 @@ from proxy.ledger.records import Grant
 
 _NOT_SENT = Metered(Ending(Outcome.NOT_SENT))
 _NO_STATUS = Metered(Ending(Outcome.NO_STATUS))
+_FAILURES = frozenset({Outcome.REFUSED, Outcome.FAILED})
 
 
 @dataclass(slots=True)
@@ -35,18 +38,37 @@ class Attempt:
     """A request that holds money, or may leave without, and how far it came.
 
     `metered` starts as if nothing had been sent; from the moment the request may have
-    left, silence means that nobody knows. `headers` are what the caller of its answer gets.
+    left, silence means that nobody knows. `refused`: what the caller is told where the upstream
+    said nothing. `headers` are those of its answer, and about the budget; `cost` is what it came
+    to, in microcents, where that is known.
     """
 
+    number: int
     plan: Plan
     grant: Grant
     metered: Metered = _NOT_SENT
+    refused: Refused | None = None
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
+    cost: int | None = None
 
     @property
     def way(self) -> Way:
         """The way that the hold pays for."""
         return self.plan.ways[self.grant.rung]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether nothing of an answer came, or an error; of either nothing has gone on."""
+        return self.refused is not None or self.metered.ending.outcome in _FAILURES
+
+    @contextmanager
+    def hearing_the_upstream(self) -> Iterator[None]:
+        """What is refused in here is a word about the upstream."""
+        try:
+            yield
+        except Refused as refused:
+            self.refused = refused
+            raise
 
 
 class Attempts:
@@ -55,14 +77,15 @@ class Attempts:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
-    async def make(self, call: Call, plan: Plan) -> Attempt:
+    async def make(self, call: Call, plan: Plan, number: int = 1) -> Attempt:
         """Live one attempt from its hold to its settlement. A stream is answered on the way.
 
         Raises:
-            Refused: the request did not leave, or its upstream could not be reached.
+            Refused: the request did not leave; nobody asked an upstream.
             ClientGone: the caller left before the request did.
         """
-        attempt = Attempt(plan, await self._reserve(call, plan))
+        attempt = Attempt(number, plan, await self._reserve(call, plan, number))
+        call.record.attempted(number, attempt.way.route.name)
         try:
             shaped = await self._shape(call, attempt)
             answer = await self._forward(call, attempt, shaped)
@@ -70,16 +93,20 @@ class Attempts:
                 await self._meter(call, attempt, shaped, answer)
             finally:
                 answer.abort()
+        except Refused:
+            if attempt.refused is None:
+                raise
         finally:
             await self._settle(call, attempt)
         return attempt
 
-    async def _reserve(self, call: Call, plan: Plan) -> Grant:
+    async def _reserve(self, call: Call, plan: Plan, number: int) -> Grant:
         record = call.record
         try:
             return await self._steps.reserver.reserve(
                 call.caller.subject,
                 plan,
+                name=call.name_of_hold(number),
                 key=call.caller.key,
                 trace_id=record.trace_id,
                 door=call.door,
@@ -93,7 +120,7 @@ class Attempts:
     async def _shape(self, call: Call, attempt: Attempt) -> Shaped:
         """The body that the grant pays for."""
         grant = attempt.grant
-        fill = partial(shape, call.dialect, call.request, call.wish, attempt.way)
+        fill = partial(shape, call.dialect, call.wish, attempt.way)
         work = partial(fill, rung=grant.rung, amounts=grant.amounts, caps=grant.caps)
         shaped = await off_the_loop(work, size_bytes=len(call.request.body))
         call.record.allowed(grant, shaped)
@@ -103,18 +130,20 @@ class Attempts:
         """Send the request, recorded as dispatched before its first byte leaves."""
         steps, record = self._steps, call.record
         forwarder = call.forwarders[attempt.way.route.name]
-        line = await forwarder.connect()
+        with attempt.hearing_the_upstream():
+            line = await forwarder.connect()
         await self._dispatch(call, attempt, shaped, line)
         attempt.metered = _NO_STATUS
         record.sent_ns = steps.clock.monotonic_ns()
-        answer = await forwarder.send(
-            line,
-            call.door,
-            call.caller,
-            body=shaped.body,
-            reads_plain=shaped.strips_usage or steps.meter.exposes_cost,
-            patience_ms=steps.meter.disconnects.patience_ms(streamed=call.request.stream),
-        )
+        with attempt.hearing_the_upstream():
+            answer = await forwarder.send(
+                line,
+                call.door,
+                call.caller,
+                body=shaped.body,
+                reads_plain=shaped.strips_usage or steps.meter.exposes_cost,
+                patience_ms=steps.meter.disconnects.patience_ms(streamed=call.request.stream),
+            )
         record.answered(answer.status, steps.clock.monotonic_ns())
         return answer
 
@@ -141,9 +170,13 @@ class Attempts:
         except LedgerUnavailable as failure:
             if not steps.reserver.lets_leave or call.caller.key is not None:
                 raise
-            subject, trace_id = call.caller.subject, call.record.trace_id
             attempt.grant = await steps.reserver.let_leave(
-                subject, attempt.plan, held, trace_id=trace_id, why=str(failure)
+                call.caller.subject,
+                attempt.plan,
+                held,
+                name=call.name_of_hold(attempt.number),
+                trace_id=call.record.trace_id,
+                why=str(failure),
             )
             call.record.allowed(attempt.grant, shaped)
             await steps.settler.settle(held.reservation_id, GivenBack())
@@ -161,6 +194,7 @@ class Attempts:
                 record.decision,
                 requested_model=call.request.model,
                 trace_id=record.trace_id,
+                attempts=attempt.number,
             )
         )
         attempt.metered = await steps.meter.read(
@@ -192,3 +226,6 @@ class Attempts:
             else:
                 settlement = await steps.settler.settle(attempt.grant.reservation_id, sentence)
             call.record.settled(metered.ending, sentence, settlement)
+            attempt.cost = call.record.cost
+            outcome = metered.ending.outcome
+            steps.metrics.attempts_of(attempt.way.route.name, outcome).inc()

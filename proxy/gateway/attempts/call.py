@@ -1,6 +1,6 @@
 """What stays the same of a call, however often it is tried, and what it goes through."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from proxy.dialects.dialect import Dialect, Request
@@ -16,6 +16,8 @@ from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.record import CallRecord
 from proxy.gateway.settle import Settler
 from proxy.ledger.protocol import Ledger
+from proxy.observe.logs import Log
+from proxy.observe.metrics import Metrics
 from proxy.policies import Policies, Wish
 
 
@@ -33,16 +35,23 @@ class Steps:
     pricer: Pricer
     settler: Settler
     unheld: UnheldCalls
+    metrics: Metrics
+    log: Log
     clock: Clock
+    new_id: Callable[[], str]
+    draw: Callable[[], float]
+    """Random numbers from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call that was heard: who makes it, what is asked, and what policy leaves of the wish.
 
-    `forwarders` are the lines it may leave by, by the name of the upstream.
+    `name` is like that of no other call. `forwarders` are the lines it may leave by, by the name
+    of the upstream; `is_repeatable`: whether they could take it more than once.
     """
 
+    name: str
     dialect: Dialect
     request: Request
     wish: Wish
@@ -50,3 +59,13 @@ class Call:
     caller: Caller
     record: CallRecord
     forwarders: Mapping[str, Forwarder]
+    is_repeatable: bool = True
+
+    def name_of_hold(self, number: int) -> str:
+        """By what the ledger knows the hold of the first attempt, of the second, and so on.
+
+        Of a call that its caller may send again, attempts may have been made before.
+        """
+        key = self.caller.key
+        before = 0 if key is None else key.attempt - 1
+        return f"{self.name}/{before + number}"

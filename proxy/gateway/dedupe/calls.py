@@ -83,8 +83,8 @@ class Dedupe:
         finally:
             place.is_running = False
             place.answer = door.whole() if record.outcome == Outcome.COMPLETE else None
-            if place.answer is None and record.outcome is not None:
-                place.attempt += 1
+            if place.answer is None:
+                place.attempt += record.attempts
             if place.answer is not None or _cost_nothing(record):
                 self._places.keep(name, place, self._rules)
             else:

@@ -197,6 +197,7 @@ class Front:
             deny_status=self._deny_status,
             trace_id=record.trace_id,
             affordable_max_tokens=record.affordable_max_tokens,
+            attempts=record.attempts,
         )
         record.refused(refused.reason, answer.status)
         return answer

@@ -31,6 +31,8 @@ class CallRecord:
     served_model: str | None = None
     status: int = 0
     streamed: bool = False
+    attempts: int = 0
+    upstream: str | None = None
     reservation_id: str | None = None
     is_unheld: bool = False
     policy: str | None = None
@@ -48,6 +50,7 @@ class CallRecord:
     client_left: bool | None = None
     affordable_max_tokens: int | None = None
     waited_ns: int | None = None
+    earlier_attempts_ns: int = 0
     sent_ns: int | None = None
     first_byte_at_ns: int | None = None
     answered_ns: int | None = None
@@ -85,7 +88,18 @@ class CallRecord:
 
     def waited(self, duration_ns: int) -> None:
         """It stood in line for a busy budget."""
-        self.waited_ns = duration_ns
+        self.waited_ns = (self.waited_ns or 0) + duration_ns
+
+    def attempted(self, number: int, upstream: str) -> None:
+        """An attempt begins: something is held for it. What came of an earlier one is history."""
+        self.attempts, self.upstream = number, upstream
+        self.outcome = self.served_model = self.estimated = None
+        self.charged = self.uncovered = self.charged_tokens = self.uncovered_tokens = None
+
+    def paused(self, from_ns: int, to_ns: int) -> None:
+        """The upstream failed, and was given a pause: from when it was asked until now."""
+        self.earlier_attempts_ns += to_ns - from_ns
+        self.sent_ns = self.first_byte_at_ns = self.answered_ns = None
 
     def allowed(self, grant: Grant, shaped: Shaped) -> None:
         """The call may leave."""
@@ -105,6 +119,11 @@ class CallRecord:
     def first_byte(self, at_ns: int) -> None:
         """The answer has begun; one that is no stream has also ended."""
         self.first_byte_at_ns = self.answered_ns = at_ns
+
+    @property
+    def cost(self) -> int | None:
+        """What the call came to, in microcents; None where nothing was charged by now."""
+        return None if self.charged is None else self.charged + (self.uncovered or 0)
 
     def settled(self, ending: Ending, sentence: Sentence, settlement: Settlement | None) -> None:
         """The hold has ended, or waits to."""
@@ -145,6 +164,8 @@ class Recorder:
             model=record.model,
             served_model=record.served_model if record.served_model != record.model else None,
             streamed=record.streamed or None,
+            upstream=record.upstream,
+            attempts=record.attempts if record.attempts > 1 else None,
             policy=record.policy,
             caps=record.caps or None,
             bound=record.bound,
@@ -192,7 +213,7 @@ def _our_time_ns(record: CallRecord, finished_ns: int) -> int:
 
     Of a stream, what came before it.
     """
-    waited_ns = record.waited_ns or 0
+    waited_ns = (record.waited_ns or 0) + record.earlier_attempts_ns
     if record.sent_ns is None:
         return finished_ns - record.started_ns - waited_ns
     before = record.sent_ns - record.started_ns - waited_ns

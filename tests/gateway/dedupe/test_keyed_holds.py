@@ -37,12 +37,12 @@ async def reserve(answer: Grant | Exception) -> tuple[Grant, Scripted]:
         HoldRules(60_000, 50, Overage.ALLOW_IF_AVAILABLE, None),
         Metrics(),
         time,
-        iter("abcdef").__next__,
         LetsAllLeave(),  # type: ignore[arg-type]
     )
     grant = await reserver.reserve(
         Subject(tenant="dev"),
         PLAN,  # type: ignore[arg-type]
+        name="idem_1/2",
         key=KEY,
         trace_id="t",
         door=Door(),  # type: ignore[arg-type]

@@ -74,8 +74,8 @@ class Room:
             HoldRules(60_000, 50, Overage.ALLOW_IF_AVAILABLE, patience),
             self.metrics,
             time,
-            iter("abcdef").__next__,
         )
+        self._names = iter("abcdef")
 
     def __enter__(self) -> "Room":
         return self
@@ -101,6 +101,7 @@ class Room:
         return await self._reserver.reserve(
             Subject(tenant="dev"),
             PLAN,  # type: ignore[arg-type]
+            name=next(self._names),
             trace_id="t",
             door=Door(),  # type: ignore[arg-type]
             on_waited=self.waited_ns.append,
