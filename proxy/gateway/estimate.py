@@ -11,22 +11,19 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from pricing.bound import BoundClass, InputBound, count_prompt
 from pricing.card import Unpriced
 from pricing.catalogue import Catalogue, Model, UnknownModel
 from pricing.cost import Terms, affordable_output, hold
-from pricing.profile import Profile
+from pricing.profile import Capability, Profile
 from pricing.tokens import Tokenizers
-from proxy.dialects.dialect import Dialect, Request
+from proxy.dialects.dialect import Changes, Dialect, Request
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit, usd
-from proxy.gateway.candidates.bodies import Bodies, Body
-from proxy.gateway.candidates.lacking import lacking
 from proxy.gateway.routes import Route, Routes
 from proxy.ledger.records import Rung, Span
-from proxy.policies import Wish
+from proxy.policies import Wish, dropped_tools
 
 UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
 """What a call is held and charged in. Nothing that passes here has a price in the others."""
@@ -34,16 +31,11 @@ UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
 
 @dataclass(frozen=True, slots=True)
 class Degrade:
-    """How far a call may be cut down before it is refused, and whether its model hears of it.
-
-    A model that thinks unseen is left `min_reasoning_tokens` beside the shortest answer.
-    """
+    """How far a call may be cut down before it is refused."""
 
     shorten: bool
     min_output_tokens: int
     fallback_models: Mapping[str, tuple[str, ...]]
-    min_reasoning_tokens: int = 0
-    gives_notes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +43,18 @@ class Ceilings:
     """What bounds a hold beside the prices.
 
     `unbounded_microcents` is held for calls without any bound; None refuses them. Prices
-    that change within `hold_ms` count with their dearest. `counts_calls`: each call holds one
-    in the unit of calls as well.
+    that change within `hold_ms` count with their dearest.
     """
 
     unbounded_microcents: int | None
     max_microcents_per_call: int | None
     hold_ms: int
-    counts_calls: bool = False
 
 
 class Way(msgspec.Struct, frozen=True):
     """One way to run a call, at the upstream of its route.
 
-    `rung` is in UNITS, and in CALLS where those are counted. `request` is the call as policy
-    leaves it for this model, `changed` says what policy changed in it. `output_tokens` is the limit for each of the `n` answers when all of
+    `rung` is in UNITS. `output_tokens` is the limit for each of the `n` answers when all of
     `want` is granted; `writes_limit` says that the limit has to stand in the body,
     `hides_answers` that some of the `n` are paid for and never shown. `held_tokens` is how
     long an answer is held for where it may be longer, and the hold then grows.
@@ -78,8 +67,6 @@ class Way(msgspec.Struct, frozen=True):
     terms: Terms
     output_tokens: int
     writes_limit: bool
-    request: Request
-    changed: tuple[str, ...] = ()
     hides_answers: bool = False
     held_tokens: int | None = None
 
@@ -95,8 +82,6 @@ class Way(msgspec.Struct, frozen=True):
         """The longest answer whose hold in this unit is within `amount`; 0 for none."""
         if amount >= self.rung[unit].want or not self.output_tokens:
             return self.output_tokens
-        if unit is Unit.CALLS:
-            return 0
         return self.payable_tokens(unit, amount)
 
     def payable_tokens(self, unit: Unit, amount: int) -> int:
@@ -107,20 +92,15 @@ class Way(msgspec.Struct, frozen=True):
         return affordable_output(self.model.card, self.bound, amount=amount, **self.terms) or 0
 
 
-_ONE_CALL: Final[Mapping[Unit, int]] = {Unit.CALLS: 1}
 _FREE_OF_CHARGE: Final = frozenset({Unit.USD_MICROCENTS})
 _NOT_FREE: Final[frozenset[Unit]] = frozenset()
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The ladder of a call in one dialect, and what it costs nothing of.
-
-    `skipped` are models that might have stood in, each with what it lacks for this call.
-    """
+    """The ladder of a call in one dialect, and what it costs nothing of."""
 
     api: str
     ways: tuple[Way, ...]
-    skipped: tuple[tuple[str, str], ...] = ()
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -207,12 +187,11 @@ class Estimator:
         Raises:
             Refused: MODEL_NOT_SERVED, MODEL_NOT_PRICED, UNBOUNDED_COST, CALL_TOO_EXPENSIVE.
         """
-        bodies = Bodies(dialect, request, wish, gives_notes=self._degrade.gives_notes)
+        request = await _without_tools(dialect, request, wish)
         until_ms = at_ms + self._ceilings.hold_ms
         routes = routes or self.routes
         own_route = routes.of(request.model)
         ways: list[Way] = []
-        skipped: list[tuple[str, str]] = []
         for name in self._candidates(request, wish):
             if ways and name == request.model:
                 break
@@ -220,14 +199,10 @@ class Estimator:
             if route is None:
                 continue
             model = self._priced(name, route, at_ms, until_ms)
-            body = await bodies.body_for(model)
-            bound = await self._counter.count(dialect, body.request, model.profile)
-            missing = lacking(model, body.request, bound)
-            if missing is not None and name != request.model:
-                skipped.append((name, missing))
-                continue
-            ways.extend(self._ways(body, wish, route, model, bound))
-        return Plan(dialect.name, tuple(self._under_ceiling(ways)), tuple(skipped))
+            bound = await self._counter.count(dialect, request, model.profile)
+            if name == request.model or _can_serve(model, request, bound):
+                ways.extend(self._ways(request, wish, route, model, bound))
+        return Plan(dialect.name, tuple(self._under_ceiling(ways)))
 
     def _candidates(self, request: Request, wish: Wish) -> Iterator[str]:
         """The wish, its stand-ins, and the caller's own model should none of them serve."""
@@ -254,48 +229,31 @@ class Estimator:
             ) from None
 
     def _ways(
-        self, body: Body, wish: Wish, route: Route, model: Model, bound: InputBound
+        self, request: Request, wish: Wish, route: Route, model: Model, bound: InputBound
     ) -> Sequence[Way]:
         """The model in full, then shortened."""
         try:
-            return self._priced_ways(body, wish, route, model, bound)
+            return self._priced_ways(request, wish, route, model, bound)
         except Unpriced as unpriced:
             raise Refused(Reason.MODEL_NOT_PRICED, f"{unpriced}.", param="model") from None
 
     def _priced_ways(
-        self, body: Body, wish: Wish, route: Route, model: Model, bound: InputBound
+        self, request: Request, wish: Wish, route: Route, model: Model, bound: InputBound
     ) -> Sequence[Way]:
-        request, calls = body.request, _ONE_CALL if self._ceilings.counts_calls else {}
-        terms = self._terms(request, route)
+        terms, hides = self._terms(request, route), request.hides_answers
         limit, writes = self._limit(request, wish, model, bound, terms)
         full = _held(model, bound, terms, limit)
         if bound.bound_class is BoundClass.NONE:
             full = self._unseen_held(model, full)
-        way = Way(
-            rung=_rung(full, full | calls),
-            route=route,
-            model=model,
-            bound=bound,
-            terms=terms,
-            output_tokens=limit,
-            writes_limit=writes,
-            request=request,
-            changed=body.changed,
-            hides_answers=request.hides_answers,
-        )
-        least = self._degrade.min_output_tokens + self._thought_tokens(request, model)
-        is_bound = bound.bound_class is not BoundClass.NONE
-        if self._degrade.shorten and is_bound and least < limit and request.may_be_limited:
+            return [Way(_rung(full, full), route, model, bound, terms, limit, writes, hides)]
+        ways = [Way(_rung(full, full), route, model, bound, terms, limit, writes, hides)]
+        least = self._degrade.min_output_tokens + request.thinking_tokens
+        if self._degrade.shorten and least < limit and request.may_be_limited:
             minimum = _held(model, bound, terms, least)
-            return [way, replace(way, rung=_rung(minimum, full | calls), writes_limit=True)]
-        return [way]
+            ways.append(Way(_rung(minimum, full), route, model, bound, terms, limit, True, hides))
+        return ways
 
-    def _thought_tokens(self, request: Request, model: Model) -> int:
-        """What a thought that nobody sees takes of the limit before the answer begins."""
-        thinks = model.profile.hidden_output and request.reasoning_effort != "none"
-        return max(request.thinking_tokens, self._degrade.min_reasoning_tokens if thinks else 0)
-
-    def _unseen_held(self, model: Model, counted: dict[Unit, int]) -> dict[Unit, int]:
+    def _unseen_held(self, model: Model, counted: Mapping[Unit, int]) -> Mapping[Unit, int]:
         """What is held for input that nothing bounds: the amount that was named for it.
 
         It names no tokens: those that were counted are held, and the call may pass them.
@@ -391,7 +349,7 @@ def _service_tiers(asked: str | None, route: Route) -> frozenset[str | None]:
     return frozenset({None if asked == "default" else asked, None})
 
 
-def _held(model: Model, bound: InputBound, terms: Terms, output_tokens: int) -> dict[Unit, int]:
+def _held(model: Model, bound: InputBound, terms: Terms, output_tokens: int) -> Mapping[Unit, int]:
     """The most that answers of this length are billed as, in each unit."""
     answers = terms["n"] * (output_tokens + terms.get("prediction_tokens", 0))
     return {
@@ -401,8 +359,26 @@ def _held(model: Model, bound: InputBound, terms: Terms, output_tokens: int) -> 
 
 
 def _rung(minimum: Mapping[Unit, int], want: Mapping[Unit, int]) -> Rung:
-    """What `minimum` does not name is wanted as a whole."""
-    return {unit: Span(minimum.get(unit, amount), amount) for unit, amount in want.items()}
+    return {unit: Span(minimum[unit], amount) for unit, amount in want.items()}
+
+
+async def _without_tools(dialect: Dialect, request: Request, wish: Wish) -> Request:
+    """The call without the tools that policy takes away: what they cost does not count.
+
+    A call that insists on one is planned as it came, and refused when its body is made.
+    """
+    dropped = dropped_tools(request.tools, (wish.caps, wish.limits.caps))
+    if not dropped:
+        return request
+
+    def left() -> Request:
+        try:
+            body = dialect.apply(request, Changes(drop_tools=dropped))
+        except Refused:
+            return request
+        return dialect.read_request(body)
+
+    return left() if len(request.body) <= INLINE_BYTES else await asyncio.to_thread(left)
 
 
 def _least(*limits: int | None) -> int | None:
@@ -414,3 +390,20 @@ def _room(model: Model, bound: InputBound) -> int | None:
     window = model.profile.context_window
     counted_tokens = bound.total_tokens - bound.unseen_tokens
     return window - counted_tokens if window is not None and window > counted_tokens else None
+
+
+def _can_serve(model: Model, request: Request, bound: InputBound) -> bool:
+    """Whether a stand-in understands what this body asks for, and has room to answer."""
+    window = model.profile.context_window
+    if window is not None and bound.total_tokens >= window:
+        return False
+    needed = {
+        Capability.TOOLS: bool(request.tools),
+        Capability.IMAGES: request.has_images,
+        Capability.JSON_SCHEMA: request.wants_json_schema,
+        Capability.AUDIO: request.asks_audio,
+    }
+    capabilities = model.profile.capabilities
+    return capabilities is None or all(
+        capability in capabilities for capability, is_needed in needed.items() if is_needed
+    )
