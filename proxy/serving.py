@@ -35,10 +35,11 @@ from proxy.gateway.outbox.outage import Outage
 from proxy.gateway.outbox.outbox import Outbox
 from proxy.gateway.respond import Answer
 from proxy.gateway.runtime.admin import Check, health_answer, metrics_answer
+from proxy.gateway.runtime.body import BodyLimits
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Queue
-from proxy.gateway.runtime.server import BodyLimits, Reception
+from proxy.gateway.runtime.server import Reception
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.runtime.upkeep import PRUNE_PAUSE_S, SEAL_PAUSE_S, Upkeep
 from proxy.gateway.upstream.pool import HttpUpstream

@@ -10,8 +10,9 @@ from multidict import CIMultiDict
 from proxy.domain.errors import Refused
 from proxy.gateway.respond import Answer
 from proxy.gateway.runtime import server
+from proxy.gateway.runtime.body import BodyLimits
 from proxy.gateway.runtime.door import Door
-from proxy.gateway.runtime.server import BodyLimits, MeteredServer, Reception
+from proxy.gateway.runtime.server import MeteredServer, Reception
 from proxy.gateway.runtime.tasks import TaskSet
 
 BODY = b'{"choices": []}'

@@ -1,6 +1,7 @@
 """What surrounds the steps of a call.
 
 server   sockets to calls: one task for each, owned by the server
+body     what a caller sends, whole or in pieces
 door     a call as the steps see it, and its way back
 front    the guard, the paths that pass, and the record of each call
 headers  what passes through and what stays here

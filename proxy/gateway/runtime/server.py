@@ -6,7 +6,6 @@ A caller who hangs up cancels nothing in the middle of a call; the call hears of
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -15,20 +14,12 @@ from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import HttpProcessingError, HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage
 
-from proxy.domain.errors import Reason, Refused
 from proxy.gateway.respond import Answer
+from proxy.gateway.runtime.body import BodyLimits, SocketBody
 from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.tasks import TaskSet
 
 Response = TypeVar("Response", bound=web.StreamResponse)
-
-
-@dataclass(frozen=True, slots=True)
-class BodyLimits:
-    """How large a body may be, and how long it may take to arrive."""
-
-    max_bytes: int
-    timeout_ms: int
 
 
 Handle = Callable[[Door], Coroutine[None, None, None]]
@@ -39,7 +30,7 @@ class SocketDoor:
 
     def __init__(self, request: web.BaseRequest, limits: BodyLimits) -> None:
         self._request = request
-        self._limits = limits
+        self.incoming = SocketBody(request, limits)
         self.method = request.method
         self.path, _, self.query = request.raw_path.partition("?")
         self.headers = tuple(request.headers.items())
@@ -48,54 +39,17 @@ class SocketDoor:
         # The parser takes the last trailer behind chunks for a header of the next request.
         self._is_last = "Transfer-Encoding" in request.headers
         # Who hangs up in the turn of the loop in which the head came is gone before this is called.
-        self.gone = request.transport is None
+        self.gone = self.incoming.is_lost
         self._react: Callable[[], None] | None = None
 
     def header(self, name: str) -> str | None:
         return self._request.headers.get(name)
 
     async def body(self) -> bytes:
-        request = self._request
-        codings = request.headers.getall("Content-Encoding", [])
-        if any(coding.lower() != "identity" for coding in codings):
-            raise Refused(Reason.INVALID_REQUEST, "Compressed request bodies are not accepted.")
-        if (request.content_length or 0) > self._limits.max_bytes:
-            raise self._too_large()
-        if _waits_for_leave(request):
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if request.content.is_eof():  # it came with its head, as most do: nothing to wait for
-            whole = request.content.read_nowait()
-            if len(whole) > self._limits.max_bytes:
-                raise self._too_large()
-            return whole
         try:
-            async with asyncio.timeout(self._limits.timeout_ms / 1000):
-                return await self._read_body()
-        except TimeoutError:
-            raise Refused(
-                Reason.REQUEST_TIMEOUT, "The body of the request did not arrive in time."
-            ) from None
-        except (web.RequestPayloadError, ConnectionError) as broken:
-            self.gone = isinstance(broken, ConnectionError)
-            raise Refused(Reason.INVALID_REQUEST, "The body of the request broke off.") from None
-
-    async def _read_body(self) -> bytes:
-        if self.gone:
-            raise ConnectionResetError
-        pieces = []
-        size = 0
-        while piece := await self._request.content.readany():
-            size += len(piece)
-            if size > self._limits.max_bytes:
-                raise self._too_large()
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def _too_large(self) -> Refused:
-        return Refused(
-            Reason.REQUEST_TOO_LARGE,
-            f"The body is larger than {self._limits.max_bytes} bytes (limits.max_body_bytes).",
-        )
+            return await self.incoming.whole()
+        finally:
+            self.gone = self.incoming.is_lost
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         if self._stream is not None:
@@ -141,7 +95,7 @@ class SocketDoor:
 
     def hang_up(self) -> None:
         """The caller is gone: told by the server, once."""
-        self.gone = True
+        self.gone = self.incoming.is_lost = True
         if self._react is not None:
             self._react()
 
@@ -208,14 +162,6 @@ def _check_framing(request: web.BaseRequest) -> None:
     elif request.version == HttpVersion10 and coding is None:
         return
     raise BadHttpMessage("of another version, or coded in another way than in chunks")
-
-
-def _waits_for_leave(request: web.BaseRequest) -> bool:
-    """Whether the body comes only when it is asked for. RFC 9110 section 10.1.1."""
-    return (
-        request.headers.get("Expect", "").lower() == "100-continue"
-        and request.version == HttpVersion11
-    )
 
 
 def _named(response: Response) -> Response:
