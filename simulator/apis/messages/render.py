@@ -122,7 +122,7 @@ def _thoughts(answer: Answer, choice: Choice, marks: str) -> Iterator[Block]:
 
 def _said(choice: Choice, marks: str) -> Iterator[Block]:
     if choice.pieces or not choice.tool_calls:
-        whole = {"type": "text", "text": choice.text(), "citations": None}
+        whole = {"type": "text", "text": choice.text()}
         yield Block(whole=whole, pieces=choice.pieces)
     for place, call in enumerate(choice.tool_calls):
         named = {"type": "tool_use", "id": f"toolu_{marks}{place}", "name": call.name}
