@@ -42,7 +42,7 @@ def data(sent: bytes) -> list[dict[str, Any]]:
     return [json.loads(data_of(each)) for each in split(sent) if b"[DONE]" not in each]
 
 
-TOOL_CALL = (
+TOOL_CALL: tuple[dict[str, Any], ...] = (
     {"role": "assistant", "content": None},
     {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": {
         "name": "get_weather", "arguments": ""}}]},
