@@ -8,7 +8,8 @@ published/  prices as others publish them, made exact
 profile     what a model can do: window, output limit, tokenizer, hidden output
 prompt      what goes in, as parts that can be counted
 bound       the most tokens a prompt can be, and how good that bound is
-images      how many tokens an image is, by the published rules
+images      how many tokens an image is that goes in, by the published rules
+drawing     how many tokens one is that comes out
 measures    what is billed by something else than tokens
 cost        rates x quantities, rounded once, up; and its inverse
 tokens/     the tokenizers, with their vocabulary files beside them

@@ -22,10 +22,12 @@ class TileRule:
 
     The image is fitted into 2048 x 2048, then its short side to 768; it is never enlarged.
     Detail `low` costs the base alone; `auto` may become `high` and is counted as such.
+    `original` is what that detail adds: an image model is then asked for high fidelity.
     """
 
     base: int
     per_tile: int
+    original: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ def read_image_rule(written: Mapping[str, object]) -> ImageRule:
     """
     match written:
         case {"rule": "tile", "base": int(base), "per_tile": int(per_tile)}:
-            return TileRule(base, per_tile)
+            original = written.get("original", 0)
+            if isinstance(original, int):
+                return TileRule(base, per_tile, original)
         case {
             "rule": "patch",
             "multiplier": str(multiplier),
@@ -114,7 +118,8 @@ def _count_tiles(rule: TileRule, image: Image) -> int:
         )
         width, height = size
         tiles = _covering(width * shrink, TILE_PX) * _covering(height * shrink, TILE_PX)
-    return rule.base + rule.per_tile * tiles
+    extra = rule.original if image.detail == "original" else 0
+    return rule.base + rule.per_tile * tiles + extra
 
 
 def _count_patches(rule: PatchRule, image: Image) -> int | None:

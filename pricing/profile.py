@@ -15,6 +15,7 @@ from typing import Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from pricing.drawing import DrawingRule, read_drawing_rule
 from pricing.images import ImageRule, read_image_rule
 
 LimitField = Literal["max_completion_tokens", "max_tokens"]
@@ -59,6 +60,7 @@ class Profile:
 
     Windows and limits are tokens. `hidden_output`: tokens may be billed that the answer does
     not show. `audio_as_text`: without an audio price of its own, audio costs what text costs.
+    `image_rule` counts images that go in, `drawing_rule` those that come out.
     """
 
     tokenizer: Tokenizer
@@ -70,6 +72,7 @@ class Profile:
     image_rule: ImageRule | None
     audio_tokens_per_second: int | None
     audio_as_text: bool
+    drawing_rule: DrawingRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,22 +133,24 @@ class _Family(_Strict):
     limit_field: LimitField
     capabilities: frozenset[Capability] | None = None
     image_rule: str | None = None
+    drawing_rule: str | None = None
     audio_tokens_per_second: int | None = None
     audio_as_text: bool = False
 
 
 class _Written(_Strict):
-    """profiles.yml as it is written: families refer to tokenizers and image rules by name."""
+    """profiles.yml as it is written: families refer to tokenizers and rules by name."""
 
     tokenizers: dict[str, _TokenizerParts]
     image_rules: dict[str, dict[str, object]]
+    drawing_rules: dict[str, dict[str, object]] = {}
     families: list[_Family]
 
     def named_tokenizers(self) -> dict[str, Tokenizer]:
         return {name: Tokenizer(name, **dict(parts)) for name, parts in self.tokenizers.items()}
 
     def profile(self, family: _Family) -> Profile:
-        rule = family.image_rule
+        rule, drawing = family.image_rule, family.drawing_rule
         return Profile(
             tokenizer=self.named_tokenizers()[family.tokenizer],
             context_window=family.context_window,
@@ -156,6 +161,9 @@ class _Written(_Strict):
             image_rule=None if rule is None else read_image_rule(self.image_rules[rule]),
             audio_tokens_per_second=family.audio_tokens_per_second,
             audio_as_text=family.audio_as_text,
+            drawing_rule=None
+            if drawing is None
+            else read_drawing_rule(self.drawing_rules[drawing]),
         )
 
 

@@ -6,8 +6,9 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-a
 import re
 from typing import Final
 
-MAX_EVENT_BYTES: Final = 4 * 2**20
-"""The longest event that is kept to be read: the last one of some APIs is the whole answer."""
+MAX_EVENT_BYTES: Final = 48 * 2**20
+"""The longest event that is kept to be read: the last one of some APIs is the whole answer, and
+that may be an image. No image of 3840 x 2160 pixels is longer, in base64 and not compressed."""
 
 # The end of one line and the whole end of the next. CR LF is one line end, never two. Where a
 # piece ends between its halves, the LF begins the next event: an empty line means nothing there.
