@@ -8,12 +8,11 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from random import random
 
-from pricing.catalogue import Catalogue, provider_of
+from pricing.catalogue import Catalogue
 from pricing.tokens import Tokenizers
 from proxy.authority.auth import Authenticator
 from proxy.authority.exchange import AuthorityLedger, Desk
@@ -23,26 +22,19 @@ from proxy.authority.sub_budgets.book import SubBudgets
 from proxy.authority.sub_budgets.terms import SubBudgetLedger
 from proxy.config.convert import ledger_place, policies, price_overrides
 from proxy.config.model import Config
-from proxy.config.sections.retries import RetriesConfig
-from proxy.config.sections.upstreams import KeyMode, UpstreamConfig
 from proxy.domain.clock import Clock, SystemClock
 from proxy.domain.guard import Guard
 from proxy.domain.key import Key, KeyRing, expand
 from proxy.domain.reservation import Overage
 from proxy.domain.sub_budget import NOBODYS, ChildKeys
 from proxy.gateway.attempts.call import Steps
-from proxy.gateway.attempts.retries import RetryRules
+from proxy.gateway.candidates.counting import Counter
 from proxy.gateway.charge import Pricer
 from proxy.gateway.dedupe.calls import Dedupe
 from proxy.gateway.dedupe.places import DedupeRules, Places
 from proxy.gateway.denials import Denials
-from proxy.gateway.estimate import Ceilings, Counter, Degrade, Estimator
-from proxy.gateway.forward import (
-    Credential,
-    CredentialMode,
-    Forwarder,
-    Upstream,
-)
+from proxy.gateway.estimate import Ceilings, Degrade, Estimator
+from proxy.gateway.forward import Forwarder, Upstream
 from proxy.gateway.identify import Identifier
 from proxy.gateway.meter import Disconnects, Meter
 from proxy.gateway.outbox.elsewhere import LANES, LandingElsewhere, SettlerElsewhere
@@ -53,7 +45,6 @@ from proxy.gateway.outbox.shelf import Shelf
 from proxy.gateway.outbox.unheld import UnheldCalls
 from proxy.gateway.pipeline import Pipeline
 from proxy.gateway.reserve import HoldRules, Reserver
-from proxy.gateway.routes import Route, Routes
 from proxy.gateway.runtime.admin import Checks
 from proxy.gateway.runtime.front import Front
 from proxy.gateway.runtime.heartbeats import Heartbeats
@@ -62,11 +53,15 @@ from proxy.gateway.runtime.queue import Patience, Queue
 from proxy.gateway.runtime.record import Recorder
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.settle import Settler
-from proxy.gateway.upstream.pool import HttpUpstream, UpstreamTimeouts
+from proxy.gateway.websocket.client import WebSocketClient
+from proxy.gateway.websocket.forwarders import SocketRoute
+from proxy.gateway.websocket.line import LineTimeouts
+from proxy.gateway.websocket.sockets import Sockets
 from proxy.ledger.cycles.ledger import TICK_MS, CyclesLedger
 from proxy.ledger.protocol import Ledger
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
+from proxy.outgoing import forwarder_of, routes_of
 from proxy.policies import Policies
 
 _ASK_THERE = "The ledger of this proxy is the authority at ledger.url: ask there."
@@ -130,7 +125,7 @@ class Gateway:
         catalogue = self.catalogue = Catalogue(price_overrides(config))
         counter = Counter(base.tokenizers)
         forwarders = {
-            each.name: Forwarder(base.upstreams[each.name], _credential(each))
+            each.name: forwarder_of(each, base.upstreams[each.name], base.clock)
             for each in config.upstreams
         }
         disconnects = Disconnects(
@@ -254,46 +249,19 @@ def _settler(base: Foundation, leases: Leases, denials: Denials) -> Settler:
     return Settler(landing, base.outbox, leases, denials, base.queue, base.log)
 
 
-def open_upstream(upstream: UpstreamConfig, config: Config) -> HttpUpstream:
-    """One of the upstreams of a configuration."""
-    return HttpUpstream(
-        upstream.base_url,
-        timeouts=UpstreamTimeouts(
-            connect_ms=upstream.connect_timeout_ms,
-            response_ms=upstream.response_timeout_ms,
-            idle_ms=upstream.idle_timeout_ms,
-        ),
-        max_connections=config.limits.max_connections,
-    )
-
-
-def routes_of(config: Config) -> Routes:
-    """Where the models of a configuration are served."""
-    return Routes([_route(upstream) for upstream in config.upstreams])
-
-
-def _route(upstream: UpstreamConfig) -> Route:
-    return Route(
-        name=upstream.name,
-        api=upstream.api,
-        models=upstream.models,
-        provider=provider_of(upstream.base_url) or upstream.api,
-        multiplier=Fraction(upstream.price_multiplier),
-        auto_tier=upstream.service_tier,
-        has_credential=upstream.key_mode is not KeyMode.MISSING,
-        retries=_retry_rules(upstream.retries),
-        fallback=upstream.fallback,
-    )
-
-
-def _retry_rules(retries: RetriesConfig) -> RetryRules:
-    return RetryRules(
-        max_attempts=retries.max_attempts,
-        statuses=frozenset(retries.statuses),
-        after_no_status=retries.after_no_status,
-        backoff_ms=retries.backoff_ms,
-        max_wait_ms=retries.max_wait_ms,
-    )
+def _socket_routes(
+    config: Config, forwarders: Mapping[str, Forwarder]
+) -> Mapping[str, SocketRoute]:
+    """The upstreams that take WebSockets, by name."""
+    return {
+        each.name: SocketRoute(
+            forwarders[each.name],
+            WebSocketClient(each.base_url, each.connect_timeout_ms),
+            LineTimeouts(each.response_timeout_ms, each.idle_timeout_ms),
+        )
+        for each in config.upstreams
+        if each.websockets
+    }
 
 
 def _ceilings(config: Config) -> Ceilings:
@@ -331,12 +299,6 @@ def _dedupe_rules(config: Config) -> DedupeRules:
 def _patience(config: Config) -> Patience | None:
     queue = config.queue
     return Patience(queue.max_wait_ms, queue.max_length) if queue.max_wait_ms else None
-
-
-def _credential(upstream: UpstreamConfig) -> Credential:
-    mode = CredentialMode(upstream.key_mode)
-    secret = upstream.api_key.get_secret_value() if mode is CredentialMode.SECRET else ""
-    return Credential(mode, secret, upstream.api)
 
 
 def _identifier(config: Config, children: ChildKeys) -> Identifier:

@@ -20,7 +20,6 @@ from proxy.app import (
     open_outbox,
     open_plane,
     open_sub_budgets,
-    open_upstream,
 )
 from proxy.authority.exchange import MAX_BODY_BYTES, Reply
 from proxy.authority.plane import Plane
@@ -48,6 +47,7 @@ from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
 from proxy.opening import Home, open_to_serve
 from proxy.selftest import NAME as SELF_TEST
+from proxy.outgoing import open_upstream
 from proxy.selftest import self_test
 
 EXPIRY_BATCH: Final = 200

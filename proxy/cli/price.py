@@ -70,7 +70,7 @@ def _find(name: str, config: "Config | None") -> "Model":
 
 def _route(name: str, config: "Config") -> "Route":
     """The upstream that serves a model, or what says that none does."""
-    from proxy.app import routes_of
+    from proxy.outgoing import routes_of
 
     route = routes_of(config).find(name)
     if route is None:

@@ -1,28 +1,30 @@
 """What is valid and still not what anybody meant. Looks at the whole, not at one key."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from ipaddress import ip_address
-from typing import Final
-from urllib.parse import urlsplit
 
 from pricing.override import lint
 from pricing.profile import reviewed_profiles
 from proxy.config.findings import Finding, Path
 from proxy.config.model import Config
+from proxy.config.outward import (
+    doubtful_azure,
+    is_this_machine,
+    loops,
+    unreadable_key_files,
+    unusable_pem_files,
+)
 from proxy.config.reach import bases, overlaps, unreachable, ways_out
 from proxy.config.sections.ledger import is_elsewhere
 from proxy.config.sections.upstreams import KeyMode
-from proxy.config.sections.values import Address
 from proxy.dialects.unmetered import billed_by
-
-_USUAL_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
 def errors(config: Config) -> list[Finding]:
     """Findings that a proxy must not start with."""
     found = (
-        *_loops(config),
+        *loops(config),
+        *unusable_pem_files(config),
         *_tokenizers(config),
         *_declared_elsewhere(config),
         *_holes(config),
@@ -34,6 +36,8 @@ def warnings(config: Config) -> list[Finding]:
     """Findings that a proxy may start with, and that somebody should read."""
     found = (
         *_credentials(config),
+        *unreadable_key_files(config),
+        *doubtful_azure(config),
         *_open_doors(config),
         *_keys(config),
         *_budgets(config),
@@ -51,26 +55,6 @@ def _located(config: Config, findings: Iterable[Finding]) -> list[Finding]:
         replace(finding, file=origin.file, line=origin.line_of(finding.path))
         for finding in findings
     ]
-
-
-def _loops(config: Config) -> Iterator[Finding]:
-    """Upstreams that are this proxy itself."""
-    listen = config.listen
-    listeners = {
-        "listen.proxy": listen.proxy,
-        "listen.authority": listen.authority,
-        "listen.admin": listen.admin,
-    }
-    for number, upstream in enumerate(config.upstreams):
-        for name, listener in listeners.items():
-            if _is_at(upstream.base_url, listener):
-                problem = f"is {name} itself: calls would go round in a circle"
-                yield Finding(("upstreams", number, "base_url"), problem)
-    seen: dict[Address, str] = {}
-    for name, listener in listeners.items():
-        first = seen.setdefault(listener, name)
-        if first != name and listener.port != 0:
-            yield Finding(tuple(name.split(".")), f"the same address as {first}")
 
 
 def _declared_elsewhere(config: Config) -> Iterator[Finding]:
@@ -94,27 +78,6 @@ def _holes(config: Config) -> Iterator[Finding]:
         billed = billed_by(pattern)
         if billed is not None:
             yield Finding(("passthrough", number), f"lets pass what costs money: {billed}")
-
-
-def _is_at(base_url: str, listener: Address) -> bool:
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    if (parts.port or _USUAL_PORTS[parts.scheme]) != listener.port:
-        return False
-    return host == listener.host.lower() or (
-        _is_this_machine(host) and _is_this_machine(listener.host)
-    )
-
-
-def _is_this_machine(host: str) -> bool:
-    """Whether a host is a loopback address, or all addresses of the machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
 
 
 def _tokenizers(config: Config) -> Iterator[Finding]:
@@ -156,7 +119,7 @@ def _credentials(config: Config) -> Iterator[Finding]:
 
 def _open_doors(config: Config) -> Iterator[Finding]:
     address = config.listen.proxy
-    loopback = _is_this_machine(address.host) and address.host not in ("0.0.0.0", "::")  # noqa: S104
+    loopback = is_this_machine(address.host) and address.host not in ("0.0.0.0", "::")  # noqa: S104
     if not loopback and not config.identity.require_key:
         problem = f"{address} is open to other machines, and identity.require_key is false"
         yield Finding(("listen", "proxy"), problem)
@@ -183,7 +146,7 @@ def _budgets(config: Config) -> Iterator[Finding]:
         yield Finding(("budgets",), "none: every call that costs anything is refused")
     longest_ms = max(upstream.response_timeout_ms for upstream in config.upstreams)
     for number, budget in enumerate(config.budgets):
-        if budget.unit not in ("USD_MICROCENTS", "TOKENS") and not config.keys:
+        if budget.unit in ("CREDITS", "RISK_POINTS") and not config.keys:
             problem = "limits no call: calls are held in US dollars and in tokens; clients of "
             problem += "the authority reserve in it, and need a key (keys)"
             yield Finding(("budgets", number, "unit"), problem)

@@ -9,10 +9,11 @@ Edits = dict[str, bytes | None]
 
 
 def edit_model(request: Request, changes: Changes) -> Edits:
-    """The model, where it is to be another one."""
-    if changes.model is None or changes.model == request.model:
+    """The model, where it is to be another one, or to be called in another way."""
+    name = changes.name or changes.model
+    if name is None or name == request.fields.get("model", request.model):
         return {}
-    return {"model": encode(changes.model)}
+    return {"model": encode(name)}
 
 
 def tool_denied(what: str, param: str) -> Refused:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
+from proxy.dialects.addresses import meant_by
 from proxy.dialects.chat import CHAT
 from proxy.dialects.completions import COMPLETIONS
 from proxy.dialects.dialect import Dialect
@@ -47,12 +48,16 @@ FREE_PATHS: Final = (
 )
 """The same for people."""
 
+_WHO: Final = re.compile(r"^/s/[^/]*(?=/)")
+"""A prefix that says who is calling."""
+
 _NAME: Final = re.compile(r"[\w:@+-][\w.:@+-]*")
 """A part of a model's name. One that began with a dot could climb out of the list of models."""
 
 
 def spoken_at(path: str) -> Dialect:
-    """The dialect in which a refusal at this path is understood."""
+    """The dialect in which a refusal at this path, as it came, is understood."""
+    path = meant_by(_WHO.sub("", path, count=1)).path
     if _OF_MESSAGES in path:
         return MESSAGES
     return next((METERED[each] for each in METERED if path.endswith(each)), CHAT)

@@ -51,6 +51,12 @@ UNMETERED: Final[tuple[Unmetered, ...]] = (
         what="vector stores, billed by size and day",
         hint=_NO_SUBSTITUTE,
     ),
+    _row(
+        "POST /v1/deployments*",
+        "POST /v1/openai*",
+        what="deployments of Azure below /v1",
+        hint="use POST /openai/deployments/{name}/chat/completions",
+    ),
     _row("POST /v1/complete", what="Anthropic's text completions", hint="use POST /v1/messages"),
     _row(
         "POST /v1/models*",

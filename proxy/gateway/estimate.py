@@ -190,12 +190,13 @@ class Estimator:
         request = await _without_tools(dialect, request, wish)
         until_ms = at_ms + self._ceilings.hold_ms
         routes = routes or self.routes
-        own_route = routes.of(request.model)
+        own_route = routes.of(request.model, deployment=request.deployment)
         ways: list[Way] = []
         for name in self._candidates(request, wish):
             if ways and name == request.model:
                 break
-            route = routes.stand_in(name, beside=own_route)
+            is_own = name == request.model
+            route = own_route if is_own else routes.stand_in(name, beside=own_route)
             if route is None:
                 continue
             model = self._priced(name, route, at_ms, until_ms)

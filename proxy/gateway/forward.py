@@ -15,16 +15,22 @@ from proxy.domain.errors import Reason, Refused
 from proxy.gateway.identify import Caller
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.headers import readable_encodings, upstream_headers
+from proxy.gateway.upstream.addressing import PLAIN, Addressing
 from proxy.gateway.upstream.echo import error_without, headers_without
 
 ANTHROPIC: Final = "anthropic"
 """The API that wants its secret, and a version of itself, in headers of their own."""
 
+AZURE: Final = "azure"
+"""The API that wants its secret in another header, and deployments in place of models."""
+
 ANTHROPIC_VERSION: Final = "2023-06-01"
 """For callers that name none: https://platform.claude.com/docs/en/api/versioning"""
 
-API_PREFIX: Final = "/v1"
-"""What stands in front of every path here, and in the base URL of the upstream."""
+_OWN_HEADERS: Final = {ANTHROPIC: "x-api-key", AZURE: "api-key"}
+"""Where APIs want their secret that do not want it as a bearer token."""
+
+_UNAUTHORIZED: Final = 401
 
 
 class CredentialMode(StrEnum):
@@ -36,17 +42,51 @@ class CredentialMode(StrEnum):
     MISSING = "missing"
 
 
+class Secret(Protocol):
+    """A secret that may change while the proxy runs."""
+
+    @property
+    def current(self) -> str:
+        """The one in force; empty before the first `renew`."""
+        ...
+
+    @property
+    def recent(self) -> tuple[str, ...]:
+        """Those that an upstream may still repeat."""
+        ...
+
+    async def renew(self) -> None:
+        """Make sure that `current` is fit to be sent.
+
+        Raises:
+            NoCredential: there is none to be had.
+        """
+        ...
+
+    def refused(self, secret: str) -> None:
+        """The upstream answered 401 to it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What the upstream is to see: `secret` for mode SECRET only. `api` is what it speaks."""
+    """What the upstream is to see: `secret` in mode SECRET alone. `api` is what it speaks."""
 
     mode: CredentialMode
-    secret: str = field(default="", repr=False)
+    secret: Secret | None = field(default=None, repr=False)
     api: str = "openai"
+
+
+class NoCredential(Exception):
+    """No secret can be had. `str()` says why, and repeats nothing that may be one."""
 
 
 class NotSent(Exception):
     """No byte of the request left: nobody can have billed it."""
+
+
+class NoRoom(NotSent):
+    """As many calls as may be are with the upstream, and none of them ended in time."""
 
 
 class NoStatus(Exception):
@@ -132,9 +172,13 @@ class _Patience:
 class Forwarder:
     """Sends calls on, with the credential that the upstream is to see."""
 
-    def __init__(self, upstream: Upstream, credential: Credential) -> None:
+    def __init__(
+        self, upstream: Upstream, credential: Credential, addressing: Addressing = PLAIN
+    ) -> None:
         self._upstream = upstream
         self._credential = credential
+        self._secret = credential.secret
+        self._addressing = addressing
 
     def check_ready(self) -> None:
         """Refuse early what could not be sent.
@@ -150,13 +194,26 @@ class Forwarder:
             )
 
     async def connect(self) -> Line:
-        """A connection to send a request on. No byte of it has left.
+        """A connection to send a request on, and the credential for it. No byte of it has left.
 
         Raises:
-            Refused: UPSTREAM_UNREACHABLE.
+            Refused: UPSTREAM_NOT_CONFIGURED, UPSTREAM_UNREACHABLE, OVERLOADED.
         """
         try:
+            if self._secret is not None:
+                await self._secret.renew()
             return await self._upstream.connect()
+        except NoCredential as failure:
+            raise Refused(
+                Reason.UPSTREAM_NOT_CONFIGURED,
+                f"The proxy cannot get the key for its upstream: {failure}.",
+            ) from None
+        except NoRoom:
+            raise Refused(
+                Reason.OVERLOADED,
+                "As many calls are with the upstream as may be (upstreams[].max_connections). "
+                "Retry shortly.",
+            ) from None
         except NotSent as failure:
             raise Refused(
                 Reason.UPSTREAM_UNREACHABLE, f"The upstream cannot be reached: {failure}."
@@ -171,19 +228,19 @@ class Forwarder:
         body: bytes,
         reads_plain: bool,
         patience_ms: int,
+        model: str | None = None,
     ) -> UpstreamAnswer:
         """Send a request on. `reads_plain` asks for an answer that is not compressed.
 
         `patience_ms` is how long to go on waiting for a status once the caller has gone.
+        `model` is what the upstream calls the model, where the request is for one.
 
         Raises:
             Refused: UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE: nobody knows what became of it.
         """
         accepted = "" if reads_plain else door.header("Accept-Encoding") or ""
-        headers = upstream_headers(door.headers, accept_encoding=readable_encodings(accepted))
-        self._authorize(headers, door, caller)
-        path = caller.path.removeprefix(API_PREFIX)
-        target = f"{path}?{door.query}" if door.query else path
+        secret = self._secret.current if self._secret is not None else ""
+        target, headers = self.request_to(door, caller, accepted=accepted, model=model)
         patience = _Patience(patience_ms)
         try:
             async with patience.deadline:
@@ -199,31 +256,72 @@ class Forwarder:
             ) from None
         finally:
             patience.end()
-        answer.headers = headers_without(self._credential.secret, answer.headers)
+        if self._secret is not None:
+            if answer.status == _UNAUTHORIZED:
+                self._secret.refused(secret)
+            for each in self._secret.recent:
+                answer.headers = headers_without(each, answer.headers)
         return answer
 
-    def _authorize(self, headers: CIMultiDict[str], door: Door, caller: Caller) -> None:
-        """Say who pays, in the words of the API. What is passed through stays in its header."""
-        credential = self._credential
-        is_anthropic = credential.api == ANTHROPIC
-        if is_anthropic:
+    def over(self, upstream: Upstream) -> "Forwarder":
+        """The same by another way: a caller's own line."""
+        return Forwarder(upstream, self._credential, self._addressing)
+
+    def request_to(
+        self, door: Door, caller: Caller, *, accepted: str = "", model: str | None = None
+    ) -> tuple[str, CIMultiDict[str]]:
+        """The target of a request below the base URL, and its headers, with the credential."""
+        headers = upstream_headers(door.headers, accept_encoding=readable_encodings(accepted))
+        secret = self._secret.current if self._secret is not None else ""
+        self._authorize(headers, secret, door, caller)
+        return self._addressing.target(caller.path, door.query, model), headers
+
+    def _authorize(
+        self, headers: CIMultiDict[str], secret: str, door: Door, caller: Caller
+    ) -> None:
+        """Say who pays, in the words of the API."""
+        api = self._credential.api
+        if api == ANTHROPIC:
             headers.setdefault("anthropic-version", ANTHROPIC_VERSION)
-        match credential.mode:
+        match self._credential.mode:
             case CredentialMode.SECRET:
-                secret, is_bearer = credential.secret, not is_anthropic
-            case CredentialMode.PASSTHROUGH if caller.foreign_credential is not None:
-                secret = caller.foreign_credential
-                is_bearer = not is_anthropic or secret != (door.header("x-api-key") or "").strip()
+                is_bearer = api not in _OWN_HEADERS or (api == AZURE and _is_token(secret))
+            case CredentialMode.PASSTHROUGH:
+                secret, is_bearer = _passed_through(api, door, caller)
             case _:
                 return
-        if is_bearer:
+        if secret and is_bearer:
             headers["Authorization"] = f"Bearer {secret}"
-        else:
-            headers["x-api-key"] = secret
+        elif secret:
+            headers[_OWN_HEADERS[api]] = secret
 
     def for_caller(self, status: int, headers: CIMultiDict[str], body: bytes) -> bytes:
         """The body of a whole answer as the caller may see it; `headers` are changed with it."""
-        return error_without(self._credential.secret, headers, body) if status >= 400 else body
+        if status >= 400 and self._secret is not None:
+            for each in self._secret.recent:
+                body = error_without(each, headers, body)
+        return body
+
+
+def _passed_through(api: str, door: Door, caller: Caller) -> tuple[str, bool]:
+    """The caller's own credential, and whether it is a bearer token there.
+
+    It stays in its header where the API knows that. `api-key` is known to Azure alone: a key
+    of Azure's goes nowhere else.
+    """
+    if api == AZURE and caller.foreign_azure_key is not None:
+        return caller.foreign_azure_key, False
+    secret = caller.foreign_credential or ""
+    came_plain = secret == (door.header("x-api-key") or "").strip()
+    return secret, api not in _OWN_HEADERS or not came_plain
+
+
+def _is_token(secret: str) -> bool:
+    """Whether it is a token of Entra ID, a JWT, and no key: RFC 7519 section 3.
+
+    Source: https://learn.microsoft.com/azure/ai-services/openai/reference#authentication
+    """
+    return secret.startswith("eyJ") and secret.count(".") == 2
 
 
 def _timed_out() -> Refused:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from proxy.dialects.addresses import meant_by
 from proxy.domain.errors import LedgerError, Reason, Refused
 from proxy.domain.key import KEY_PREFIX, Key, KeyRing, Permission
 from proxy.domain.scope import derive, encode_value
@@ -25,7 +26,7 @@ from proxy.domain.sub_budget import (
     Limits,
 )
 from proxy.domain.subject import LEVELS, PURSE, RUN, Subject
-from proxy.gateway.runtime.headers import BAGGAGE_PREFIX
+from proxy.gateway.runtime.headers import AZURE_KEY, BAGGAGE_PREFIX
 
 _PATH_PREFIX = "/s/"
 _SUBJECTS_REMEMBERED: Final = 4_096
@@ -51,11 +52,16 @@ class Caller(msgspec.Struct, frozen=True):
 
     subject: Subject
     path: str
+    """In the one form in which paths are known here: dialects/addresses.py."""
     foreign_credential: str | None
     limits: Limits = UNLIMITED
     """What the sub-budget that pays leaves open."""
     key: CallKey | None = None
     """None: this call is like no other."""
+    deployment: str | None = None
+    """The deployment of Azure's that the path names. It decides, whatever the body says."""
+    foreign_azure_key: str | None = None
+    """What came as `api-key` and is not ours."""
 
 
 class Identifier:
@@ -116,17 +122,17 @@ class Identifier:
         """
         prefix, path = split_path(path)
         claims = list(prefix)
-        credentials = []
+        credentials: list[tuple[str, str]] = []
         for name, value in headers:
             lower = name.lower()
             secret = _credential(lower, value)
             if secret is not None:
-                credentials.append(secret)
+                credentials.append((lower, secret))
             elif self._trusts_headers and lower in _HEADER_LEVELS:
                 claims.append((_HEADER_LEVELS[lower], _text(value)))
             elif self._trusts_headers and lower == "baggage":
                 claims.extend(_from_baggage(_text(value)))
-        key, foreign = self._tell_apart(credentials, None if child is None else child.key)
+        key, theirs = self._tell_apart(credentials, None if child is None else child.key)
         if child is not None:
             fixed = (*child.key.subject.items(), *child.dimensions.items())
             subject = self._subject_of(self._default, fixed, tuple(claims))
@@ -135,15 +141,23 @@ class Identifier:
             subject = self._subject_of(layers, (), tuple(claims))
         if key is not None:
             _check_may_call(key, subject)
-        return Caller(subject, path, foreign, UNLIMITED if child is None else child.limits)
+        meant = meant_by(path)
+        return Caller(
+            subject,
+            meant.path,
+            next((secret for name, secret in theirs if name != AZURE_KEY), None),
+            UNLIMITED if child is None else child.limits,
+            deployment=meant.deployment,
+            foreign_azure_key=dict(theirs).get(AZURE_KEY),
+        )
 
     def _tell_apart(
-        self, credentials: list[str], of_child: Key | None
-    ) -> tuple[Key | None, str | None]:
-        """Our key among the credentials, and the first that is somebody else's."""
+        self, credentials: list[tuple[str, str]], of_child: Key | None
+    ) -> tuple[Key | None, list[tuple[str, str]]]:
+        """Our key among the credentials, by the name of their header; and those of others."""
         ours = of_child
-        foreign = None
-        for secret in credentials:
+        theirs = []
+        for name, secret in credentials:
             if of_child is not None and _is_of_child(secret):
                 continue
             key = self._keys.find(secret)
@@ -153,13 +167,13 @@ class Identifier:
                 ours = key
             elif secret.startswith(KEY_PREFIX):
                 raise Refused(Reason.INVALID_KEY, "This budget key is not known here.")
-            else:
-                foreign = foreign or secret
+            elif secret:
+                theirs.append((name, secret))
         if ours is None and self._requires_key:
             raise Refused(
                 Reason.IDENTITY_REQUIRED, "A budget key is required: send it as the bearer token."
             )
-        return ours, foreign
+        return ours, theirs
 
     def _merge(
         self,
@@ -204,7 +218,7 @@ def _credential(name: str, value: str) -> str | None:
     """The secret in a header, whose name is in lower case; None where it is for something else."""
     if name == "authorization" and value[:7].lower() == "bearer ":
         return value[7:].strip()
-    return value.strip() if name == "x-api-key" else None
+    return value.strip() if name in ("x-api-key", AZURE_KEY) else None
 
 
 def _is_of_child(secret: str) -> bool:

@@ -25,6 +25,7 @@ from proxy.gateway.attempts.pause import pause
 from proxy.gateway.ending import Outcome
 from proxy.gateway.estimate import UNITS, Plan
 from proxy.gateway.forward import Forwarder
+from proxy.gateway.hear import read_call
 from proxy.gateway.identify import Caller
 from proxy.gateway.reserve import ledger_away
 from proxy.gateway.routes import Routes
@@ -71,7 +72,7 @@ class Pipeline:
             ClientGone: the caller left before the call did.
         """
         self._steps.settler.check_ready()
-        request = await self._hear(dialect, door)
+        request = await self._hear(dialect, door, caller)
         record.heard(request)
         wish = await self._wish(request, caller)
         call = Call(
@@ -94,10 +95,11 @@ class Pipeline:
         if not attempt.metered.ending.streamed:
             self._answer(call, attempt)
 
-    async def _hear(self, dialect: Dialect, door: Door) -> Request:
+    async def _hear(self, dialect: Dialect, door: Door, caller: Caller) -> Request:
         """Take the body in, and read it."""
-        body = await door.body()
-        return await off_the_loop(partial(dialect.read_request, body), size_bytes=len(body))
+        body, routes = await door.body(), self._steps.estimator.routes
+        read = partial(read_call, dialect, body, routes, deployment=caller.deployment)
+        return await off_the_loop(read, size_bytes=len(body))
 
     async def _wish(self, request: Request, caller: Caller) -> Wish:
         """What policies leave of the caller's wish, and what the sub-budget that pays does."""

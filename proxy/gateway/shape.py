@@ -13,7 +13,10 @@ from proxy.policies import Wish, dropped_tools
 
 
 class Shaped(msgspec.Struct, frozen=True):
-    """What leaves, and what was changed in it: the names of `X-Budget-Caps`, in order."""
+    """What leaves, and what was changed in it: the names of `X-Budget-Caps`, in order.
+
+    `name` is what the upstream calls the model.
+    """
 
     body: bytes
     model: str
@@ -24,6 +27,7 @@ class Shaped(msgspec.Struct, frozen=True):
 
 def shape(
     dialect: Dialect,
+    name: str
     request: Request,
     wish: Wish,
     way: Way,
@@ -52,9 +56,11 @@ def shape(
     stands = length == asked and request.limit_field is not None and swapped is None
     limit = length if writes_limit and not stands else None
     asks_usage = request.stream and not request.asks_usage
+    name = way.route.name_of(way.model.name, asked=request.deployment)
+    renamed = name if name != request.fields.get("model", request.model) else None
     body = request.body
     tool_calls = request.needs_tool_limit
-    if swapped or limit is not None or dropped or asks_usage or tool_calls is not None:
+    if swapped or renamed or limit is not None or dropped or asks_usage or tool_calls is not None:
         # The field that the caller used is one that its model's server knows.
         kept = request.limit_field if swapped is None else None
         changes = Changes(
@@ -63,6 +69,7 @@ def shape(
             limit_field=kept or dialect.limit_field or way.model.profile.limit_field,
             drop_tools=dropped,
             include_usage=asks_usage,
+            name=renamed,
             max_tool_calls=tool_calls,
         )
         body = dialect.apply(request, changes)

@@ -141,6 +141,7 @@ class Attempts:
                 call.door,
                 call.caller,
                 body=shaped.body,
+                model=shaped.name,
                 reads_plain=shaped.strips_usage or steps.meter.exposes_cost,
                 patience_ms=steps.meter.disconnects.patience_ms(streamed=call.request.stream),
             )

@@ -147,7 +147,8 @@ def _name_of(door: Door, caller: Caller, key: str) -> str:
     """What the key is for: a credential, a subject and a path. Nothing of it can be read."""
     credentials = [value for name, value in door.headers if name.lower() in CREDENTIALS]
     subject = msgspec.to_builtins(caller.subject)
-    parts = json.dumps([sorted(credentials), subject, caller.path, key], sort_keys=True)
+    path = caller.path if caller.deployment is None else f"{caller.path} {caller.deployment}"
+    parts = json.dumps([sorted(credentials), subject, path, key], sort_keys=True)
     return f"idem_{sha256(parts.encode()).hexdigest()}"
 
 

@@ -28,7 +28,10 @@ HOP_BY_HOP: Final = frozenset(
 _STAY_HERE: Final = ("x-cycles-", "x-budget-", "proxy-")
 """Prefixes of headers that are between the caller and us, or a proxy and the next one."""
 
-CREDENTIALS: Final = frozenset({"authorization", "x-api-key"})
+AZURE_KEY: Final = "api-key"
+"""The header of a credential in Azure's API, and in no other."""
+
+CREDENTIALS: Final = frozenset({"authorization", "x-api-key", AZURE_KEY})
 
 BAGGAGE_PREFIX: Final = "cycles."
 """Entries of the W3C baggage header that name a level: `cycles.agent=bot`."""
@@ -55,7 +58,7 @@ def upstream_headers(
         if lower == "baggage":
             value = _without_our_entries(value)
         if value.startswith(KEY_PREFIX):
-            continue  # in `api-key`, say, where nobody looks for it
+            continue  # in a header in which nobody looks for it
         if value:
             kept.add(name, value)
     kept["Accept-Encoding"] = accept_encoding

@@ -5,6 +5,7 @@ they are read; when too many wait, the socket is left alone until they were.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, cast
@@ -60,6 +61,12 @@ class Connection(asyncio.Protocol):
     def is_idle(self) -> bool:
         """Whether another request can be sent on it."""
         return self._progress is Progress.IDLE and not self._transport.is_closing()
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What encrypts it, if anything does."""
+        found: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        return found
 
     def send(self, head: bytes, body: bytes) -> None:
         """Put a request on the wire."""

@@ -1,8 +1,6 @@
 """Connections to one upstream, opened when needed and kept while they are of use."""
 
 import asyncio
-import os
-import socket
 import ssl
 from collections import deque
 from collections.abc import Mapping
@@ -12,8 +10,9 @@ from urllib.parse import urlsplit
 
 from multidict import CIMultiDict
 
-from proxy.gateway.forward import BrokenOff, NotSent
+from proxy.gateway.forward import BrokenOff, NoRoom, NotSent
 from proxy.gateway.upstream.connection import Connection
+from proxy.gateway.upstream.dial import Dialer, HttpProxy, origin_of
 
 _METHODS_WITH_A_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 """They say so when it is empty: RFC 9110 section 8.6."""
@@ -41,16 +40,15 @@ class HttpUpstream:
         timeouts: UpstreamTimeouts,
         max_connections: int,
         tls: ssl.SSLContext | None = None,
+        proxy: HttpProxy | None = None,
     ) -> None:
         """`tls` replaces the context that trusts what the system trusts."""
-        parts = urlsplit(base_url)
-        assert parts.hostname is not None
-        is_tls = parts.scheme == "https"
-        self._host = parts.hostname
-        self._port = parts.port or (443 if is_tls else 80)
-        self._tls = (tls or ssl.create_default_context()) if is_tls else None
-        self._prefix = parts.path.rstrip("/")
-        self._authority = parts.netloc.rpartition("@")[2]
+        origin = origin_of(base_url)
+        self._dialer = Dialer(origin, tls=tls, proxy=proxy)
+        self._target = self._dialer.target_prefix + urlsplit(base_url).path.rstrip("/")
+        self._lines = [f"Host: {origin.authority}"]
+        if self._dialer.proxy_authorization:
+            self._lines.append(f"Proxy-Authorization: {self._dialer.proxy_authorization}")
         self._timeouts = timeouts
         self._idle: deque[tuple[float, Connection]] = deque()
         self._open: set[Connection] = set()
@@ -60,9 +58,13 @@ class HttpUpstream:
         """A connection for one request: one that is idle, or a new one.
 
         Raises:
+            NoRoom: as many as may be are in use, and none was done within `connect_ms`.
             NotSent: there is none to be had.
         """
-        await self._room.acquire()
+        if self._room.locked():
+            await self._wait_for_room()
+        else:
+            await self._room.acquire()
         try:
             connection = self._take_idle() or await self._open_one()
         except BaseException:
@@ -86,27 +88,25 @@ class HttpUpstream:
             connection.close()
         return None
 
-    async def _open_one(self) -> Connection:
-        loop = asyncio.get_running_loop()
+    async def _wait_for_room(self) -> None:
         try:
             async with asyncio.timeout(self._timeouts.connect_ms / 1000):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self._open.discard),
-                    self._host,
-                    self._port,
-                    ssl=self._tls,
-                    happy_eyeballs_delay=0.25,
-                )
+                await self._room.acquire()
+        except TimeoutError:
+            raise NoRoom from None
+
+    async def _open_one(self) -> Connection:
+        try:
+            async with asyncio.timeout(self._timeouts.connect_ms / 1000):
+                connection = await self._dialer.dial(self._open.discard)
         except TimeoutError:
             raise NotSent("connecting took too long") from None
-        except OSError as failure:
-            raise NotSent(_outline(failure)) from None
         self._open.add(connection)
         return connection
 
     def head(self, method: str, path: str, headers: CIMultiDict[str], body: bytes) -> bytes:
         """The head of a request to a path below the base URL."""
-        lines = [f"{method} {self._prefix}{path} HTTP/1.1", f"Host: {self._authority}"]
+        lines = [f"{method} {self._target}{path} HTTP/1.1", *self._lines]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body or method in _METHODS_WITH_A_BODY:
             lines.append(f"Content-Length: {len(body)}")
@@ -116,6 +116,7 @@ class HttpUpstream:
         """The request on this connection is over, however it ended."""
         self._room.release()
         if connection.is_idle:
+            self._dialer.remember(connection)
             self._idle.append((asyncio.get_running_loop().time(), connection))
 
 
@@ -176,12 +177,3 @@ class HttpLine:
 def _as_sent(text: str) -> bytes:
     """The bytes that headers and a path came as."""
     return text.encode("utf-8", "surrogateescape")
-
-
-def _outline(failure: OSError) -> str:
-    """Why no connection came about, without addresses that a caller need not know."""
-    if isinstance(failure, ssl.SSLError):
-        return f"TLS failed ({failure.reason})"
-    if isinstance(failure, socket.gaierror):
-        return "its name was not found"
-    return os.strerror(failure.errno) if failure.errno else "no address answered"
