@@ -8,11 +8,13 @@ that is cut, hung or left is right too.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
 
 from simulator.answer.render import Answer
+from simulator.answer.stream import Event
 from simulator.apis.api import Api
 from simulator.behaviour import HEADER, Behaviour, Refusal, read_behaviour
 from simulator.bill import NO_FACTOR, Input, Output
@@ -24,7 +26,7 @@ from simulator.rates import IN_THE_US
 from simulator.records import Records, Tab
 from simulator.request import ChatRequest
 from simulator.wire.deliver import CutShort, Delivery, Head, Sleep
-from simulator.wire.events import Frame, frames
+from simulator.wire.events import Frame
 
 # Shorter prompts are not cached, and what is cached is a multiple of this
 # (https://developers.openai.com/api/docs/guides/prompt-caching).
@@ -34,6 +36,19 @@ CACHED_STEP_TOKENS = 128
 JSON_TYPE = "application/json"
 STREAM_TYPE = "text/event-stream; charset=utf-8"
 HTML_PAGE = b"<html><body><h1>Something between us and the model failed</h1></body></html>"
+
+
+class Carrier(Protocol):
+    """What takes an answer to its client."""
+
+    def frames(self, events: Iterable[Event], *, says_done: bool) -> Iterable[Frame]:
+        """The events of a stream, as they travel."""
+        ...
+
+    async def send(self, head: Head, frames: Iterable[Frame]) -> web.StreamResponse:
+        """Send all, or as much as the behaviour allows. Raises CutShort: it ended too early."""
+        ...
+
 
 ChooseBehaviour = Callable[[ChatRequest], Behaviour]
 
@@ -61,23 +76,41 @@ class Endpoint:
         self, api: Api, web_request: web.Request, body: bytes, number: int
     ) -> web.StreamResponse:
         """Answer request `number`. Raises ApiError: it cannot be served."""
+
+        def deliver(behaviour: Behaviour, tab: Tab) -> Delivery:
+            return Delivery(
+                web_request,
+                behaviour,
+                sleep=self._settings.sleep,
+                gate=self._records.gate,
+                generated=tab.generated,
+            )
+
         request = api.read(body, self._settings.models)
+        return await self.serve(api, request, web_request.headers, number, deliver)
+
+    async def serve(
+        self,
+        api: Api,
+        request: ChatRequest,
+        headers: Mapping[str, str],
+        number: int,
+        deliver: Callable[[Behaviour, Tab], Carrier],
+    ) -> web.StreamResponse:
+        """Answer what was asked as number `number`, with what `deliver` makes.
+
+        Raises ApiError: it cannot be served.
+        """
         if request.model.kind != api.serves:
             raise ApiError(404, "This model is not served here.", "model_not_found", "model")
-        behaviour = self._behaviour(web_request, request)
+        behaviour = self._behaviour(headers, request)
         completion_id = f"{api.id_prefix}{self._settings.seed:08x}{number:016x}"
         tab = Tab(self.request_id(number), completion_id, self._records.changed)
-        delivery = Delivery(
-            web_request,
-            behaviour,
-            sleep=self._settings.sleep,
-            gate=self._records.gate,
-            generated=tab.generated,
-        )
+        delivery = deliver(behaviour, tab)
         with self._records.call(tab):
             await self._wait(behaviour)
             try:
-                head, body_frames = self._serve(api, request, behaviour, tab, number)
+                head, body_frames = self._serve(api, request, behaviour, tab, number, delivery)
                 response = await delivery.send(head, body_frames)
             except ApiError:
                 tab.close("refused")
@@ -93,8 +126,8 @@ class Endpoint:
         """The x-request-id of request `number`."""
         return f"req_{self._settings.seed:08x}{number:024x}"
 
-    def _behaviour(self, web_request: web.Request, request: ChatRequest) -> Behaviour:
-        asked = web_request.headers.get(HEADER)
+    def _behaviour(self, headers: Mapping[str, str], request: ChatRequest) -> Behaviour:
+        asked = headers.get(HEADER)
         if asked is not None:
             try:
                 behaviour = read_behaviour(asked)
@@ -113,7 +146,13 @@ class Endpoint:
             await self._records.gate(behaviour.gate).wait()
 
     def _serve(
-        self, api: Api, request: ChatRequest, behaviour: Behaviour, tab: Tab, number: int
+        self,
+        api: Api,
+        request: ChatRequest,
+        behaviour: Behaviour,
+        tab: Tab,
+        number: int,
+        carrier: Carrier,
     ) -> tuple[Head, Iterable[Frame]]:
         refusal = behaviour.refusal
         if refusal and behaviour.billed != "in_full":
@@ -126,7 +165,7 @@ class Endpoint:
         if request.stream:
             tab.generated(answer.hidden())
             head = Head(status=200, content_type=STREAM_TYPE, headers=headers, streams=True)
-            return head, frames(api.events(answer), behaviour.wire, says_done=api.says_done)
+            return head, carrier.frames(api.events(answer), says_done=api.says_done)
         tab.generated(answer.output())
         data = msgspec.json.encode(api.json(answer))
         return Head(status=200, content_type=JSON_TYPE, headers=headers), [Frame(data, Output())]

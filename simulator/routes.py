@@ -19,6 +19,7 @@ from simulator.apis.completions import COMPLETIONS
 from simulator.apis.embeddings import EMBEDDINGS
 from simulator.apis.messages import COUNT_TOKENS, MESSAGES
 from simulator.apis.responses import INPUT_TOKENS, compaction_api, responses_api
+from simulator.apis.responses.socket import Conversation
 from simulator.apis.responses.store import Store
 from simulator.behaviour import read_behaviour
 from simulator.endpoint import Endpoint, always
@@ -26,6 +27,7 @@ from simulator.errors import ApiError
 from simulator.models import Model, find_model
 from simulator.records import Records
 
+SOCKET_PATH = "/v1/responses"
 MODELS_CREATED_S = 1_700_000_000
 
 
@@ -68,6 +70,9 @@ class Routes:
         headers = words.headers(self._endpoint.request_id(number), number, 0)
         try:
             self._check_key(request)
+            if request.path == SOCKET_PATH and "upgrade" in request.headers:
+                talk = Conversation(self._endpoint, self._records, self._models, self._stored)
+                return await talk.serve(request)
             if api is not None:
                 _check_method(request, "POST")
                 return await self._endpoint.answer(api, request, body, number)

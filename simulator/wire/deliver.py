@@ -13,10 +13,11 @@ from itertools import cycle
 
 from aiohttp import web
 
+from simulator.answer.stream import Event
 from simulator.behaviour import Behaviour
 from simulator.bill import Output
 from simulator.wire.compression import compressor, content_encoding, negotiate
-from simulator.wire.events import Frame
+from simulator.wire.events import Frame, frames
 
 Sleep = Callable[[float], Awaitable[object]]
 
@@ -60,6 +61,10 @@ class Delivery:
         self._generated = generated
         self._sizes = cycle(behaviour.wire.write_bytes)
         self._bytes_sent = 0
+
+    def frames(self, events: Iterable[Event], *, says_done: bool) -> Iterable[Frame]:
+        """Server-sent events, as the behaviour wants them."""
+        return frames(events, self._behaviour.wire, says_done=says_done)
 
     async def send(self, head: Head, frames: Iterable[Frame]) -> web.StreamResponse:
         """Send all, or as much as the behaviour allows. Raises CutShort: it ended too early."""
@@ -131,14 +136,8 @@ class Delivery:
             self._end()
 
     def _end(self) -> None:
-        transport, cut = self._request.transport, self._behaviour.cut
-        if transport is not None and cut and cut.by == "reset":
-            connection: socket.socket = transport.get_extra_info("socket")
-            # Closing without lingering is what makes the kernel answer with a reset.
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            transport.abort()
-        elif transport is not None:
-            transport.close()
+        cut = self._behaviour.cut
+        end_connection(self._request, by=cut.by if cut else "close")
         raise CutShort
 
     def _encoding(self, head: Head) -> str:
@@ -165,3 +164,17 @@ class Delivery:
         response = web.StreamResponse(status=head.status, headers=headers)
         response.content_length = length
         return response
+
+
+def end_connection(request: web.Request, *, by: str) -> None:
+    """Close it, or (`reset`) break it."""
+    transport = request.transport
+    if transport is None:
+        return
+    if by == "reset":
+        connection: socket.socket = transport.get_extra_info("socket")
+        # Closing without lingering is what makes the kernel answer with a reset.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    else:
+        transport.close()

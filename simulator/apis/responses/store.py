@@ -25,7 +25,12 @@ class Store:
         """Keep a response, unless it was asked not to be."""
         if answer.request.sent.get("store") is not False:
             self._bodies[answer.id] = body
-            self._messages[answer.id] = (*answer.request.messages, *_said(answer))
+            self._messages[answer.id] = self.said_with(answer)
+
+    @staticmethod
+    def said_with(answer: Answer) -> tuple[Mapping[str, Any], ...]:
+        """What was said before a response, and in it."""
+        return (*answer.request.messages, *_said(answer))
 
     def messages(self, response_id: str) -> Sequence[Mapping[str, Any]]:
         """What was said before a response, and in it. Raises ApiError: it is not here."""
