@@ -3,9 +3,10 @@
     __main__       the command line behind `make bench`
     contenders/    who is measured: direct, a bare pass-through, the proxy without and with budgets;
                    passthrough is the yardstick of every ratio
-    rounds         the course every contender runs, again and again, one beside the other
+    proxy/         the course that the contenders run, again and again, one beside the other
+    course         what every course brings: entrants and their samples, how quiet it was
     figures        from samples to figures: best, median, spread, added, ratio
-    report         its tables for people, JSON for programs; remarks: what every table says
+    remarks        what every report says; shown: a report as people see it, for tests
     steps/         one call's steps, each timed by itself: where the microseconds go
     ledger/        the ledger alone in each of its homes, beside probes that do the same work
     protocol/      decide, reserve and commit of the Cycles protocol over HTTP

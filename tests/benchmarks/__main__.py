@@ -12,7 +12,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmarks import rounds
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.instruments.disk import durable_directory
 from tests.benchmarks.instruments.machine import describe
@@ -20,7 +19,8 @@ from tests.benchmarks.ledger import race as ledger_race
 from tests.benchmarks.ledger.report import LedgerReport
 from tests.benchmarks.protocol import race as protocol_race
 from tests.benchmarks.protocol.report import ProtocolReport
-from tests.benchmarks.report import Report
+from tests.benchmarks.proxy import rounds
+from tests.benchmarks.proxy.report import Report
 from tests.benchmarks.steps.measure import measure_steps
 
 _PLAIN_COLUMNS = 150

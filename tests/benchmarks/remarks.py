@@ -1,7 +1,11 @@
-"""What every table says of its machine, and how far to believe it. Pure."""
+"""What every report says of its machine, and how far to believe it. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
+from tests.benchmarks.course import Course, Entrant
+from tests.benchmarks.figures import Figure
 from tests.benchmarks.instruments.machine import Machine
 
 _RESTLESS = 1.3
@@ -16,10 +20,18 @@ def heading(machine: Machine) -> str:
     )
 
 
-def quietness(
-    machine: Machine, *, foreign_pct: float, fixed_work_us: Sequence[float]
-) -> Iterator[str]:
+def circumstances(machine: Machine, course: Course[Entrant]) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "machine": asdict(machine),
+        "fixed_work_us": list(course.fixed_work_us),
+        "foreign_pct": course.foreign_pct,
+    }
+
+
+def quietness(machine: Machine, course: Course[Entrant]) -> Iterator[str]:
     """How much of our cores others had, and how far a fixed piece of work has wandered."""
+    foreign_pct, fixed_work_us = course.foreign_pct, course.fixed_work_us
     yield f"others had {foreign_pct:.0f}% of our cores' time" + (
         ": too much to believe more than the ratios" if foreign_pct > _CROWDED_PCT else ""
     )
@@ -29,6 +41,11 @@ def quietness(
     )
     if not machine.pinned:
         yield "nothing was pinned to a core: requests/s include the instruments' own share"
+
+
+def best_and_median(found: Figure | None) -> str:
+    """The best of the repeats, and the median beside it."""
+    return f"{number(found.best)} ({number(found.median)})" if found else "-"
 
 
 def number(value: float) -> str:

@@ -6,17 +6,17 @@ has one core for itself, a store another. Each turn begins with an empty ledger.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from proxy.ledger.sqlite.file.connection import Durability
+from tests.benchmarks.course import Course, Entrant
 from tests.benchmarks.instruments import machine
 from tests.benchmarks.instruments.processes import (
     CannotMeasure,
-    Cores,
     Instrument,
     choose_cores,
     pinned,
@@ -69,29 +69,11 @@ FILES: Final = (
 
 
 @dataclass(slots=True)
-class Entrant:
-    """One kind at one home. `failure` says why it is out of the race."""
+class Contestant(Entrant):
+    """One kind at one home."""
 
     home: Home
     kind: Kind
-    samples: dict[str, list[float]] = field(default_factory=dict)
-    failure: str | None = None
-
-    def add(self, values: dict[str, float]) -> None:
-        """Keep one repeat's values."""
-        for name, value in values.items():
-            self.samples.setdefault(name, []).append(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """What a run brought, and how quiet the machine was; `absent` are stores it has not."""
-
-    entrants: tuple[Entrant, ...]
-    fixed_work_us: tuple[float, ...]
-    foreign_pct: float
-    cores: Cores
-    absent: tuple[str, ...] = ()
 
 
 class Player(Instrument):
@@ -140,12 +122,12 @@ class Race:
         kinds = sum(len(home.kinds) for home in self._files) + stores * len(_STORE_KINDS)
         return self._pace.repeats * len(self._callers) * kinds
 
-    def run(self) -> Course:
+    def run(self) -> Course[Contestant]:
         """Start the stores, run every round, end everything."""
         with ExitStack() as cleanup:
             cleanup.enter_context(pinned(self._cores.instruments))
             homes = [*self._files, *self._start_stores(cleanup)]
-            entrants = tuple(Entrant(home, kind) for home in homes for kind in home.kinds)
+            entrants = tuple(Contestant(home, kind) for home in homes for kind in home.kinds)
             self._player = Player(core=self._cores.contender)
             cleanup.callback(self._player.stop)
             neighbours = machine.Neighbours(self._cores.used)
@@ -160,7 +142,7 @@ class Race:
                 server = cleanup.enter_context(running(binary))
                 yield _store(name, server.url, f"{_SERVERS[name]} {_version(server)}")
 
-    def _round(self, entrants: Sequence[Entrant]) -> float:
+    def _round(self, entrants: Sequence[Contestant]) -> float:
         batches: dict[tuple[str, int], int] = {}
         for callers in self._callers:
             for entrant in entrants:
@@ -172,7 +154,7 @@ class Race:
         with pinned(self._cores.contender):
             return machine.fixed_work_us()
 
-    def _turn(self, entrant: Entrant, callers: int, batches: dict[tuple[str, int], int]) -> None:
+    def _turn(self, entrant: Contestant, callers: int, batches: dict[tuple[str, int], int]) -> None:
         if entrant.failure:
             return
         place = entrant.home.name, callers

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tests.benchmarks.course import Course
 from tests.benchmarks.figures import Figure, Metric, figure
 from tests.benchmarks.instruments.machine import Machine
 from tests.benchmarks.ledger.player import Kind
-from tests.benchmarks.ledger.race import CALLERS, Course, Entrant, Home
-from tests.benchmarks.remarks import heading, number, quietness
+from tests.benchmarks.ledger.race import CALLERS, Contestant, Home
+from tests.benchmarks.remarks import best_and_median, circumstances, heading, number, quietness
 
 OF_THE_PROBE: Final = 0.6
 TIMES_THE_POOL: Final = 2.0
@@ -43,7 +44,7 @@ class LedgerReport:
     """One run, ready to be shown."""
 
     machine: Machine
-    course: Course
+    course: Course[Contestant]
 
     @property
     def failed(self) -> bool:
@@ -53,9 +54,7 @@ class LedgerReport:
     def as_json(self) -> dict[str, Any]:
         """Everything, samples included; names end with the number of callers."""
         return {
-            "machine": asdict(self.machine),
-            "fixed_work_us": list(self.course.fixed_work_us),
-            "foreign_pct": self.course.foreign_pct,
+            **circumstances(self.machine, self.course),
             "absent": list(self.course.absent),
             "homes": {
                 home.name: {
@@ -92,7 +91,7 @@ class LedgerReport:
     def _homes(self) -> tuple[Home, ...]:
         return tuple(dict.fromkeys(entrant.home for entrant in self.course.entrants))
 
-    def _entrant(self, home: Home, kind: Kind) -> Entrant:
+    def _entrant(self, home: Home, kind: Kind) -> Contestant:
         return next(e for e in self.course.entrants if e.home is home and e.kind is kind)
 
     def show(self, console: Console) -> None:
@@ -126,7 +125,7 @@ class LedgerReport:
     def _cells(self, home: Home, callers: int) -> Iterable[str]:
         metrics = {metric.name: _at(callers, metric) for metric in _METRICS}
         own = {name: self.figure(metric, home, home.ledger) for name, metric in metrics.items()}
-        yield _cell(own["operations_per_s"])
+        yield best_and_median(own["operations_per_s"])
         p50, p99 = own["reserve_p50_ms"], own["reserve_p99_ms"]
         yield f"{number(p50.best)} / {number(p99.best)}" if p50 and p99 else "-"
         cpu, of_store = own["cpu_us"], own["store_cpu_us"]
@@ -136,7 +135,7 @@ class LedgerReport:
         yield number(shared.best) if shared else "-"
         for kind in (home.probe, home.pool):
             rate = metrics["operations_per_s"]
-            yield _cell(self.figure(rate, home, kind)) if kind else "-"
+            yield best_and_median(self.figure(rate, home, kind)) if kind else "-"
             ratio = self._ratio(home, kind, callers)
             yield "-" if ratio is None else f"{ratio:.2f}"
 
@@ -151,11 +150,7 @@ class LedgerReport:
         yield "figures: the best of the repeats (their median), and ratios; CPU: ours + the store's"
         for title in self.course.absent:
             yield f"{title} is not on this machine"
-        yield from quietness(
-            self.machine,
-            foreign_pct=self.course.foreign_pct,
-            fixed_work_us=self.course.fixed_work_us,
-        )
+        yield from quietness(self.machine, self.course)
         for entrant in self.course.entrants:
             if entrant.failure:
                 yield (
@@ -182,7 +177,3 @@ class LedgerReport:
 def _at(callers: int, metric: Metric) -> Metric:
     """The metric as it is named for so many callers."""
     return replace(metric, name=f"{metric.name}_{callers}")
-
-
-def _cell(found: Figure | None) -> str:
-    return f"{number(found.best)} ({number(found.median)})" if found else "-"

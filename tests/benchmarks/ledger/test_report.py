@@ -1,22 +1,19 @@
-import io
-
 import pytest
-from rich.console import Console
 
-from tests.benchmarks.instruments.machine import Machine
+from tests.benchmarks.course import Course
 from tests.benchmarks.instruments.processes import Cores
 from tests.benchmarks.ledger.player import Kind
-from tests.benchmarks.ledger.race import FILES, Course, Entrant, Home
+from tests.benchmarks.ledger.race import FILES, Contestant, Home
 from tests.benchmarks.ledger.report import LedgerReport
+from tests.benchmarks.shown import MACHINE, rows, shown
 
-MACHINE = Machine("Linux x86_64", "CPython 3.11", "a processor", 2, True, 49.0, "xfs")
 STORE = Home("valkey", "Valkey 9", Kind.STORE, Kind.PIPELINE, Kind.POOL, url="redis://somewhere")
 FILE = FILES[0]
 
 
-def entrant(home: Home, kind: Kind, rate: float, **others: float) -> Entrant:
+def entrant(home: Home, kind: Kind, rate: float, **others: float) -> Contestant:
     values = {"operations_per_s": rate, "reserve_p50_ms": 2.0, "reserve_p99_ms": 5.5, **others}
-    return Entrant(home, kind, {f"{name}_64": [value] for name, value in values.items()})
+    return Contestant(home, kind, samples={f"{name}_64": [each] for name, each in values.items()})
 
 
 def report(absent: tuple[str, ...] = ()) -> LedgerReport:
@@ -28,17 +25,6 @@ def report(absent: tuple[str, ...] = ()) -> LedgerReport:
         entrant(STORE, Kind.POOL, 5_000.0, cpu_us=50.0, store_cpu_us=120.0),
     )
     return LedgerReport(MACHINE, Course(entrants, (100.0, 110.0), 1.0, Cores(0, 1), absent))
-
-
-def shown(of: LedgerReport) -> str:
-    console = Console(file=io.StringIO(), width=150)
-    of.show(console)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-def rows(text: str) -> list[list[str]]:
-    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
 
 
 def test_each_home_stands_beside_its_probe() -> None:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.benchmarks.course import Course, Entrant
 from tests.benchmarks.instruments import machine
 from tests.benchmarks.instruments.generator import Job, Tally
 from tests.benchmarks.instruments.processes import (
     HOST,
     CannotMeasure,
-    Cores,
     Generator,
     Process,
     choose_cores,
@@ -53,29 +53,11 @@ QUICK: Final = Pace(repeats=1, warm_up_s=0.2, window_s=0.4)
 
 
 @dataclass(slots=True)
-class Entrant:
-    """A home in the race. `failure` says why it is out of it."""
+class Contestant(Entrant):
+    """A home in the race."""
 
     home: Home
-    samples: dict[str, list[float]] = field(default_factory=dict)
-    failure: str | None = None
     books_checked: int = 0
-
-    def add(self, values: dict[str, float]) -> None:
-        """Keep one window's values."""
-        for name, value in values.items():
-            self.samples.setdefault(name, []).append(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """What a run brought, and how quiet the machine was; `absent` are stores it has not."""
-
-    entrants: tuple[Entrant, ...]
-    fixed_work_us: tuple[float, ...]
-    foreign_pct: float
-    cores: Cores
-    absent: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -121,14 +103,14 @@ class Race:
         homes = len(self._files) + (self._binary is not None)
         return self._pace.repeats * homes * (1 + len(self._clients) * len(Operation))
 
-    def run(self) -> Course:
+    def run(self) -> Course[Contestant]:
         """Start the store, run every round, end everything."""
         with ExitStack() as cleanup:
             cleanup.enter_context(pinned(self._cores.instruments))
-            entrants = [Entrant(home) for home in self._files]
+            entrants = [Contestant(home) for home in self._files]
             store = self._start_store(cleanup)
             if store is not None:
-                entrants.append(Entrant(_home_of(store)))
+                entrants.append(Contestant(_home_of(store)))
             self._generator = Generator(core=self._cores.instruments)
             cleanup.callback(self._generator.stop)
             neighbours = machine.Neighbours(self._cores.used)
@@ -142,7 +124,7 @@ class Race:
     def _start_store(self, cleanup: ExitStack) -> Server | None:
         return cleanup.enter_context(running(self._binary)) if self._binary else None
 
-    def _round(self, number: int, entrants: Sequence[Entrant], store: Server | None) -> float:
+    def _round(self, number: int, entrants: Sequence[Contestant], store: Server | None) -> float:
         for entrant in entrants:
             if entrant.failure:
                 continue
@@ -155,7 +137,7 @@ class Race:
         with pinned(self._cores.contender):
             return machine.fixed_work_us()
 
-    def _race_once(self, entrant: Entrant, label: str) -> None:
+    def _race_once(self, entrant: Contestant, label: str) -> None:
         with ExitStack() as cleanup:
             self._tell(f"{entrant.home.title}: start")
             plane = self._start(entrant.home, label, cleanup)

@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tests.benchmarks.course import Course
 from tests.benchmarks.figures import Figure, Metric, figure
 from tests.benchmarks.instruments.machine import Machine
 from tests.benchmarks.protocol.planes import FILE
-from tests.benchmarks.protocol.race import CLIENTS, Course, Entrant
+from tests.benchmarks.protocol.race import CLIENTS, Contestant
 from tests.benchmarks.protocol.requests import Operation
-from tests.benchmarks.remarks import heading, number, quietness
+from tests.benchmarks.remarks import best_and_median, circumstances, heading, number, quietness
 
 GOAL_PER_S: Final = 2_000
 _JUDGED_CLIENTS: Final = 50
@@ -41,7 +42,7 @@ class ProtocolReport:
     """One run, ready to be shown."""
 
     machine: Machine
-    course: Course
+    course: Course[Contestant]
 
     @property
     def failed(self) -> bool:
@@ -51,9 +52,7 @@ class ProtocolReport:
     def as_json(self) -> dict[str, Any]:
         """Everything, samples included; names end with the operation and the number of clients."""
         return {
-            "machine": asdict(self.machine),
-            "fixed_work_us": list(self.course.fixed_work_us),
-            "foreign_pct": self.course.foreign_pct,
+            **circumstances(self.machine, self.course),
             "absent": list(self.course.absent),
             "homes": {
                 entrant.home.name: {
@@ -96,11 +95,7 @@ class ProtocolReport:
         yield from _ABOUT
         for title in self.course.absent:
             yield f"{title} is not on this machine"
-        yield from quietness(
-            self.machine,
-            foreign_pct=self.course.foreign_pct,
-            fixed_work_us=self.course.fixed_work_us,
-        )
+        yield from quietness(self.machine, self.course)
         for entrant in self.course.entrants:
             title, checked = entrant.home.title, entrant.books_checked
             if entrant.failure:
@@ -125,7 +120,9 @@ _P99: Final = Metric("p99_ms", "p99", "ms")
 _CPU: Final = Metric("cpu_us", "CPU a request", "us")
 
 
-def _figure(metric: Metric, entrant: Entrant, operation: Operation, clients: int) -> Figure | None:
+def _figure(
+    metric: Metric, entrant: Contestant, operation: Operation, clients: int
+) -> Figure | None:
     at = Metric(_name(metric, operation, clients), metric.title, metric.unit, metric.more_is_better)
     return figure(at, entrant.samples, direct=None, yardstick=None)
 
@@ -134,7 +131,7 @@ def _name(metric: Metric, operation: Operation, clients: int) -> str:
     return f"{metric.name}_{operation}_{clients}"
 
 
-def _figures(entrant: Entrant) -> Iterator[tuple[str, dict[str, Any]]]:
+def _figures(entrant: Contestant) -> Iterator[tuple[str, dict[str, Any]]]:
     for operation in Operation:
         for clients in CLIENTS:
             for metric in (_RATE, _P50, _P99, _CPU):
@@ -144,11 +141,11 @@ def _figures(entrant: Entrant) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield name, {"unit": metric.unit, **asdict(found)}
 
 
-def _cells(entrant: Entrant, operation: Operation, clients: int) -> Iterator[str]:
+def _cells(entrant: Contestant, operation: Operation, clients: int) -> Iterator[str]:
     rate, p50, p99, cpu = (
         _figure(metric, entrant, operation, clients) for metric in (_RATE, _P50, _P99, _CPU)
     )
-    yield f"{number(rate.best)} ({number(rate.median)})" if rate else "-"
+    yield best_and_median(rate)
     yield f"{number(p50.best)} / {number(p99.best)}" if p50 and p99 else "-"
     yield number(cpu.best) if cpu else "-"
     yield PUBLISHED[clients] if operation is Operation.RESERVE else ""

@@ -1,37 +1,23 @@
-import io
-
-from rich.console import Console
-
-from tests.benchmarks.instruments.machine import Machine
+from tests.benchmarks.course import Course
 from tests.benchmarks.instruments.processes import Cores
 from tests.benchmarks.protocol.planes import FILE, Home
-from tests.benchmarks.protocol.race import Course, Entrant
+from tests.benchmarks.protocol.race import Contestant
 from tests.benchmarks.protocol.report import ProtocolReport
+from tests.benchmarks.shown import MACHINE, rows, shown
 
-MACHINE = Machine("Linux x86_64", "CPython 3.11", "a processor", 2, True, 49.0, "xfs")
 STORE = Home("valkey", "Valkey 9", "redis://somewhere")
 
 
-def entrant(home: Home, *rates: float) -> Entrant:
+def entrant(home: Home, *rates: float) -> Contestant:
     values = {"p50_ms": [2.0], "p99_ms": [5.5], "cpu_us": [160.0]}
     samples = {f"{name}_reserve_50": value for name, value in values.items()}
-    return Entrant(home, {"requests_per_s_reserve_50": [*rates], **samples}, books_checked=12)
+    samples["requests_per_s_reserve_50"] = [*rates]
+    return Contestant(home, samples=samples, books_checked=12)
 
 
 def report(absent: tuple[str, ...] = ()) -> ProtocolReport:
     entrants = (entrant(FILE, 6_000.0, 4_000.0), entrant(STORE, 3_000.0))
     return ProtocolReport(MACHINE, Course(entrants, (100.0, 110.0), 1.0, Cores(0, 1), absent))
-
-
-def shown(of: ProtocolReport) -> str:
-    console = Console(file=io.StringIO(), width=150)
-    of.show(console)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-def rows(text: str) -> list[list[str]]:
-    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
 
 
 def test_reserves_stand_beside_what_the_reference_publishes() -> None:

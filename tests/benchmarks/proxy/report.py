@@ -9,10 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tests.benchmarks.contenders import DIRECT, PASSTHROUGH, WITH_BUDGETS
+from tests.benchmarks.course import Course
 from tests.benchmarks.figures import METRICS, Figure, Metric, Samples, figure
 from tests.benchmarks.instruments.machine import Machine
-from tests.benchmarks.remarks import heading, number, quietness
-from tests.benchmarks.rounds import Course, Runner
+from tests.benchmarks.proxy.rounds import Runner
+from tests.benchmarks.remarks import circumstances, heading, number, quietness
 from tests.benchmarks.steps.measure import StepTimes
 from tests.benchmarks.steps.targets import REST, STEPS
 
@@ -25,7 +26,7 @@ class Report:
     """One run, ready to be shown."""
 
     machine: Machine
-    course: Course
+    course: Course[Runner]
     steps: StepTimes
 
     def figure(self, metric: Metric, runner: Runner) -> Figure | None:
@@ -38,7 +39,7 @@ class Report:
         )
 
     def _samples(self, name: str) -> Samples | None:
-        for runner in self.course.runners:
+        for runner in self.course.entrants:
             if runner.contender.name == name and not runner.failure:
                 return runner.samples
         return None
@@ -46,14 +47,12 @@ class Report:
     @property
     def failed(self) -> bool:
         """Whether anything could not be measured."""
-        return bool(self.steps.failure) or any(runner.failure for runner in self.course.runners)
+        return bool(self.steps.failure) or any(runner.failure for runner in self.course.entrants)
 
     def as_json(self) -> dict[str, Any]:
         """Everything, samples included; names are those of METRICS."""
         return {
-            "machine": asdict(self.machine),
-            "fixed_work_us": list(self.course.fixed_work_us),
-            "foreign_pct": self.course.foreign_pct,
+            **circumstances(self.machine, self.course),
             "contenders": {
                 runner.contender.name: {
                     "title": runner.contender.title,
@@ -65,7 +64,7 @@ class Report:
                     },
                     "samples": runner.samples,
                 }
-                for runner in self.course.runners
+                for runner in self.course.entrants
             },
             "steps": asdict(self.steps),
         }
@@ -81,10 +80,10 @@ class Report:
     def _table(self) -> Table:
         table = Table(title=heading(self.machine), title_justify="left")
         table.add_column("")
-        for runner in self.course.runners:
+        for runner in self.course.entrants:
             table.add_column(runner.contender.title, justify="right")
         for metric in METRICS:
-            cells = (_cell(metric, self.figure(metric, runner)) for runner in self.course.runners)
+            cells = (_cell(metric, self.figure(metric, runner)) for runner in self.course.entrants)
             table.add_row(f"{metric.title}, {metric.unit}".replace(", /s", ""), *cells)
         return table
 
@@ -110,15 +109,11 @@ class Report:
         return min((self._samples(WITH_BUDGETS.name) or {}).get(metric_name, ()), default=None)
 
     def _remarks(self) -> Iterable[str]:
-        for runner in self.course.runners:
+        for runner in self.course.entrants:
             yield f"{runner.contender.title}: {runner.contender.about}"
         yield "figures: the best of the repeats (their median), and the ratio to A"
-        yield from quietness(
-            self.machine,
-            foreign_pct=self.course.foreign_pct,
-            fixed_work_us=self.course.fixed_work_us,
-        )
-        for runner in self.course.runners:
+        yield from quietness(self.machine, self.course)
+        for runner in self.course.entrants:
             if runner.failure:
                 yield f"{runner.contender.title} could not be measured: {runner.failure}"
         if self.steps.failure:
@@ -126,7 +121,7 @@ class Report:
         yield from self._against_target()
 
     def _against_target(self) -> Iterable[str]:
-        for runner in self.course.runners:
+        for runner in self.course.entrants:
             ratios = {metric.name: self._ratio(metric, runner) for metric in METRICS}
             requests, cpu = ratios["requests_per_s_64"], ratios["cpu_us_per_request"]
             if runner.contender is WITH_BUDGETS and requests and cpu:

@@ -6,19 +6,19 @@ minute of the machine falls on all of them alike. Nobody's turn overlaps another
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import sleep
 
 from tests.benchmarks.contenders import Contender
+from tests.benchmarks.course import Course, Entrant
 from tests.benchmarks.instruments import machine
 from tests.benchmarks.instruments.exchange import StreamScript
 from tests.benchmarks.instruments.generator import Job, Tally
 from tests.benchmarks.instruments.processes import (
     HOST,
     CannotMeasure,
-    Cores,
     Generator,
     Process,
     Upstream,
@@ -117,32 +117,12 @@ def _read_first_byte(tally: Tally, cpu_s: float | None) -> dict[str, float]:
 
 
 @dataclass(slots=True)
-class Runner:
-    """A contender that is up. `failure` says why it is out of the race."""
+class Runner(Entrant):
+    """A contender that is up."""
 
     contender: Contender
-    samples: dict[str, list[float]] = field(default_factory=dict)
-    failure: str | None = None
     port: int = 0
     process: Process | None = None
-
-    def add(self, values: dict[str, float]) -> None:
-        """Keep one repeat's values."""
-        for name, value in values.items():
-            self.samples.setdefault(name, []).append(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """What a run brought, and how quiet the machine was.
-
-    `fixed_work_us` is one value a round; `foreign_pct` is how much of our cores others had.
-    """
-
-    runners: tuple[Runner, ...]
-    fixed_work_us: tuple[float, ...]
-    foreign_pct: float
-    cores: Cores
 
 
 class Race:
@@ -167,7 +147,7 @@ class Race:
         rounds = self._pace.repeats * len(steps(self._pace)) * len(self._runners)
         return launched * self._pace.starts + len(self._runners) + rounds
 
-    def run(self) -> Course:
+    def run(self) -> Course[Runner]:
         """Start everybody, run every round, end everybody."""
         with ExitStack() as cleanup:
             cleanup.enter_context(pinned(self._cores.instruments))

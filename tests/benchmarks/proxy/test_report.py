@@ -1,17 +1,13 @@
-import io
 from pathlib import Path
 
-from rich.console import Console
-
 from tests.benchmarks.contenders import CONTENDERS, DIRECT, PASSTHROUGH, WITH_BUDGETS
-from tests.benchmarks.instruments.machine import Machine
+from tests.benchmarks.course import Course
 from tests.benchmarks.instruments.processes import Cores
-from tests.benchmarks.report import Report
-from tests.benchmarks.rounds import QUICK, Course, Race, Runner
+from tests.benchmarks.proxy.report import Report
+from tests.benchmarks.proxy.rounds import QUICK, Race, Runner
+from tests.benchmarks.shown import MACHINE, rows, shown
 from tests.benchmarks.steps.measure import StepTime, StepTimes
 from tests.benchmarks.steps.targets import REST
-
-MACHINE = Machine("Linux x86_64", "CPython 3.11", "a processor", 2, True, 49.0, "ext4")
 
 
 def report(
@@ -26,10 +22,10 @@ def report(
 
 def runner_of_three() -> tuple[Runner, Runner, Runner]:
     return (
-        Runner(DIRECT, {"latency_p50_us": [10.0]}),
+        Runner(DIRECT, samples={"latency_p50_us": [10.0]}),
         Runner(
             PASSTHROUGH,
-            {
+            samples={
                 "latency_p50_us": [110.0],
                 "requests_per_s_64": [1_000.0],
                 "cpu_us_per_request": [20.0],
@@ -37,16 +33,13 @@ def runner_of_three() -> tuple[Runner, Runner, Runner]:
         ),
         Runner(
             WITH_BUDGETS,
-            {"latency_p50_us": [160.0], "requests_per_s_64": [430.0], "cpu_us_per_request": [50.0]},
+            samples={
+                "latency_p50_us": [160.0],
+                "requests_per_s_64": [430.0],
+                "cpu_us_per_request": [50.0],
+            },
         ),
     )
-
-
-def shown(of: Report) -> str:
-    console = Console(file=io.StringIO(), width=200)
-    of.show(console)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
 
 
 def test_json_carries_figures_ratios_and_samples() -> None:
@@ -70,12 +63,11 @@ def test_the_table_says_how_far_the_first_target_is() -> None:
 def test_steps_are_listed_and_add_up() -> None:
     runners = runner_of_three()
     runners[2].add({"cpu_us_per_request": 39.0})
-    text = shown(report(*runners))
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
-    assert ["identify", "2.5", "0.0"] in rows
-    assert ["ledger: commit", "-", "-"] in rows
-    assert ["all", "42.5", "7.0"] in rows
-    assert ["all, without the stopwatch", "39.0", "-"] in rows
+    table = rows(shown(report(*runners)))
+    assert ["identify", "2.5", "0.0"] in table
+    assert ["ledger: commit", "-", "-"] in table
+    assert ["all", "42.5", "7.0"] in table
+    assert ["all, without the stopwatch", "39.0", "-"] in table
 
 
 def test_steps_that_could_not_be_timed_are_said_so() -> None:

@@ -2,9 +2,10 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks.contenders import DIRECT, PASSTHROUGH, Contender, Launch
+from tests.benchmarks.course import Course
 from tests.benchmarks.figures import METRICS
 from tests.benchmarks.instruments.exchange import StreamScript
-from tests.benchmarks.rounds import Course, Pace, Race, Runner
+from tests.benchmarks.proxy.rounds import Pace, Race, Runner
 
 SHORTEST = Pace(
     repeats=2,
@@ -20,7 +21,7 @@ def launch_nothing(directory: Path, upstream_port: int) -> Launch:
     return Launch([sys.executable, "-c", "raise SystemExit('not today')"], 1, "http://127.0.0.1:1/")
 
 
-def run_course(directory: Path) -> tuple[Course, int, int]:
+def run_course(directory: Path) -> tuple[Course[Runner], int, int]:
     told: list[str] = []
     broken = Contender("broken", "broken", "never starts", launch_nothing)
     race = Race((DIRECT, PASSTHROUGH, broken), SHORTEST, directory, told.append)
@@ -29,7 +30,7 @@ def run_course(directory: Path) -> tuple[Course, int, int]:
 
 def test_a_course_measures_everything_and_leaves_out_who_fails(tmp_path: Path) -> None:
     course, turns, told = run_course(tmp_path)
-    direct, passthrough, broken = course.runners
+    direct, passthrough, broken = course.entrants
 
     assert (direct.failure, passthrough.failure) == (None, None)
     assert set(passthrough.samples) == {metric.name for metric in METRICS}

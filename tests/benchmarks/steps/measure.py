@@ -20,7 +20,7 @@ from tests.benchmarks.instruments.processes import (
     choose_cores,
     pinned,
 )
-from tests.benchmarks.rounds import STREAM, STREAMS_AT_ONCE
+from tests.benchmarks.proxy.rounds import STREAM, STREAMS_AT_ONCE
 from tests.benchmarks.steps.stopwatch import WATCH, Total
 from tests.benchmarks.steps.targets import REST, STEPS
 

@@ -7,6 +7,7 @@ in that module too. A test says when one has moved.
 _GATEWAY = "proxy.gateway"
 _SERVER = f"{_GATEWAY}.runtime.server"
 _PIPELINE = f"{_GATEWAY}.pipeline"
+_ATTEMPT = f"{_GATEWAY}.attempts.attempt"
 _METER = f"{_GATEWAY}.meter"
 _POOL = f"{_GATEWAY}.upstream.pool"
 _LEDGER = "proxy.ledger.sqlite"
@@ -23,19 +24,19 @@ STEPS = {
     f"{_GATEWAY}.reserve:Reserver.reserve": "reserve: make the request",
     f"{_LEDGER}.ledger:SqliteLedger.reserve": "ledger: ask and wait",
     f"{_LEDGER}.operations.hold:reserve": "ledger: reserve",
-    f"{_PIPELINE}:shape": "shape",
+    f"{_ATTEMPT}:shape": "shape",
     f"{_POOL}:HttpUpstream.connect": "forward: find a connection",
     f"{_LEDGER}.ledger:SqliteLedger.dispatch": "ledger: ask and wait",
     f"{_LEDGER}.operations.hold:dispatch": "ledger: dispatch",
     f"{_GATEWAY}.forward:Forwarder.send": "forward: headers",
     f"{_POOL}:HttpLine.send": "forward: send, wait for a status",
-    f"{_PIPELINE}:budget_headers": "headers for the caller",
-    f"{_PIPELINE}:client_headers": "headers for the caller",
+    f"{_ATTEMPT}:budget_headers": "headers for the caller",
+    f"{_ATTEMPT}:client_headers": "headers for the caller",
     f"{_GATEWAY}.upstream.connection:Connection.data_received": "forward: parse what arrives",
     f"{_METER}:read_whole": "meter: gather the answer",
     f"{_METER}:StreamRelay.run": "meter: relay the stream",
     f"{_POOL}:HttpLine.read": "meter: take bytes off the connection",
-    "proxy.dialects.chat.answer:read_leniently": "meter: read the answer",
+    "proxy.dialects.answer:read_leniently": "meter: read the answer",
     f"{_METER}:AnswerStream.feed": "meter: read along a stream",
     f"{_SERVER}:SocketDoor.write": "meter: pass bytes on",
     f"{_GATEWAY}.charge:Pricer.sentence": "settle: price what was used",

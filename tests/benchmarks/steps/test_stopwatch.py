@@ -152,8 +152,8 @@ def test_functions_and_methods_are_timed_where_they_stand(
     [
         "tests.nowhere:step",
         "tests.benchmarks:step",
-        "tests.benchmarks.rounds:Race.jump",
-        "tests.benchmarks.rounds:FULL",
+        "tests.benchmarks.proxy.rounds:Race.jump",
+        "tests.benchmarks.proxy.rounds:FULL",
     ],
 )
 def test_a_target_that_has_moved_is_named(target: str) -> None:
