@@ -122,6 +122,11 @@ class UpstreamConfig(Section):
     idle_timeout_ms: int = Field(default=300_000, ge=1, le=86_400_000)
     """How long an answer may fall silent before it counts as broken off."""
 
+    websockets: bool = False
+    """Whether callers may make responses over a WebSocket (`GET /v1/responses`), for which one
+    is opened to this upstream: switch it on where the upstream takes them, as OpenAI does. Off,
+    such callers are told to use HTTP (426), as Codex then does."""
+
     retries: RetriesConfig = RetriesConfig()
 
     fallback: Annotated[tuple[Name, ...], AfterValidator(unique())] = Field(
@@ -132,13 +137,6 @@ class UpstreamConfig(Section):
     at their own prices, whatever their `models` are; a call that they have no price for goes to
     the next. What they name as their own `fallback` does not count."""
 
-    @property
-    def key_mode(self) -> KeyMode:
-        """What kind of credential goes there."""
-        if self.api_key is None:
-            return KeyMode.SECRET
-        secret = self.api_key.get_secret_value()
-        if not secret:
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         sources = ("api_key", "api_key_file", "api_key_command")
@@ -170,6 +168,13 @@ class UpstreamConfig(Section):
         keys = ("ca_file", "client_cert_file", "client_key_file")
         return tuple(key for key in keys if getattr(self, key) is not None)
 
+    @property
+    def key_mode(self) -> KeyMode:
+        """What kind of credential goes there."""
+        if self.api_key is None:
+            return KeyMode.SECRET
+        secret = self.api_key.get_secret_value()
+        if not secret:
             return KeyMode.MISSING
         if secret in (KeyMode.PASSTHROUGH, KeyMode.NONE):
             return KeyMode(secret)

@@ -8,6 +8,7 @@ changes   another body for the same call: model, limits, tools
 answer    what a whole response says and delivered
 events    the same from a stream
 usage     the billed quantities, and the calls of tools with a fee
+frames    the same call as a frame of a WebSocket
 """
 
 from dataclasses import replace
@@ -19,6 +20,7 @@ from proxy.dialects.openai.error import error_body
 from proxy.dialects.responses.answer import read_answer
 from proxy.dialects.responses.changes import apply
 from proxy.dialects.responses.events import ResponseEvents
+from proxy.dialects.responses.frames import read_frame
 from proxy.dialects.responses.prompt import prompt_of
 from proxy.dialects.responses.request import LIMIT_FIELD, read_compaction, read_request
 
@@ -37,3 +39,6 @@ RESPONSES: Final = Dialect(
 
 COMPACTION: Final = replace(RESPONSES, read_request=read_compaction)
 """Makes a long conversation shorter: the same input, and an answer that has no limit."""
+
+FRAMES: Final = replace(RESPONSES, read_request=read_frame)
+"""The same API over a WebSocket."""
