@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CLIENTS := .venv-clients
+SDKS := tests/clients/sdks
 CONFIG ?= config.example.yaml
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
@@ -39,17 +40,18 @@ check: $(STAMP)  ## format, lint, types, import contracts, tests: what CI runs
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory test
 
-clients: $(STAMP) $(CLIENTS)/.installed  ## the examples that other clients of the Cycles protocol print; needs port 7878
+clients: $(STAMP) $(CLIENTS)/.installed  ## SDKs and frameworks of others, in Python and, where there is npm, JavaScript; needs port 7878
 	$(BIN)/python -m pytest -m clients -v tests/clients
 
 # Their trees are heavy and none of ours. The scripts they tell of are in the source archives alone.
-$(CLIENTS)/.installed: requirements-clients.lock
+$(CLIENTS)/.installed: requirements-clients.lock $(SDKS)/package-lock.json
 	$(PYTHON) -m venv $(CLIENTS)
 	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-clients.lock
 	awk '/^(langchain-runcycles|runcycles-openai-agents)==/ {wanted = 1} wanted {print} !/\\$$/ {wanted = 0}' \
 		requirements-clients.lock > $(CLIENTS)/sources.lock
 	$(CLIENTS)/bin/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps \
 		--no-build-isolation --no-binary :all: -d $(CLIENTS)/sources -r $(CLIENTS)/sources.lock
+	if command -v npm; then npm ci --silent --ignore-scripts --prefix $(SDKS); fi
 	@touch $@
 
 format: $(STAMP)  ## rewrite the sources as `check` wants them
@@ -72,4 +74,4 @@ soak: $(STAMP)  ## the long runs, one line a block: every mutation, 100,000 simu
 	$(BIN)/python -m pytest -m soak -v
 
 clean:  ## remove the set-up and every cache
-	rm -rf $(VENV) $(CLIENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(SDKS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
