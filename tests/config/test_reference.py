@@ -27,6 +27,7 @@ NUMBERS = [entry for entry in KEYS if entry.kind.is_number]
 
 UNITS = ("_ms", "_bytes", "_tokens", "_pct", "_per_mtok", "_per_mchar", "_per_hour")
 COUNTS = {
+    "max_attempts",
     "max_connections",
     "max_headers",
     "max_length",

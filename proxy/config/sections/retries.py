@@ -30,7 +30,7 @@ class RetriesConfig(Section):
     statuses: Annotated[
         tuple[Annotated[int, Field(ge=400, le=599), AfterValidator(_check_status)], ...],
         AfterValidator(unique()),
-    ] = (429, 500, 502, 503, 504, 529)
+    ] = Field(default=(429, 500, 502, 503, 504, 529), examples=["[429, 503]"])
     """The errors after which another attempt may help, here or at a `fallback`. They cost
     nothing. That no connection could be made counts too."""
 
