@@ -9,6 +9,7 @@ nothing of. No sockets, no threads, no wall clock: a seed always lives the same 
     rig/                    time, disk, callers, upstream, process: all of them scripted
     world, outside          lives a plan; operators who work with the same file
     judge/                  the rules, by semantics 1
+    seeds                   many lives by their seeds, on the command line
     trial                   one plan lived and judged; the least of it that still breaks
 
     python -m tests.simulation 17        one seed, and what it takes to break a rule
