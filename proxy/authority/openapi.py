@@ -15,6 +15,7 @@ from proxy.authority.sub_budgets import operations as sub_budgets
 from proxy.cycles_wire import headers
 from proxy.cycles_wire.errors import ErrorCode, ErrorResponse
 from proxy.cycles_wire.schemas import ReservationStatus
+from proxy.domain.money import WIRE_UNITS
 from proxy.domain.subject import LEVELS
 from proxy.ledger.records import SortKey
 
@@ -55,6 +56,7 @@ def document() -> dict[str, Any]:
         for part in (component, *component.get("properties", {}).values()):
             if "enum" in part:
                 part["type"] = "string"
+    components["Unit"] |= {"enum": sorted(WIRE_UNITS), "description": "What an amount counts."}
     subject = components["Subject"]
     subject["minProperties"] = 1
     subject["anyOf"] = [{"required": [level]} for level in LEVELS]

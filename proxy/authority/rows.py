@@ -20,10 +20,10 @@ from proxy.cycles_wire.responses import ReservationDetail, ReservationSummary
 from proxy.cycles_wire.schemas import Action, Amount, ReservationStatus, SignedAmount
 from proxy.cycles_wire.subjects import named_subject, wire_subject
 from proxy.domain.decision import Caps
-from proxy.domain.money import Unit
+from proxy.domain.money import WIRE_UNITS, Unit
 from proxy.domain.reservation import State
-from proxy.domain.scope import Scope
-from proxy.domain.subject import LEVELS, PURSE, RUN, Subject
+from proxy.domain.scope import Scope, is_level_scope
+from proxy.domain.subject import LEVELS, PURSE, STEPS, Subject
 from proxy.ledger.records import Balance, Reservation
 
 RESERVE_PREFIX: Final = "reserve:"
@@ -34,6 +34,9 @@ DECIDE_PREFIX: Final = "decide:"
 
 METADATA: Final = "metadata"
 COMMITTED_METADATA: Final = "committed_metadata"
+
+_OURS: Final = frozenset({PURSE, STEPS})
+"""Dimensions that no client has named."""
 
 _KEPT: Final = "cycles"
 _DIMENSIONS_MAX: Final = 16
@@ -124,7 +127,7 @@ def show(row: Reservation, kind: type[Row], *, include: frozenset[str]) -> Row:
 def _subject(row: Reservation, kept: _Kept) -> schemas.Subject:
     if kept.subject is not UNSET:
         return kept.subject
-    sent = {name: value for name, value in row.subject.dimensions.items() if name != PURSE}
+    sent = {name: value for name, value in row.subject.dimensions.items() if name not in _OURS}
     if row.key.startswith(RESERVE_PREFIX):
         return wire_subject(msgspec.structs.replace(row.subject, dimensions=sent))
     # What a call of the proxy says of itself need not keep the limits of the protocol.
@@ -135,18 +138,15 @@ def _subject(row: Reservation, kept: _Kept) -> schemas.Subject:
     return named_subject(dict(row.subject.levels()), few)
 
 
-def is_on_wire(scope: Scope) -> bool:
-    """Whether the protocol knows such a scope: runs and purses stand on none of its levels."""
-    return f"/{RUN}:" not in scope and f"/{PURSE}:" not in scope
-
-
 def tightest(balances: Iterable[Balance]) -> list[Balance]:
-    """Of each scope and unit the window with the least remaining, in the order they came."""
+    """Of each scope and unit of the protocol the window with the least remaining, as they came."""
     found: dict[tuple[Scope, Unit], Balance] = {}
     for balance in balances:
         name = (balance.scope, balance.unit)
-        if is_on_wire(balance.scope) and (
-            name not in found or balance.remaining < found[name].remaining
+        if (
+            balance.unit in WIRE_UNITS
+            and is_level_scope(balance.scope)
+            and (name not in found or balance.remaining < found[name].remaining)
         ):
             found[name] = balance
     return list(found.values())
@@ -186,10 +186,16 @@ def wire_caps(caps: Caps) -> schemas.Caps | None:
     if caps == Caps():
         return None
     return schemas.Caps(
-        max_tokens=UNSET if caps.max_tokens is None else caps.max_tokens,
+        max_tokens=_given(caps.max_tokens),
         tool_allowlist=list(caps.tool_allowlist) or UNSET,
         tool_denylist=list(caps.tool_denylist) or UNSET,
+        max_steps_remaining=_given(caps.max_steps_remaining),
+        cooldown_ms=_given(caps.cooldown_ms),
     )
+
+
+def _given(number: int | None) -> int | UnsetType:
+    return UNSET if number is None else number
 
 
 def levels_of(scope: Scope) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from proxy.domain.money import INT64_MAX, INT64_MIN, Unit
+from proxy.domain.money import INT64_MAX, INT64_MIN, WIRE_UNITS, Unit
 from proxy.domain.reservation import Overage
 from proxy.domain.subject import LEVELS
 
@@ -47,6 +47,11 @@ class Amount(Schema, frozen=True, kw_only=True):
 
     unit: Unit
     amount: Count
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a unit that the protocol has not."""
+        if self.unit not in WIRE_UNITS:
+            raise ValueError(f"Units are {', '.join(WIRE_UNITS)}")
 
 
 class SignedAmount(Schema, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from msgspec import UNSET
 
 from proxy.cycles_wire import schemas
 from proxy.domain.scope import encode_value
-from proxy.domain.subject import PURSE, Subject
+from proxy.domain.subject import PURSE, STEPS, Subject
 
 
 def subject_of(wire: schemas.Subject, *, tenant: str | None = None) -> Subject:
@@ -16,11 +16,12 @@ def subject_of(wire: schemas.Subject, *, tenant: str | None = None) -> Subject:
     it had to be encoded: keep the wire's subject beside it.
 
     Raises:
-        ValueError: a level that is empty, or nothing but spaces; a dimension that only the
-            key of a sub-budget gives.
+        ValueError: a level that is empty, or nothing but spaces; a dimension that only
+            the key of a sub-budget, or a policy, gives.
     """
-    if wire.dimensions is not UNSET and PURSE in wire.dimensions:
-        raise ValueError(f"The dimension {PURSE} of the subject is not for clients to name.")
+    for name in (PURSE, STEPS):
+        if wire.dimensions is not UNSET and name in wire.dimensions:
+            raise ValueError(f"The dimension {name} of the subject is not for clients to name.")
     levels = {level: _encoded(level, value) for level, value in wire.levels().items()}
     if tenant is not None:
         levels.setdefault("tenant", _encoded("tenant", tenant))

@@ -26,6 +26,8 @@ class Reason(StrEnum):
     CALL_TOO_EXPENSIVE = "call_too_expensive"
     POLICY_DENIED = "policy_denied"
     TOOL_DENIED = "tool_denied"
+    STEPS_EXHAUSTED = "steps_exhausted"
+    COOLDOWN = "cooldown"
     MODEL_NOT_PRICED = "model_not_priced"
     MODEL_NOT_SERVED = "model_not_served"
     UNBOUNDED_COST = "unbounded_cost"
@@ -68,13 +70,17 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """The scope that could not hold a call, and what would help. Amounts are in `unit`."""
+    """The scope that could not hold a call, and what would help. Amounts are in `unit`.
+
+    `rolling_ms` is how long a rolling window is; 0 for one of a calendar.
+    """
 
     scope: str
     unit: Unit
     required: int
     remaining: int
     resets_at_ms: int | None
+    rolling_ms: int = 0
 
     def __str__(self) -> str:
         resets = f", resets {iso(self.resets_at_ms)}" if self.resets_at_ms is not None else ""
@@ -87,7 +93,7 @@ class Shortage:
 class BudgetRefused(Refused):
     """A budget of the call said no. No scope was changed.
 
-    `retry_after_ms` is set only for BUDGET_BUSY.
+    `retry_after_ms` is set only for BUDGET_BUSY and for COOLDOWN, whose window it is.
     """
 
     _LEAD: ClassVar[dict[Reason, str]] = {
@@ -97,13 +103,16 @@ class BudgetRefused(Refused):
         Reason.BUDGET_CLOSED: "Budget is closed for",
         Reason.OVERDRAFT_LIMIT_EXCEEDED: "Budget is over its limit for",
         Reason.DEBT_OUTSTANDING: "Budget has unpaid debt for",
+        Reason.STEPS_EXHAUSTED: "No calls are left for",
+        Reason.COOLDOWN: "Calls come too fast for",
     }
+    _WAITS: ClassVar[frozenset[Reason]] = frozenset({Reason.BUDGET_BUSY, Reason.COOLDOWN})
 
     def __init__(self, reason: Reason, shortage: Shortage) -> None:
-        advice = "Retry shortly." if reason is Reason.BUDGET_BUSY else "Do not retry."
+        advice = "Retry shortly." if reason in self._WAITS else "Do not retry."
         super().__init__(reason, f"{self._LEAD[reason]} {shortage}. {advice}")
         self.shortage = shortage
-        self.retry_after_ms: int | None = None
+        self.retry_after_ms = shortage.rolling_ms if reason is Reason.COOLDOWN else None
 
 
 class LedgerError(Exception):

@@ -19,6 +19,9 @@ REMEMBERED_NS: Final = 1_000_000_000
 REMEMBERED_MAX: Final = 10_000
 
 
+_PASSING: Final = frozenset({Reason.BUDGET_BUSY, Reason.COOLDOWN})
+
+
 class Question(NamedTuple):
     """What was asked: a hold on these scopes, by these rungs, free in these units."""
 
@@ -60,8 +63,8 @@ class Denials:
         raise BudgetRefused(denial.reason, denial.shortage)
 
     def remember(self, question: Question, refusal: BudgetRefused) -> None:
-        """Keep a denial. One that waits for calls in flight is not kept."""
-        if refusal.reason is Reason.BUDGET_BUSY:
+        """Keep a denial. One that waits for calls in flight, or for a moment, is not kept."""
+        if refusal.reason in _PASSING:
             return
         if len(self._denials) >= REMEMBERED_MAX:
             self._denials.clear()

@@ -8,9 +8,18 @@ from proxy.policies.deciding import (
     Consideration,
     Policies,
     Wish,
+    choice_for,
     dropped_tools,
     entry_for,
     limited,
 )
 
-__all__ = ["Consideration", "Policies", "Wish", "dropped_tools", "entry_for", "limited"]
+__all__ = [
+    "Consideration",
+    "Policies",
+    "Wish",
+    "choice_for",
+    "dropped_tools",
+    "entry_for",
+    "limited",
+]

@@ -12,7 +12,7 @@ from proxy.config.sections.pricing import OverrideConfig
 from proxy.domain.decision import Caps
 from proxy.domain.money import Unit
 from proxy.domain.period import Period, Step
-from proxy.domain.policy import Band
+from proxy.domain.policy import ALWAYS, Band, Bounds, Condition, Hours, Remainder
 from proxy.domain.scope import ScopePattern
 from proxy.ledger.records import BudgetLine, BudgetStatus
 from tests.config.writing import read
@@ -153,14 +153,79 @@ policies:
     )
 
 
-@pytest.mark.parametrize(("when", "used_pct"), [("when: {used_pct: {gte: 30}}, ", 30), ("", 0)])
-def test_a_policy_without_bands_is_one_band(when: str, used_pct: int) -> None:
+@pytest.mark.parametrize(
+    ("when", "condition"),
+    [
+        ("when: {used_pct: {gte: 30}}, ", Condition(used_pct=Bounds(gte=30))),
+        ("", ALWAYS),
+    ],
+)
+def test_a_policy_without_bands_is_one_band(when: str, condition: Condition) -> None:
     rewrite = "caps: {tool_allowlist: [read]}, models: {a: b}"
     config = read(f"policies: [{{name: a, scope: '*', {when}{rewrite}}}]")
 
     (policy,) = policies(config)
 
-    assert policy.bands == (Band(used_pct, Caps(tool_allowlist=("read",)), {"a": "b"}),)
+    assert policy.bands == (Band(0, Caps(tool_allowlist=("read",)), {"a": "b"}, when=condition),)
+
+
+def test_a_condition_is_read_with_its_units() -> None:
+    config = read("""
+policies:
+  - name: late
+    scope: "*"
+    when:
+      reserved_pct: {gt: 10, lte: 90}
+      remaining: {unit: TOKENS, lt: 5000}
+      burn_rate: {exhausted_within: 2h}
+      window_elapsed_pct: {lt: 50}
+      hours: {after: "22:30", before: "06:00", timezone: Europe/Berlin}
+    n: 1
+    reasoning_effort: {high: medium, "*": low}
+    service_tier: {priority: default}
+""")
+
+    (band,) = policies(config)[0].bands
+
+    assert band == Band(
+        0,
+        reasoning_effort={"high": "medium", "*": "low"},
+        service_tier={"priority": "default"},
+        n=1,
+        when=Condition(
+            reserved_pct=Bounds(gt=10, lte=90),
+            remaining=Remainder(Unit.TOKENS, Bounds(lt=5000)),
+            exhausted_within_ms=7_200_000,
+            window_elapsed_pct=Bounds(lt=50),
+            hours=Hours(22 * 60 + 30, 6 * 60, "Europe/Berlin"),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("deny", "text"), [("true", ""), ('"The office is closed."', "The office is closed.")]
+)
+def test_a_policy_denies_in_its_own_words(deny: str, text: str) -> None:
+    (policy,) = policies(read(f"policies: [{{name: shut, scope: '*', deny: {deny}}}]"))
+
+    assert policy.bands == (Band(0, deny=text),)
+
+
+def test_a_band_with_a_pace_has_a_count_of_its_own() -> None:
+    config = read("""
+policies:
+  - name: Thrift
+    scope: "*"
+    bands:
+      - {used_pct: 80, caps: {max_steps_remaining: 20}}
+      - {used_pct: 95, caps: {max_steps_remaining: 3, cooldown_ms: 500}}
+      - {used_pct: 99, caps: {max_tokens: 5}}
+""")
+
+    first, second, third = policies(config)[0].bands
+
+    assert (first.steps, second.steps, third.steps) == ("Thrift-80", "Thrift-95", None)
+    assert second.caps == Caps(max_steps_remaining=3, cooldown_ms=500)
 
 
 def test_overrides_keep_their_order_and_their_digits() -> None:

@@ -26,14 +26,6 @@ def keys(*rests: str) -> str:
     ("text", "path"),
     [
         ("hold: worst_case", "hold"),
-        (
-            policy("when: {reserved_pct: {gte: 1}, used_pct: {gte: 1}}, caps: {max_tokens: 1}"),
-            "policies[0].when.reserved_pct",
-        ),
-        (
-            policy("caps: {cooldown_ms: 1, max_tokens: 1}"),
-            "policies[0].caps.cooldown_ms",
-        ),
     ],
 )
 def test_a_key_of_a_later_version_says_so(text: str, path: str) -> None:

@@ -13,12 +13,12 @@ from proxy.authority.rows import levels_of, tightest, wire_balance
 from proxy.cycles_wire.errors import ErrorCode
 from proxy.cycles_wire.responses import BalanceResponse, write
 from proxy.cycles_wire.subjects import named_subject, subject_of
-from proxy.domain.money import Unit
+from proxy.domain.money import WIRE_UNITS, Unit
 from proxy.domain.scope import derive, encode_value
 from proxy.domain.subject import LEVELS
 from proxy.ledger.records import Balance
 
-_UNITS = tuple(Unit)
+_UNITS = WIRE_UNITS
 
 
 async def get_balances(desk: Desk, call: Call) -> bytes:
@@ -50,7 +50,7 @@ async def _matching(desk: Desk, levels: dict[str, str]) -> list[Balance]:
     """One of each scope and unit, by scope, with the one that a template would make."""
     named = derive(subject_of(named_subject(levels, {})))[-1]
     everything = (
-        *await desk.ledger.balances((named,), *Unit),
+        *await desk.ledger.balances((named,), *WIRE_UNITS),
         *await desk.ledger.all_balances(),
     )
     matching = (b for b in everything if levels.items() <= levels_of(b.scope).items())

@@ -15,7 +15,7 @@ from proxy.cycles_wire.responses import write
 from proxy.cycles_wire.schemas import Action, Amount, Caps
 from proxy.domain import decision as domain
 from proxy.domain.errors import BudgetRefused, Reason, Refused, UnitMismatch
-from proxy.domain.money import Unit
+from proxy.domain.money import WIRE_UNITS, Unit
 from proxy.domain.scope import all_scopes
 from proxy.ledger.records import Forecast, ReserveRequest
 
@@ -31,11 +31,12 @@ _DENIALS: Final = {
     Reason.OVERDRAFT_LIMIT_EXCEEDED: "OVERDRAFT_LIMIT_EXCEEDED",
     Reason.DEBT_OUTSTANDING: "DEBT_OUTSTANDING",
     Reason.TEMPLATE_LIMIT: "TEMPLATE_LIMIT",
+    Reason.POLICY_DENIED: "POLICY_DENIED",
     Reason.TENANT_SUSPENDED: "TENANT_SUSPENDED",
     Reason.TENANT_CLOSED: "TENANT_CLOSED",
 }
-"""Source: cycles-protocol-v0.yaml, DecisionReasonCode; TEMPLATE_LIMIT and TENANT_SUSPENDED are
-ours."""
+"""Source: cycles-protocol-v0.yaml, DecisionReasonCode; TEMPLATE_LIMIT, POLICY_DENIED and
+TENANT_SUSPENDED are ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ async def judge(
     try:
         spender.check_goes_on()
         forecast = await desk.ledger.decide(hold)
+        caps = await caps_for(desk, spender, action)
     except UnitMismatch:
         raise await unit_mismatch(desk, spender, estimate.unit) from None
     except Refused as refused:
@@ -70,7 +72,6 @@ async def judge(
             reason_code=_DENIALS[refused.reason],
             retry_after_ms=UNSET if waits_ms is None else waits_ms,
         )
-    caps = await caps_for(desk, spender, action)
     return Judged(forecast, UNSET if caps is None else caps)
 
 
@@ -80,7 +81,7 @@ async def caps_for(desk: Desk, spender: Spender, action: Action) -> Caps | None:
     Models that policies map cannot be said here; one that a sub-budget does not pay for is refused.
 
     Raises:
-        Problem: FORBIDDEN. LedgerError.
+        Problem: FORBIDDEN. LedgerError. Refused: POLICY_DENIED.
     """
     spender.check_action(action)
     caps = await _caps_of_policies(desk, spender, action)
@@ -98,7 +99,10 @@ async def _caps_of_policies(desk: Desk, spender: Spender, action: Action) -> dom
     if not watched:
         return domain.Caps()
     balances = await desk.ledger.balances(watched, *Unit)
-    return desk.policies.wish(action.name, scopes=scopes, balances=balances).caps
+    now_ms = desk.clock.now_ms()
+    wish = desk.policies.wish(action.name, scopes=scopes, balances=balances, at_ms=now_ms)
+    wish.check_leaves()
+    return wish.caps
 
 
 async def answer_once(
@@ -127,10 +131,10 @@ async def unit_mismatch(desk: Desk, spender: Spender, unit: Unit) -> Problem:
 
     Source: cycles-protocol-v0.yaml, "ERROR SEMANTICS", UNIT_MISMATCH details.
     """
-    balances = await desk.ledger.balances(spender.scopes, *Unit)
+    balances = await desk.ledger.balances(spender.scopes, *WIRE_UNITS)
     scope = next((balance.scope for balance in balances), spender.scopes[-1])
     there = {balance.unit for balance in balances if balance.scope == scope}
-    expected = [other for other in Unit if other in there]
+    expected = [other for other in WIRE_UNITS if other in there]
     return Problem(
         ErrorCode.UNIT_MISMATCH,
         f"No budget of {scope} is in {unit}.",

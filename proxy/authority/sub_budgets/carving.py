@@ -20,7 +20,7 @@ from proxy.authority.sub_budgets.terms import (
     terms_of,
 )
 from proxy.domain.errors import BudgetRefused, IdempotencyMismatch
-from proxy.domain.money import Unit
+from proxy.domain.money import WIRE_UNITS, Unit
 from proxy.domain.period import Period
 from proxy.domain.reservation import OnExpiry, Overage, State
 from proxy.domain.scope import budget_scopes
@@ -72,8 +72,8 @@ async def missing_units(
 
     In those the child's calls would be held by nobody.
     """
-    counted = {b.unit for b in await ledger.balances(budget_scopes(subject), *Unit)}
-    return tuple(unit for unit in Unit if unit in counted and unit not in amounts)
+    counted = {b.unit for b in await ledger.balances(budget_scopes(subject), *WIRE_UNITS)}
+    return tuple(unit for unit in WIRE_UNITS if unit in counted and unit not in amounts)
 
 
 async def carve(ledger: SubBudgetLedger, asked: Carve) -> Carved:

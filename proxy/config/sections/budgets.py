@@ -27,8 +27,8 @@ class BudgetConfig(Section):
     """An allocation for one scope, or for each scope that a template matches.
 
     A scope may have any number of budgets, one for each unit and kind of window; a call must
-    fit them all. Calls of this proxy are held and charged in US dollars and in tokens;
-    CREDITS and RISK_POINTS limit clients of the authority, and no call.
+    fit them all. Calls of this proxy are held and charged in US dollars and in tokens, and
+    counted; CREDITS and RISK_POINTS limit clients of the authority, and no call.
     """
 
     model_config = ConfigDict(json_schema_extra=_amounts_by_unit)
@@ -43,9 +43,11 @@ class BudgetConfig(Section):
     """`run`: a budget of its own for each run (`X-Cycles-Run`) under the scope, beside the
     budget of the scope itself. Only calls that name a run are held to it."""
 
-    unit: Literal["USD_MICROCENTS", "TOKENS", "CREDITS", "RISK_POINTS"] = "USD_MICROCENTS"
+    unit: Literal["USD_MICROCENTS", "TOKENS", "CREDITS", "RISK_POINTS", "CALLS"] = "USD_MICROCENTS"
     """What the budget counts. `TOKENS` are those that went in and those that came out, as the
-    provider counts them."""
+    provider counts them. `CALLS` are requests that were sent, attempts and all; with `per: run`
+    the steps that a run may make, with `rolling` how fast. They limit calls beside a budget in
+    dollars or tokens, and pay for none alone."""
 
     allocated: Amount
     """What may be spent in one window. Only a change of this line moves the budget, by the

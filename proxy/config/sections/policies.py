@@ -1,15 +1,20 @@
 """What changes in a call before any budget is asked, what may change to make it fit, and how
 long it may wait for that."""
 
-from typing import Annotated, ClassVar, Final, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from proxy.config.sections.base import Accepts, Section, invalid, unique
+from proxy.config.sections.conditions import USED_PCT_MAX, WhenConfig
 from proxy.config.sections.values import ModelGlob, ModelName, Name, PolicyScope, ToolName
-
-_USED_PCT_MAX: Final = 100_000
-"""Debt can take what is used beyond 100."""
 
 ModelMap = Annotated[
     dict[ModelGlob, ModelName],
@@ -17,11 +22,27 @@ ModelMap = Annotated[
     Accepts("a map of model (or wildcard) to model", '{"gpt-4o": gpt-4o-mini}'),
 ]
 
+Choice = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$"),
+    Accepts("a word of the API that is called", "low"),
+]
+AskedChoice = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_.*?-]{1,64}$"),
+    Accepts(
+        'a word of the API, with "*" and "?" as wildcards; unset for a call without one', "high"
+    ),
+]
+ChoiceMap = Annotated[
+    dict[AskedChoice, Choice],
+    Field(min_length=1),
+    Accepts("a map of what is asked for to what is sent", '{high: medium, "*": low}'),
+]
+
 
 class CapsConfig(Section):
     """Ceilings on a call. A cap only takes away: the lower of asked and cap holds."""
-
-    later_keys: ClassVar[frozenset[str]] = frozenset({"max_steps_remaining", "cooldown_ms"})
 
     max_tokens: int | None = Field(default=None, ge=1, le=10_000_000, examples=[2000])
     """The most output tokens of one answer."""
@@ -32,6 +53,15 @@ class CapsConfig(Section):
     tool_denylist: Annotated[tuple[ToolName, ...], Field(min_length=1)] | None = None
     """Tools that are taken out of the call."""
 
+    max_steps_remaining: int | None = Field(default=None, ge=0, le=1_000_000, examples=[5])
+    """How many calls a run (`X-Cycles-Run`) may still make, counted from the first one on that
+    the policy (or its band) decides about; without a run, whoever calls, in a day (UTC). The
+    next is refused with `steps_exhausted`. What is given back, an error say, does not count."""
+
+    cooldown_ms: int | None = Field(default=None, ge=1, le=86_400_000, examples=[2000])
+    """How long a run, or whoever calls without one, waits after a call before the next. One
+    that comes earlier, or while another runs, is refused with `cooldown`."""
+
     @model_validator(mode="after")
     def _says_something_once(self) -> Self:
         if self.tool_allowlist is not None and self.tool_denylist is not None:
@@ -41,12 +71,8 @@ class CapsConfig(Section):
         return self
 
 
-class BandConfig(Section):
-    """What happens from one degree of use on."""
-
-    used_pct: int = Field(ge=0, le=_USED_PCT_MAX, examples=[80])
-    """The percentage of the budget that is used up, by spend and debt, before this call.
-    Of several budgets and windows under the policy's scope the most used one counts."""
+class EffectConfig(Section):
+    """What is changed in a call."""
 
     caps: CapsConfig | None = None
     """Ceilings on the call."""
@@ -55,39 +81,62 @@ class BandConfig(Section):
     """Models that are replaced by others. An exact name goes before wildcards, of those the
     one with most other characters wins; a replacement is not replaced again."""
 
+    reasoning_effort: ChoiceMap | None = None
+    """How much thought is asked for instead, in the words of the API, by what the call asks
+    for; `unset` is a call that says nothing, and applies to models that are known to reason.
+    A budget for thought of Anthropic's is lowered to a share of the limit: a fifth for `low`,
+    a half for `medium`, a tenth for `minimal`."""
+
+    service_tier: ChoiceMap | None = None
+    """Which service tier is asked for instead, by the one that the call asks for; `unset` is a
+    call that names none. Anthropic's fast mode is the tier `fast`; mapped, it is left out."""
+
+    n: int | None = Field(default=None, ge=1, le=128, examples=[1])
+    """The most answers that one call may ask for (`n`, `best_of`)."""
+
+    deny: bool | Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
+        default=None, examples=[True]
+    )
+    """Whether the call is refused with `policy_denied`; a text is what the caller then reads."""
+
+    def given(self) -> tuple[str, ...]:
+        """The effects that are given."""
+        return tuple(
+            name for name in EffectConfig.model_fields if getattr(self, name) not in (None, False)
+        )
+
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if self.caps is None and self.models is None:
-            raise invalid("neither caps nor models: it would change nothing")
+    def _denies_alone(self) -> Self:
+        if self.deny:
+            for name in self.given():
+                if name != "deny":
+                    raise invalid("without effect beside deny", at=(name,))
         return self
 
 
-class AtLeastConfig(Section):
-    """A lower bound."""
+class _BandHead(Section):
+    """When a band is reached."""
 
-    later_keys: ClassVar[frozenset[str]] = frozenset({"gt", "lt", "lte"})
+    used_pct: int = Field(ge=0, le=USED_PCT_MAX, examples=[80])
+    """The percentage of the budget that is used up, by spend and debt, before this call.
+    Of several budgets and windows under the policy's scope the most used one counts."""
 
-    gte: int = Field(ge=0, le=_USED_PCT_MAX, examples=[80])
-    """Greater than or equal to this percentage."""
-
-
-class WhenConfig(Section):
-    """The condition of a policy that has one band only."""
-
-    later_keys: ClassVar[frozenset[str]] = frozenset({"reserved_pct"})
-
-    used_pct: AtLeastConfig
-    """The percentage of the budget that is used up, as in `bands`."""
+    when: WhenConfig | None = None
+    """What else has to hold for this band to be reached."""
 
 
-class PolicyConfig(Section):
-    """What a call may ask for, by scope and by how much is used up.
+class BandConfig(EffectConfig, _BandHead):
+    """What happens from one degree of use on."""
 
-    Of all policies that apply, one decides, and nothing is merged: the highest priority,
-    then the scope with more levels (one scope before a template before a whole tree), then
-    the first in the file. A policy applies when one of the call's scopes matches and a band
-    is reached.
-    """
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.given():
+            raise invalid("neither caps nor models nor another effect: it would change nothing")
+        return self
+
+
+class _PolicyHead(Section):
+    """Whose policy it is, and when it applies."""
 
     name: Name
     """What logs call it."""
@@ -105,22 +154,28 @@ class PolicyConfig(Section):
     """Degrees of use; the highest one reached holds, whatever their order."""
 
     when: WhenConfig | None = None
-    """Instead of bands: from when on the policy's own `caps` and `models` hold. Without
-    bands and `when` they always hold."""
+    """Instead of bands: while this holds, the policy's own effects do. Without bands and
+    `when` they always hold."""
 
-    caps: CapsConfig | None = None
-    """Ceilings on the call. Only without `bands`."""
 
-    models: ModelMap | None = None
-    """Models that are replaced by others, as in a band. Only without `bands`."""
+class PolicyConfig(EffectConfig, _PolicyHead):
+    """What a call may ask for, by scope, by the state of its budgets and by time.
+
+    Its own effects hold always, or while `when` does; those of `bands` by what is used up.
+
+    Of all policies that apply, one decides, and nothing is merged: the highest priority,
+    then the scope with more levels (one scope before a template before a whole tree), then
+    the first in the file. A policy applies when one of the call's scopes matches and a band
+    is reached.
+    """
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.bands is None:
-            if self.caps is None and self.models is None:
-                raise invalid("neither bands nor caps nor models: it would change nothing")
+            if not self.given():
+                raise invalid("neither bands nor an effect: it would change nothing")
             return self
-        for key in ("when", "caps", "models"):
+        for key in ("when", *self.given()):
             if getattr(self, key) is not None:
                 raise invalid("beside bands: put it into a band", at=(key,))
         return self
@@ -156,6 +211,16 @@ class DegradeConfig(Section):
 
     min_output_tokens: int = Field(default=256, ge=1, le=10_000_000)
     """The shortest answer worth having: a call is never limited below it."""
+
+    min_reasoning_tokens: int = Field(default=1024, ge=0, le=10_000_000)
+    """What a model that thinks unseen is left for its thought beside the shortest answer, so
+    that no limit of ours ends it before the answer begins. A policy's `max_tokens` goes below
+    it where it says so. With Anthropic's thinking it is 1,024 at least."""
+
+    note: bool = False
+    """Whether a model is told, at the end of the conversation, that the budget is low and how
+    many steps are left, while a policy decides about the call. It is counted like the rest of
+    the prompt."""
 
     max_share_pct: int = Field(default=50, ge=1, le=100)
     """The largest share of what remains in the tightest budget that a shortened call may

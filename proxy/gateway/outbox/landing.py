@@ -4,9 +4,15 @@ The same record always has the same keys, so the ledger takes a second time for 
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
-from proxy.domain.errors import ActorRequired, ReservationExpired, ReservationFinalized
+from proxy.domain.errors import (
+    ActorRequired,
+    ReservationExpired,
+    ReservationFinalized,
+    UnitMismatch,
+)
 from proxy.domain.money import Unit
 from proxy.gateway.ending import Charged, GivenBack, LeftUncertain
 from proxy.gateway.estimate import UNITS
@@ -60,9 +66,15 @@ class Landing:
         except (ActorRequired, ReservationFinalized):
             # Its lease ran out while the ledger was away. Only a person gives up what is
             # uncertain; we know better what it cost. Or we have said so before.
-            return await self._ledger.commit(
-                reservation_id, actual=_NOTHING, key=key, payload_hash="0"
-            )
+            return await self._charge_nothing(reservation_id, key)
+
+    async def _charge_nothing(self, reservation_id: str, key: str) -> Settlement:
+        """End a hold by the knowledge that its call cost nothing, and was none."""
+        commit = partial(self._ledger.commit, reservation_id, key=key, payload_hash="0")
+        try:
+            return await commit(actual=_NOTHING)
+        except UnitMismatch:
+            return await commit(actual={**_NOTHING, Unit.CALLS: 0})
 
     async def _charge(self, reservation_id: str, charged: Charged, key: str) -> Settlement:
         amounts = "/".join(f"{amount} {unit}" for unit, amount in charged.actual.items())

@@ -210,6 +210,7 @@ def _budget_refused(body: Body, what: str) -> BudgetRefused:
             required=int(body["required"]),
             remaining=int(body["remaining"]),
             resets_at_ms=body["resets_at_ms"] or None,
+            rolling_ms=body["rolling_ms"],
         ),
     )
 

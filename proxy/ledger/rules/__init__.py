@@ -15,7 +15,7 @@ Source: cycles-protocol-v0.yaml, /v1/reservations and below; where it leaves roo
 docs/semantics.md decides.
 """
 
-from proxy.ledger.rules.admission import NOTHING, Granted, grant
+from proxy.ledger.rules.admission import NOTHING, Granted, covers, grant
 from proxy.ledger.rules.allocation import (
     Opening,
     adjust,
@@ -60,6 +60,7 @@ __all__ = [
     "adjust",
     "at_lease_end",
     "charge",
+    "covers",
     "check_amount",
     "check_extension",
     "check_lasting",

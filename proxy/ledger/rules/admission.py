@@ -107,8 +107,20 @@ def _obstacle(balance: Balance, remaining: int, required: int) -> Reason | None:
     if balance.debt > 0 and balance.overdraft_limit == 0:
         return Reason.DEBT_OUTSTANDING
     if remaining < required:
-        return Reason.BUDGET_EXCEEDED
+        return _lack(balance)
     return None
+
+
+def _lack(balance: Balance) -> Reason:
+    """What it is called that there is not enough. A call that runs gives no count of it back."""
+    if balance.unit is not Unit.CALLS:
+        return Reason.BUDGET_EXCEEDED
+    return Reason.COOLDOWN if balance.period.rolling_ms else Reason.STEPS_EXHAUSTED
+
+
+def covers(units: Iterable[Unit]) -> bool:
+    """Whether budgets in these units pay for a call. Those that only count it do not."""
+    return any(unit is not Unit.CALLS for unit in units)
 
 
 def stopped(balance: Balance) -> Reason | None:
@@ -133,4 +145,5 @@ def shortage(balance: Balance, required: int) -> Shortage:
         required=required,
         remaining=balance.remaining,
         resets_at_ms=balance.window_end_ms,
+        rolling_ms=balance.period.rolling_ms,
     )

@@ -100,7 +100,7 @@ class Holds(Tenants):
         """The budgets of the subject in these units; none is a refusal where one is needed."""
         scopes = budget_scopes(subject)
         names = list(self.names(scopes, units))
-        if is_needed and not names:
+        if is_needed and not rules.covers(name.unit for name in names):
             if any(self.names(scopes, set(Unit))):
                 raise UnitMismatch
             raise Refused(Reason.BUDGET_NOT_FOUND, f"no budget covers {scopes}")

@@ -56,7 +56,7 @@ def _accounts(transaction: Transaction, event: Event) -> list[Account]:
     if event.is_spent and not scopes:
         return []
     accounts = budgets_of(transaction, scopes, units)
-    if not accounts and not event.is_spent:
+    if not event.is_spent and not rules.covers(account.balance.unit for account in accounts):
         raise no_budget(transaction, scopes, units)
     return accounts
 

@@ -12,6 +12,7 @@ do
       required = amount.text(required),
       remaining = amount.text(accounts.remaining(account)),
       resets_at_ms = account.record.end_ms or false,
+      rolling_ms = account.rolling_ms or 0,
     })
   end
 
@@ -24,6 +25,14 @@ do
       return 'budget_closed'
     end
     return nil
+  end
+
+  -- What it is called that there is not enough. A call that runs gives no count of it back.
+  local function lack(account)
+    if account.unit ~= 'CALLS' then
+      return 'budget_exceeded'
+    end
+    return account.rolling_ms and 'cooldown' or 'steps_exhausted'
   end
 
   -- Why this budget cannot hold so much; in the order of the protocol.
@@ -39,7 +48,7 @@ do
       return 'debt_outstanding'
     end
     if amount.less(accounts.remaining(account), required) then
-      return 'budget_exceeded'
+      return lack(account)
     end
     return nil
   end

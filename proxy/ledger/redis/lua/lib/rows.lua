@@ -24,10 +24,20 @@ function rows.find_by_key(request)
   return holds.find(id)
 end
 
+-- Whether budgets of these names pay for a call. Those that only count it do not.
+local function covers(names)
+  for _, name in ipairs(names) do
+    if name.unit ~= 'CALLS' then
+      return true
+    end
+  end
+  return false
+end
+
 -- The names of the subject's budgets in the units of the request.
 function rows.names(request, is_needed)
   local names, has_any = budgets.names(request.scopes, rows.set_of(request.units))
-  if is_needed and #names == 0 then
+  if is_needed and not covers(names) then
     books.refuse({code = has_any and 'NO_UNIT' or 'NO_BUDGET'})
   end
   return names
