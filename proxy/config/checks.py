@@ -13,6 +13,7 @@ from proxy.config.outward import (
     loops,
     unreadable_key_files,
     unusable_pem_files,
+    unusable_stand_ins,
 )
 from proxy.config.reach import bases, overlaps, unreachable, ways_out
 from proxy.config.sections.ledger import is_elsewhere
@@ -25,6 +26,7 @@ def errors(config: Config) -> list[Finding]:
     found = (
         *loops(config),
         *unusable_pem_files(config),
+        *unusable_stand_ins(config),
         *_tokenizers(config),
         *_declared_elsewhere(config),
         *_holes(config),

@@ -1,4 +1,4 @@
-"""What stands in the way to upstreams: files that cannot be used, loops, what Azure lacks."""
+"""What stands in the way to upstreams: unusable files, loops, stand-ins that are none."""
 
 import os
 import ssl
@@ -39,6 +39,26 @@ def loops(config: Config) -> Iterator[Finding]:
         first = seen.setdefault(listener, name)
         if first != name and listener.port != 0:
             yield Finding(tuple(name.split(".")), f"the same address as {first}")
+
+
+def unusable_stand_ins(config: Config) -> Iterator[Finding]:
+    """Upstreams that could not take a call in place of the one that names them."""
+    by_name = {upstream.name: upstream for upstream in config.upstreams}
+    for number, upstream in enumerate(config.upstreams):
+        for place, name in enumerate(upstream.fallback):
+            path: Path = ("upstreams", number, "fallback", place)
+            other = by_name.get(name)
+            if other is None:
+                yield Finding(path, "no upstream has this name", ", ".join(by_name))
+            elif other is upstream:
+                yield Finding(path, "this upstream itself: see retries.max_attempts")
+            elif _bodies_of(other) != _bodies_of(upstream):
+                yield Finding(path, f"speaks {other.api}: it cannot take a call of {upstream.api}")
+
+
+def _bodies_of(upstream: UpstreamConfig) -> str:
+    """Whose requests it takes: Azure takes those of OpenAI's API."""
+    return "openai" if upstream.api == _AZURE else upstream.api
 
 
 def unusable_pem_files(config: Config) -> Iterator[Finding]:
