@@ -14,6 +14,7 @@ import msgspec
 from pricing.prompt import Prompt
 from proxy.dialects.answer import Answer
 from proxy.dialects.stream import EventReader
+from proxy.dialects.wire.form import Form
 
 
 class ToolKind(StrEnum):
@@ -48,12 +49,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `thinking_tokens` is what the shortest thought takes of the limit before the answer begins.
     `takes_limit`: whether the API has a field for an output limit. `needs_tool_limit` is the
     limit on calls of built-in tools that has to be written into the body, since the caller
-    set none and the provider would run them without end. `fields` is the body, decoded.
+    set none and the provider would run them without end. `fields` is the body, decoded, and
+    `form` what was read of one; `body` is then its bytes so far.
     """
 
     body: bytes
     fields: Mapping[str, Any]
     model: str
+    form: Form | None = None
     stream: bool = False
     asks_usage: bool = True
     n: int = 1
@@ -137,6 +140,20 @@ class ErrorBody(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FormRules:
+    """How calls come as forms with files.
+
+    read: a call from what was read of its form, or Refused, as `Dialect.read_request`.
+    needs: fields without which nobody can tell its price: a form is read on until they are there.
+    late: parts that may follow when the call has left already, since none changes its price.
+    """
+
+    read: Callable[[Form], Request]
+    needs: frozenset[str]
+    late: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
     """One LLM API. Its functions do no input or output.
 
@@ -150,6 +167,7 @@ class Dialect:
     new_reader: reads the events of a stream of `n` answers.
     add_cost: a whole answer whose usage also says what it cost, in dollars.
     limit_field: where an output limit is written; None where that depends on the model.
+    form: how its calls come as forms; None where they are JSON alone.
     """
 
     name: str
@@ -162,3 +180,4 @@ class Dialect:
     new_reader: Callable[[int], EventReader]
     add_cost: Callable[[bytes, str], bytes]
     error_body: ErrorBody
+    form: FormRules | None = None

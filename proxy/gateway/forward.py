@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from multidict import CIMultiDict
 
 from proxy.domain.errors import Reason, Refused
 from proxy.gateway.identify import Caller
-from proxy.gateway.runtime.door import Door
+from proxy.gateway.runtime.door import Door, Incoming
 from proxy.gateway.runtime.headers import readable_encodings, upstream_headers
 from proxy.gateway.upstream.addressing import PLAIN, Addressing
 from proxy.gateway.upstream.echo import error_without, headers_without
@@ -138,6 +138,22 @@ class Line(Protocol):
         ...
 
 
+@runtime_checkable
+class UploadLine(Protocol):
+    """A line that takes a body in pieces."""
+
+    async def upload(
+        self, method: str, path: str, headers: CIMultiDict[str], begin: bytes, rest: Incoming
+    ) -> UpstreamAnswer:
+        """Send one request whose body goes on with `rest`, as that comes. As `Line.send`.
+
+        Raises:
+            NoStatus: it left, and nobody knows what became of it.
+            Refused: what `rest` says; the connection is closed.
+        """
+        ...
+
+
 class Upstream(Protocol):
     """Somewhere a request can be sent."""
 
@@ -229,14 +245,17 @@ class Forwarder:
         reads_plain: bool,
         patience_ms: int,
         model: str | None = None,
+        rest: Incoming | None = None,
     ) -> UpstreamAnswer:
         """Send a request on. `reads_plain` asks for an answer that is not compressed.
 
         `patience_ms` is how long to go on waiting for a status once the caller has gone.
-        `model` is what the upstream calls the model, where the request is for one.
+        `model` is what the upstream calls the model, where the request is for one. `rest` is
+        what is still to come of its body.
 
         Raises:
-            Refused: UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE: nobody knows what became of it.
+            Refused: UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE, and what `rest` says: nobody knows
+                what became of it.
         """
         accepted = "" if reads_plain else door.header("Accept-Encoding") or ""
         secret = self._secret.current if self._secret is not None else ""
@@ -245,7 +264,11 @@ class Forwarder:
         try:
             async with patience.deadline:
                 door.when_gone(patience.run_out)
-                answer = await line.send(door.method, target, headers, body)
+                if rest is None:
+                    answer = await line.send(door.method, target, headers, body)
+                else:
+                    assert isinstance(line, UploadLine), "no socket of a caller's brings a form"
+                    answer = await line.upload(door.method, target, headers, body, rest)
         except TimeoutError:
             raise _timed_out() from None
         except NoStatus as failure:

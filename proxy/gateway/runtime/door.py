@@ -4,11 +4,33 @@
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class ClientGone(Exception):
     """The caller hung up before the end of its answer."""
+
+
+class Incoming(Protocol):
+    """A body, or what is still to come of one: read once, in pieces as they come."""
+
+    @property
+    def length_bytes(self) -> int | None:
+        """How much it is, where its caller has said so."""
+        ...
+
+    @property
+    def max_bytes(self) -> int:
+        """The most that it can be."""
+        ...
+
+    async def read(self) -> bytes:
+        """The next bytes; empty at the end.
+
+        Raises:
+            Refused: as `Door.body`, when a piece breaks off, is late, or is too much.
+        """
+        ...
 
 
 class Door(Protocol):
@@ -57,3 +79,30 @@ class Door(Protocol):
     def when_gone(self, react: Callable[[], None]) -> None:
         """Call `react` once when the caller hangs up, at once if it has already."""
         ...
+
+
+@runtime_checkable
+class UploadDoor(Protocol):
+    """A door that can give a body in pieces, in place of `body`."""
+
+    @property
+    def incoming(self) -> Incoming:
+        """The body, as it comes."""
+        ...
+
+
+class KeptBody:
+    """An `Incoming` that has come already."""
+
+    def __init__(self, body: bytes) -> None:
+        self.length_bytes = self.max_bytes = len(body)
+        self._body = body
+
+    async def read(self) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+
+async def incoming_of(door: Door) -> Incoming:
+    """The body of a call in pieces, whatever its door can do."""
+    return door.incoming if isinstance(door, UploadDoor) else KeptBody(await door.body())

@@ -14,6 +14,7 @@ import httptools
 from multidict import CIMultiDict
 
 from proxy.gateway.forward import BrokenOff, NoStatus
+from proxy.gateway.upstream.uploading import WriteGate
 
 PAUSE_BYTES: Final = 262_144
 """So many bytes may wait for a slow caller; then the upstream waits too."""
@@ -54,6 +55,9 @@ class Connection(asyncio.Protocol):
         self._barren_bytes = 0
         self._ends_with_connection = False
         self._keeps_alive = False
+        self._is_spent = False
+        self._gate = WriteGate()
+        self._react: Callable[[], None] | None = None
         self.status = 0
         self.headers: CIMultiDict[str] = CIMultiDict()
 
@@ -76,6 +80,28 @@ class Connection(asyncio.Protocol):
         self._header_bytes = 0
         self._barren_bytes = 0
         self._transport.writelines((head, body))
+
+    def write(self, data: bytes) -> None:
+        """Put more of a request on the wire."""
+        self._transport.write(data)
+
+    async def writable(self) -> None:
+        """Until most of what was written is gone, or the connection is."""
+        await self._gate.passed()
+
+    def when_heard(self, react: Callable[[], None] | None) -> None:
+        """Call `react` once an answer begins or the connection ends, at once if it has already."""
+        self._react = react
+        self._tell_heard()
+
+    def _tell_heard(self) -> None:
+        if self._react is not None and self._progress is not Progress.WAITING:
+            react, self._react = self._react, None
+            react()
+
+    def give_up_request(self) -> None:
+        """The answer came before all of its request had left: nothing else can follow that."""
+        self._is_spent = True
 
     async def wait_for_status(self, response_ms: int) -> None:
         """Until status and headers are there. Raises NoStatus."""
@@ -114,7 +140,7 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """The answer was read to its end: be idle, or close when the upstream wants that."""
         self._progress = Progress.IDLE
-        if not self._keeps_alive:
+        if self._is_spent or not self._keeps_alive:
             self._transport.close()
 
     def close(self) -> None:
@@ -139,6 +165,7 @@ class Connection(asyncio.Protocol):
             self._wakes = None
 
     def _wake(self) -> None:
+        self._tell_heard()
         if self._wakes is not None and not self._wakes.done():
             self._wakes.set_result(None)
 
@@ -166,12 +193,19 @@ class Connection(asyncio.Protocol):
             self._is_paused = True
             self._transport.pause_reading()
 
+    def pause_writing(self) -> None:
+        self._gate.shut()
+
+    def resume_writing(self) -> None:
+        self._gate.open()
+
     def eof_received(self) -> None:
         """The transport closes itself after this."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._progress is Progress.BODY and self._ends_with_connection and exc is None:
             self._progress = Progress.COMPLETE
+        self._gate.open()
         self._break()
         self._lost(self)
 

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 from multidict import CIMultiDict
 
 from proxy.gateway.forward import BrokenOff, NoRoom, NotSent
+from proxy.gateway.runtime.door import Incoming
 from proxy.gateway.upstream.connection import Connection
 from proxy.gateway.upstream.dial import Dialer, HttpProxy, origin_of
+from proxy.gateway.upstream.uploading import framed, pass_on
 
 _METHODS_WITH_A_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 """They say so when it is empty: RFC 9110 section 8.6."""
@@ -104,12 +106,19 @@ class HttpUpstream:
         self._open.add(connection)
         return connection
 
-    def head(self, method: str, path: str, headers: CIMultiDict[str], body: bytes) -> bytes:
-        """The head of a request to a path below the base URL."""
+    def head(
+        self, method: str, path: str, headers: CIMultiDict[str], body_bytes: int | None
+    ) -> bytes:
+        """The head of a request to a path below the base URL.
+
+        `body_bytes` is how much follows; None: chunks, nobody knows how much.
+        """
         lines = [f"{method} {self._target}{path} HTTP/1.1", *self._lines]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        if body or method in _METHODS_WITH_A_BODY:
-            lines.append(f"Content-Length: {len(body)}")
+        if body_bytes is None:
+            lines.append("Transfer-Encoding: chunked")
+        elif body_bytes or method in _METHODS_WITH_A_BODY:
+            lines.append(f"Content-Length: {body_bytes}")
         return _as_sent("\r\n".join((*lines, "", "")))
 
     def take_back(self, connection: Connection) -> None:
@@ -138,12 +147,31 @@ class HttpLine:
     ) -> "HttpLine":
         connection = self._connection
         assert connection is not None
-        connection.send(self._upstream.head(method, path, headers, body), body)
+        connection.send(self._upstream.head(method, path, headers, len(body)), body)
         try:
-            await connection.wait_for_status(self._timeouts.response_ms)
+            return await self._answered(connection)
         except BaseException:
             self.abort()
             raise
+
+    async def upload(
+        self, method: str, path: str, headers: CIMultiDict[str], begin: bytes, rest: Incoming
+    ) -> "HttpLine":
+        connection = self._connection
+        assert connection is not None
+        length = None if rest.length_bytes is None else len(begin) + rest.length_bytes
+        first = framed(begin, in_chunks=length is None) if begin else b""
+        connection.send(self._upstream.head(method, path, headers, length), first)
+        try:
+            if not await pass_on(connection, rest, idle_ms=self._timeouts.idle_ms):
+                connection.give_up_request()
+            return await self._answered(connection)
+        except BaseException:
+            self.abort()
+            raise
+
+    async def _answered(self, connection: Connection) -> "HttpLine":
+        await connection.wait_for_status(self._timeouts.response_ms)
         self.status = connection.status
         self.headers = connection.headers
         return self
