@@ -88,6 +88,7 @@ class Foundation:
     """The keys of sub-budgets."""
     places: Places = field(default_factory=Places)
     """What callers named by a key, and was answered."""
+    sockets: Sockets = field(default_factory=Sockets)
 
 
 def id_at(at_ms: int) -> str:
@@ -183,6 +184,8 @@ class Gateway:
             new_trace_id=base.new_id,
             deny_status=config.responses.deny_status,
             calls_max=config.limits.max_connections,
+            socket_routes=_socket_routes(config, forwarders),
+            sockets=base.sockets,
         )
 
 

@@ -42,6 +42,7 @@ from proxy.gateway.runtime.server import Reception
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.runtime.upkeep import PRUNE_PAUSE_S, SEAL_PAUSE_S, Upkeep
 from proxy.gateway.upstream.pool import HttpUpstream
+from proxy.gateway.websocket.sockets import Sockets
 from proxy.listening import Listeners
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
@@ -78,6 +79,7 @@ class Server:
         self._metrics = Metrics()
         self._tokenizers = tokenizers or Tokenizers()
         self._calls = TaskSet()
+        self._sockets = Sockets()
         self._queue = Queue()
         self._settlements = TaskSet()
         self._outage = Outage(log)
@@ -148,8 +150,11 @@ class Server:
             queue=self._queue,
             outbox=self._outbox,
             children=self._sub_budgets,
+            sockets=self._sockets,
         )
-        return Gateway(config, foundation, self._leases, self.checks)
+        gateway = Gateway(config, foundation, self._leases, self.checks)
+        self._sockets.follow(gateway.front)
+        return gateway
 
     def _open_plane(self, config: Config) -> Plane:
         return open_plane(
@@ -201,6 +206,7 @@ class Server:
         self._stopping = True
         # Probes and operators are answered to the end; only new calls are not.
         await self._listeners.stop_taking("proxy")
+        self._sockets.stop()
         late = await self._calls.wait(self._config.shutdown_ms)
         if late:
             self._log.line("hanging_up", calls=late)

@@ -4,12 +4,15 @@ Paths that are not listed here do not pass: an endpoint that nobody meters is a 
 every budget (field-report 61).
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
+from typing import Final
 
+from proxy.dialects.addresses import has_version_twice
 from proxy.dialects.chat import CHAT
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.path_pattern import PathPattern
+from proxy.dialects.responses import FRAMES
 from proxy.dialects.routes import FREE_PATHS, METERED, free_at, spoken_at
 from proxy.dialects.unmetered import costs_nothing, unmetered_at
 from proxy.dialects.wire.json_text import read_leniently
@@ -30,7 +33,16 @@ from proxy.gateway.runtime.admin import Checks, health_answer
 from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.headers import client_headers
 from proxy.gateway.runtime.record import CallRecord, Recorder
+from proxy.gateway.websocket.door import FrameDoor
+from proxy.gateway.websocket.forwarders import SocketForwarders, SocketRoute
+from proxy.gateway.websocket.session import Lines, Session, SocketEntrance
+from proxy.gateway.websocket.sockets import Sockets
 from proxy.observe.logs import Log
+
+SOCKET_PATH: Final = "/v1/responses"
+"""Where a caller may open a WebSocket."""
+
+_SWITCHING: Final = 101
 
 
 class Front:
@@ -54,7 +66,10 @@ class Front:
         new_trace_id: Callable[[], str],
         deny_status: int,
         calls_max: int,
+        socket_routes: Mapping[str, SocketRoute],
+        sockets: Sockets,
     ) -> None:
+        """`socket_routes`: the upstreams that take WebSockets, by name."""
         self._guard = guard
         self._identifier = identifier
         self._pipeline = pipeline
@@ -70,6 +85,8 @@ class Front:
         self._new_trace_id = new_trace_id
         self._deny_status = deny_status
         self._calls_max = calls_max
+        self._socket_routes = socket_routes
+        self._sockets = sockets
         self._calls = 0
 
     async def handle(self, door: Door, *, is_stopping: bool = False) -> None:
@@ -78,16 +95,37 @@ class Front:
         if health is not None:
             door.answer(health.status, health.headers, health.body)
             return
+        self._calls += 1
+        try:
+            route = partial(self._route, door)
+            session = await self._answer(door, route, is_stopping=is_stopping)
+            if session is not None:
+                await self._sockets.serve(session)
+        finally:
+            self._calls -= 1
+
+    async def handle_frame(self, door: FrameDoor, lines: Lines, *, is_stopping: bool) -> None:
+        """Answer one frame of a socket: a call like others, but that its socket is counted."""
+        route = partial(self._run_frame, door, lines)
+        await self._answer(door, route, is_stopping=is_stopping)
+
+    async def _answer(
+        self,
+        door: Door,
+        route: Callable[[CallRecord], Awaitable[Session | None]],
+        *,
+        is_stopping: bool,
+    ) -> Session | None:
+        """Answer what is at the door, and close its record; the socket that it became, if any."""
         record = self._record(
             trace_id_of(
                 door.header("traceparent"), door.header("X-Cycles-Trace-Id"), self._new_trace_id
             )
         )
-        self._calls += 1
         try:
             if is_stopping:
                 raise Refused(Reason.OVERLOADED, "The proxy is stopping. Retry shortly.")
-            await self._route(door, record)
+            return await route(record)
         except Refused as refused:
             self._refuse(door, refused, record)
         except ClientGone:
@@ -96,9 +134,9 @@ class Front:
             self._log.line("internal_error", trace_id=record.trace_id, error=type(error).__name__)
             self._refuse(door, _bug(), record)
         finally:
-            self._calls -= 1
             record.client_left = door.gone
             self._recorder.close(record)
+        return None
 
     def refuse_unreadable(self) -> Answer:
         """The answer to what is not a request. Nothing of it is known, and nothing repeated."""
@@ -120,22 +158,17 @@ class Front:
     def _record(self, trace_id: str) -> CallRecord:
         return CallRecord(trace_id=trace_id, api="none", started_ns=self._clock.monotonic_ns())
 
-    async def _route(self, door: Door, record: CallRecord) -> None:
+    async def _route(self, door: Door, record: CallRecord) -> Session | None:
         if self._calls > self._calls_max:
             raise Refused(
                 Reason.OVERLOADED,
                 f"As many calls are in flight as may be (limits.max_connections: "
                 f"{self._calls_max}). Retry shortly.",
             )
-        self._guard.check(door.header("Host"), door.header("Origin"))
-        caller = await self._identifier.admit(door.path, door.headers)
-        record.caller(caller.subject.tenant, derive(caller.subject)[-1])
+        caller = await self._admit(door, record)
         # Another upgrade that is offered (h2c, as some HTTP clients do) may be ignored.
         if "websocket" in (door.header("Upgrade") or "").lower():
-            raise Refused(
-                Reason.UPGRADE_REQUIRED,
-                "WebSockets are not metered in this version: use HTTP.",
-            )
+            return await self._open_socket(door, caller, record)
         dialect = METERED.get(caller.path) if door.method == "POST" else None
         if dialect is not None:
             record.api = dialect.name
@@ -151,6 +184,37 @@ class Front:
             await self._pass_free(door, caller, record)
         else:
             raise _not_allowed(door.method, caller.path)
+        return None
+
+    async def _admit(self, door: Door, record: CallRecord) -> Caller:
+        self._guard.check(door.header("Host"), door.header("Origin"))
+        caller = await self._identifier.admit(door.path, door.headers)
+        record.caller(caller.subject.tenant, derive(caller.subject)[-1])
+        return caller
+
+    async def _open_socket(self, door: Door, caller: Caller, record: CallRecord) -> Session:
+        """Where responses are made over WebSockets, let one be opened: that costs nothing."""
+        if caller.path != SOCKET_PATH or not isinstance(door, SocketEntrance):
+            raise Refused(
+                Reason.UPGRADE_REQUIRED,
+                f"WebSockets are not metered here, but at {SOCKET_PATH}: use HTTP.",
+            )
+        if not self._socket_routes:
+            raise Refused(
+                Reason.UPGRADE_REQUIRED,
+                "WebSockets are not switched on (upstreams[].websockets): use HTTP.",
+            )
+        record.api = "websocket"
+        socket = await door.open_socket({"X-Cycles-Trace-Id": record.trace_id})
+        record.free()
+        record.status = _SWITCHING
+        return Session(door, socket, self._sockets.run_frame)
+
+    async def _run_frame(self, door: FrameDoor, lines: Lines, record: CallRecord) -> None:
+        caller = await self._admit(door, record)
+        record.api = FRAMES.name
+        forwarders = SocketForwarders(self._socket_routes, lines, door, caller)
+        await self._pipeline.run(FRAMES, door, caller, record, forwarders=forwarders)
 
     async def _pass_free(self, door: Door, caller: Caller, record: CallRecord) -> None:
         """A request that costs nothing: no hold, and what its answer says of usage is not read.
@@ -204,6 +268,11 @@ class Front:
 
 
 def _not_allowed(method: str, path: str) -> Refused:
+    if has_version_twice(path):
+        return Refused(
+            Reason.PATH_NOT_ALLOWED,
+            "The path has /v1 twice: this client adds it, so leave it out of the base URL.",
+        )
     billed = unmetered_at(method, path)
     if billed is not None:
         message = f"No {billed.what}: they are not metered in this version. Instead: {billed.hint}."

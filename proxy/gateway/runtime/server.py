@@ -18,6 +18,7 @@ from proxy.gateway.respond import Answer
 from proxy.gateway.runtime.body import BodyLimits, SocketBody
 from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.tasks import TaskSet
+from proxy.gateway.websocket.server import ServerSocket
 
 Response = TypeVar("Response", bound=web.StreamResponse)
 
@@ -31,6 +32,7 @@ class SocketDoor:
     def __init__(self, request: web.BaseRequest, limits: BodyLimits) -> None:
         self._request = request
         self.incoming = SocketBody(request, limits)
+        self._frame_bytes_max = limits.max_bytes
         self.method = request.method
         self.path, _, self.query = request.raw_path.partition("?")
         self.headers = tuple(request.headers.items())
@@ -82,6 +84,14 @@ class SocketDoor:
             await sending
         except ConnectionError:
             raise ClientGone from None
+
+    async def open_socket(self, headers: Mapping[str, str]) -> ServerSocket:
+        """Become a WebSocket. Raises Refused, ClientGone."""
+        socket = ServerSocket(max_frame_bytes=self._frame_bytes_max)
+        _named(socket.response).headers.update(headers)
+        await socket.accept(self._request)
+        self.response = socket.response
+        return socket
 
     def break_off(self) -> None:
         # What was written before still goes out: a slow caller has not read it all yet.
