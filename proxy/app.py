@@ -20,7 +20,7 @@ from proxy.authority.pages import pages
 from proxy.authority.plane import Health, Plane
 from proxy.authority.sub_budgets.book import SubBudgets
 from proxy.authority.sub_budgets.terms import SubBudgetLedger
-from proxy.config.convert import ledger_place, policies, price_overrides
+from proxy.config.convert import counts_calls, ledger_place, policies, price_overrides
 from proxy.config.model import Config
 from proxy.domain.clock import Clock, SystemClock
 from proxy.domain.guard import Guard
@@ -36,7 +36,8 @@ from proxy.gateway.denials import Denials
 from proxy.gateway.estimate import Ceilings, Degrade, Estimator
 from proxy.gateway.forward import Forwarder, Upstream
 from proxy.gateway.identify import Identifier
-from proxy.gateway.meter import Disconnects, Meter
+from proxy.gateway.meter import Meter
+from proxy.gateway.metered import Disconnects
 from proxy.gateway.outbox.elsewhere import LANES, LandingElsewhere, SettlerElsewhere
 from proxy.gateway.outbox.landing import Landing
 from proxy.gateway.outbox.outage import Outage
@@ -53,6 +54,9 @@ from proxy.gateway.runtime.queue import Patience, Queue
 from proxy.gateway.runtime.record import Recorder
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.settle import Settler
+from proxy.gateway.stream.fitting import Fitting
+from proxy.gateway.stream.keeper import Keeping
+from proxy.gateway.stream.lengths import LearningRules, OutputLengths
 from proxy.gateway.websocket.client import WebSocketClient
 from proxy.gateway.websocket.forwarders import SocketRoute
 from proxy.gateway.websocket.line import LineTimeouts
@@ -88,6 +92,8 @@ class Foundation:
     """The keys of sub-budgets."""
     places: Places = field(default_factory=Places)
     """What callers named by a key, and was answered."""
+    lengths: OutputLengths = field(default_factory=OutputLengths)
+    """How long answers have been."""
     sockets: Sockets = field(default_factory=Sockets)
 
 
@@ -143,6 +149,7 @@ class Gateway:
             Steps(
                 policies=Policies(policies(config)),
                 estimator=self.estimator,
+                fitting=Fitting(base.lengths, _learning_rules(config), base.ledger),
                 reserver=Reserver(
                     base.ledger,
                     leases,
@@ -156,7 +163,10 @@ class Gateway:
                 ledger=base.ledger,
                 forwarders=forwarders,
                 meter=Meter(
-                    disconnects, pricer, exposes_cost=config.responses.expose_cost == "usage"
+                    disconnects,
+                    pricer,
+                    _keeping(config, base, counter),
+                    exposes_cost=config.responses.expose_cost == "usage",
                 ),
                 pricer=pricer,
                 settler=self.settler,
@@ -273,6 +283,7 @@ def _ceilings(config: Config) -> Ceilings:
         unbounded_microcents=None if unbounded == "deny" else unbounded,
         max_microcents_per_call=config.limits.max_usd_per_call,
         hold_ms=config.queue.max_wait_ms + config.ledger.reservation_ttl_ms,
+        counts_calls=counts_calls(config),
     )
 
 
@@ -282,6 +293,8 @@ def _degrade(config: Config) -> Degrade:
         shorten=degrade.shorten,
         min_output_tokens=degrade.min_output_tokens,
         fallback_models=degrade.fallback_models,
+        min_reasoning_tokens=degrade.min_reasoning_tokens,
+        gives_notes=degrade.note,
     )
 
 
@@ -292,6 +305,28 @@ def _hold_rules(config: Config) -> HoldRules:
         overage=Overage(config.settle.overage),
         patience=_patience(config),
         min_output_tokens=config.degrade.min_output_tokens if config.degrade.shorten else 0,
+    )
+
+
+def _learning_rules(config: Config) -> LearningRules | None:
+    learning = config.learning
+    if config.hold == "worst_case":
+        return None
+    return LearningRules(
+        quantile_pct=learning.quantile_pct,
+        margin_pct=learning.margin_pct,
+        answers_min=learning.answers_min,
+        lookahead_tokens=learning.lookahead_tokens,
+    )
+
+
+def _keeping(config: Config, base: Foundation, counter: Counter) -> Keeping:
+    return Keeping(
+        counter,
+        base.metrics,
+        base.log,
+        lookahead_tokens=config.learning.lookahead_tokens,
+        goes_on=config.ledger.when_unavailable == "allow",
     )
 
 

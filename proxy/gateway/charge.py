@@ -17,6 +17,7 @@ from proxy.dialects.answer import Answer
 from proxy.dialects.dialect import Dialect
 from proxy.domain.clock import Clock
 from proxy.domain.money import Unit, usd
+from proxy.gateway.candidates.counting import Counter
 from proxy.gateway.ending import (
     Charge,
     Charged,
@@ -28,7 +29,7 @@ from proxy.gateway.ending import (
     Sentence,
     judge,
 )
-from proxy.gateway.estimate import UNITS, Counter, Way
+from proxy.gateway.estimate import UNITS, Way
 
 _SNAPSHOT: Final = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
 """What a provider adds to a model's name when it names the version that served."""
@@ -87,7 +88,7 @@ class Pricer:
             actual = await self._actual(dialect, verdict.charge, held, way, model, answer)
         except Unpriced:
             return Charged(held, estimated=True, model=model.name)
-        return Charged(actual, estimated=verdict.estimated, model=model.name)
+        return Charged(_with_calls(actual, held), estimated=verdict.estimated, model=model.name)
 
     def reported_usd(self, dialect: Dialect, way: Way, answer: Answer) -> str | None:
         """What the usage that an answer reports costs; None without one that has a price."""
@@ -174,7 +175,7 @@ class Pricer:
         """
         tokens = await self._counter.count_texts(answer.delivered_texts(), model.profile)
         choices = max(way.terms["n"], answer.choices)
-        allowed = choices * way.output_tokens_for(held)
+        allowed = choices * way.paid_tokens(held)
         billed = max(tokens, min(tokens + choices * _TOKENS_PER_CHOICE, allowed))
         alone = Terms(**(way.terms | {"n": 1}))
         if answer.service_tier is not None:
@@ -183,6 +184,11 @@ class Pricer:
             Unit.USD_MICROCENTS: hold(model.card, way.bound, output_tokens=billed, **alone),
             Unit.TOKENS: way.bound.total_tokens + billed,
         }
+
+
+def _with_calls(actual: Mapping[Unit, int], held: Mapping[Unit, int]) -> Mapping[Unit, int]:
+    """A call that was made is one call, where those are counted."""
+    return {**actual, Unit.CALLS: held[Unit.CALLS]} if Unit.CALLS in held else actual
 
 
 def _tokens(usage: Usage, *, cached_in_input: bool) -> int:

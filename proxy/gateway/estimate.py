@@ -5,25 +5,27 @@ every output token up to the limit, times `n`. What the limit is, and where it h
 written into the body, is decided here. Rules: docs/semantics.md, "The hold is a bound".
 """
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
-from pricing.bound import BoundClass, InputBound, count_prompt
+from pricing.bound import BoundClass, InputBound
 from pricing.card import Unpriced
 from pricing.catalogue import Catalogue, Model, UnknownModel
 from pricing.cost import Terms, affordable_output, hold
-from pricing.profile import Capability, Profile
-from pricing.tokens import Tokenizers
-from proxy.dialects.dialect import Changes, Dialect, Request
+from pricing.drawing import count_drawn
+from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit, usd
+from proxy.gateway.candidates.bodies import Bodies, Body
+from proxy.gateway.candidates.counting import Counter
+from proxy.gateway.candidates.lacking import lacking
 from proxy.gateway.routes import Route, Routes
 from proxy.ledger.records import Rung, Span
-from proxy.policies import Wish, dropped_tools
+from proxy.policies import Wish
 
 UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
 """What a call is held and charged in. Nothing that passes here has a price in the others."""
@@ -31,11 +33,16 @@ UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
 
 @dataclass(frozen=True, slots=True)
 class Degrade:
-    """How far a call may be cut down before it is refused."""
+    """How far a call may be cut down before it is refused, and whether its model hears of it.
+
+    A model that thinks unseen is left `min_reasoning_tokens` beside the shortest answer.
+    """
 
     shorten: bool
     min_output_tokens: int
     fallback_models: Mapping[str, tuple[str, ...]]
+    min_reasoning_tokens: int = 0
+    gives_notes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +50,25 @@ class Ceilings:
     """What bounds a hold beside the prices.
 
     `unbounded_microcents` is held for calls without any bound; None refuses them. Prices
-    that change within `hold_ms` count with their dearest.
+    that change within `hold_ms` count with their dearest. `counts_calls`: each call holds one
+    in the unit of calls as well.
     """
 
     unbounded_microcents: int | None
     max_microcents_per_call: int | None
     hold_ms: int
+    counts_calls: bool = False
 
 
 class Way(msgspec.Struct, frozen=True):
     """One way to run a call, at the upstream of its route.
 
-    `rung` is in UNITS. `output_tokens` is the limit for each of the `n` answers when all of
-    `want` is granted; `writes_limit` says that the limit has to stand in the body,
-    `hides_answers` that some of the `n` are paid for and never shown. `held_tokens` is how
-    long an answer is held for where it may be longer, and the hold then grows.
+    `rung` is in UNITS, and in CALLS where those are counted. `request` is the call as policy
+    leaves it for this model, `changed` says what policy changed in it. `output_tokens` is the
+    limit for each of the `n` answers when all of `want` is granted; `writes_limit` says that
+    the limit has to stand in the body, `hides_answers` that some of the `n` are paid for and
+    never shown. `held_tokens` is how long an answer is held for where it may be longer, and
+    the hold then grows.
     """
 
     rung: Rung
@@ -67,6 +78,8 @@ class Way(msgspec.Struct, frozen=True):
     terms: Terms
     output_tokens: int
     writes_limit: bool
+    request: Request
+    changed: tuple[str, ...] = ()
     hides_answers: bool = False
     held_tokens: int | None = None
 
@@ -78,10 +91,19 @@ class Way(msgspec.Struct, frozen=True):
         """The longest answer that a grant of these amounts pays for, in each of its units."""
         return min([self.affordable_tokens(unit, amount) for unit, amount in amounts.items()])
 
+    def paid_tokens(self, amounts: Mapping[Unit, int]) -> int:
+        """The longest answer that a hold of these amounts pays for, however it came to them."""
+        if self.held_tokens is None:
+            return self.output_tokens_for(amounts)
+        paid = [self.payable_tokens(unit, amounts[unit]) for unit in UNITS]
+        return min(self.output_tokens, *paid)
+
     def affordable_tokens(self, unit: Unit, amount: int) -> int:
         """The longest answer whose hold in this unit is within `amount`; 0 for none."""
         if amount >= self.rung[unit].want or not self.output_tokens:
             return self.output_tokens
+        if unit is Unit.CALLS:
+            return 0
         return self.payable_tokens(unit, amount)
 
     def payable_tokens(self, unit: Unit, amount: int) -> int:
@@ -92,15 +114,20 @@ class Way(msgspec.Struct, frozen=True):
         return affordable_output(self.model.card, self.bound, amount=amount, **self.terms) or 0
 
 
+_ONE_CALL: Final[dict[Unit, int]] = {Unit.CALLS: 1}
 _FREE_OF_CHARGE: Final = frozenset({Unit.USD_MICROCENTS})
 _NOT_FREE: Final[frozenset[Unit]] = frozenset()
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The ladder of a call in one dialect, and what it costs nothing of."""
+    """The ladder of a call in one dialect, and what it costs nothing of.
+
+    `skipped` are models that might have stood in, each with what it lacks for this call.
+    """
 
     api: str
     ways: tuple[Way, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -122,35 +149,6 @@ class Plan(msgspec.Struct, frozen=True):
         """The longest answer that `remaining` would pay for, on the cheapest way; 0 for none."""
         way = self.ways[-1]
         return min(way.affordable_tokens(unit, remaining), way.output_tokens)
-
-
-INLINE_BYTES: Final = 16_384
-"""Above this a thread counts: a prompt of this size takes about a millisecond."""
-
-
-class Counter:
-    """Counts prompts by the tokenizer of the model they go to."""
-
-    def __init__(self, tokenizers: Tokenizers) -> None:
-        self._tokenizers = tokenizers
-
-    async def count(self, dialect: Dialect, request: Request, profile: Profile) -> InputBound:
-        """How many tokens the request's input can be."""
-        if len(request.body) <= INLINE_BYTES:
-            return self._count(dialect, request, profile)
-        return await asyncio.to_thread(self._count, dialect, request, profile)
-
-    def _count(self, dialect: Dialect, request: Request, profile: Profile) -> InputBound:
-        return count_prompt(dialect.prompt_of(request), profile, self._tokenizers)
-
-    async def count_texts(self, texts: tuple[str, ...], profile: Profile) -> int:
-        """How many tokens were delivered."""
-        if sum(map(len, texts)) <= INLINE_BYTES:
-            return self._count_texts(texts, profile)
-        return await asyncio.to_thread(self._count_texts, texts, profile)
-
-    def _count_texts(self, texts: tuple[str, ...], profile: Profile) -> int:
-        return sum(self._tokenizers.count(text, profile).tokens for text in texts)
 
 
 class Estimator:
@@ -187,11 +185,12 @@ class Estimator:
         Raises:
             Refused: MODEL_NOT_SERVED, MODEL_NOT_PRICED, UNBOUNDED_COST, CALL_TOO_EXPENSIVE.
         """
-        request = await _without_tools(dialect, request, wish)
+        bodies = Bodies(dialect, request, wish, gives_notes=self._degrade.gives_notes)
         until_ms = at_ms + self._ceilings.hold_ms
         routes = routes or self.routes
         own_route = routes.of(request.model, deployment=request.deployment)
         ways: list[Way] = []
+        skipped: list[tuple[str, str]] = []
         for name in self._candidates(request, wish):
             if ways and name == request.model:
                 break
@@ -200,10 +199,14 @@ class Estimator:
             if route is None:
                 continue
             model = self._priced(name, route, at_ms, until_ms)
-            bound = await self._counter.count(dialect, request, model.profile)
-            if name == request.model or _can_serve(model, request, bound):
-                ways.extend(self._ways(request, wish, route, model, bound))
-        return Plan(dialect.name, tuple(self._under_ceiling(ways)))
+            body = await bodies.body_for(model)
+            bound = await self._counter.count(dialect, body.request, model.profile)
+            missing = lacking(model, body.request, bound)
+            if missing is not None and name != request.model:
+                skipped.append((name, missing))
+                continue
+            ways.extend(self._ways(body, wish, route, model, bound))
+        return Plan(dialect.name, tuple(self._under_ceiling(ways)), tuple(skipped))
 
     def _candidates(self, request: Request, wish: Wish) -> Iterator[str]:
         """The wish, its stand-ins, and the caller's own model should none of them serve."""
@@ -230,31 +233,48 @@ class Estimator:
             ) from None
 
     def _ways(
-        self, request: Request, wish: Wish, route: Route, model: Model, bound: InputBound
+        self, body: Body, wish: Wish, route: Route, model: Model, bound: InputBound
     ) -> Sequence[Way]:
         """The model in full, then shortened."""
         try:
-            return self._priced_ways(request, wish, route, model, bound)
+            return self._priced_ways(body, wish, route, model, bound)
         except Unpriced as unpriced:
             raise Refused(Reason.MODEL_NOT_PRICED, f"{unpriced}.", param="model") from None
 
     def _priced_ways(
-        self, request: Request, wish: Wish, route: Route, model: Model, bound: InputBound
+        self, body: Body, wish: Wish, route: Route, model: Model, bound: InputBound
     ) -> Sequence[Way]:
-        terms, hides = self._terms(request, route), request.hides_answers
+        request, calls = body.request, _ONE_CALL if self._ceilings.counts_calls else {}
+        terms = self._terms(request, route)
         limit, writes = self._limit(request, wish, model, bound, terms)
         full = _held(model, bound, terms, limit)
         if bound.bound_class is BoundClass.NONE:
             full = self._unseen_held(model, full)
-            return [Way(_rung(full, full), route, model, bound, terms, limit, writes, hides)]
-        ways = [Way(_rung(full, full), route, model, bound, terms, limit, writes, hides)]
-        least = self._degrade.min_output_tokens + request.thinking_tokens
-        if self._degrade.shorten and least < limit and request.may_be_limited:
+        way = Way(
+            rung=_rung(full, full | calls),
+            route=route,
+            model=model,
+            bound=bound,
+            terms=terms,
+            output_tokens=limit,
+            writes_limit=writes,
+            request=request,
+            changed=body.changed,
+            hides_answers=request.hides_answers,
+        )
+        least = self._degrade.min_output_tokens + self._thought_tokens(request, model)
+        is_bound = bound.bound_class is not BoundClass.NONE
+        if self._degrade.shorten and is_bound and least < limit and request.may_be_limited:
             minimum = _held(model, bound, terms, least)
-            ways.append(Way(_rung(minimum, full), route, model, bound, terms, limit, True, hides))
-        return ways
+            return [way, replace(way, rung=_rung(minimum, full | calls), writes_limit=True)]
+        return [way]
 
-    def _unseen_held(self, model: Model, counted: Mapping[Unit, int]) -> Mapping[Unit, int]:
+    def _thought_tokens(self, request: Request, model: Model) -> int:
+        """What a thought that nobody sees takes of the limit before the answer begins."""
+        thinks = model.profile.hidden_output and request.reasoning_effort != "none"
+        return max(request.thinking_tokens, self._degrade.min_reasoning_tokens if thinks else 0)
+
+    def _unseen_held(self, model: Model, counted: dict[Unit, int]) -> dict[Unit, int]:
         """What is held for input that nothing bounds: the amount that was named for it.
 
         It names no tokens: those that were counted are held, and the call may pass them.
@@ -276,8 +296,11 @@ class Estimator:
         A stand-in may know the caller's limit by another field, or allow less: it is written
         anew. What is written leaves room for the input.
         """
-        if not request.generates:
+        if not request.generates or (request.images and not model.card.standard):
             return 0, False
+        if request.draws is not None and model.profile.drawing_rule is not None:
+            tokens = count_drawn(model.profile.drawing_rule, request.draws)
+            return tokens or self._limit_by_window(model, bound, terms), False
         may_write = request.may_be_limited
         asked, own = request.max_output_tokens, model.profile.max_output_tokens
         limit = _least(asked, wish.max_tokens if may_write else None, own)
@@ -320,6 +343,9 @@ class Estimator:
             tool_calls=request.paid_tool_calls,
             cache_write=request.caches,
             cache_write_1h=request.caches_long,
+            images=request.images,
+            audio_ms=request.audio_ms,
+            characters=request.characters,
             multiplier=route.multiplier * request.surcharge,
         )
 
@@ -350,7 +376,7 @@ def _service_tiers(asked: str | None, route: Route) -> frozenset[str | None]:
     return frozenset({None if asked == "default" else asked, None})
 
 
-def _held(model: Model, bound: InputBound, terms: Terms, output_tokens: int) -> Mapping[Unit, int]:
+def _held(model: Model, bound: InputBound, terms: Terms, output_tokens: int) -> dict[Unit, int]:
     """The most that answers of this length are billed as, in each unit."""
     answers = terms["n"] * (output_tokens + terms.get("prediction_tokens", 0))
     return {
@@ -360,26 +386,8 @@ def _held(model: Model, bound: InputBound, terms: Terms, output_tokens: int) -> 
 
 
 def _rung(minimum: Mapping[Unit, int], want: Mapping[Unit, int]) -> Rung:
-    return {unit: Span(minimum[unit], amount) for unit, amount in want.items()}
-
-
-async def _without_tools(dialect: Dialect, request: Request, wish: Wish) -> Request:
-    """The call without the tools that policy takes away: what they cost does not count.
-
-    A call that insists on one is planned as it came, and refused when its body is made.
-    """
-    dropped = dropped_tools(request.tools, (wish.caps, wish.limits.caps))
-    if not dropped:
-        return request
-
-    def left() -> Request:
-        try:
-            body = dialect.apply(request, Changes(drop_tools=dropped))
-        except Refused:
-            return request
-        return dialect.read_request(body)
-
-    return left() if len(request.body) <= INLINE_BYTES else await asyncio.to_thread(left)
+    """What `minimum` does not name is wanted as a whole."""
+    return {unit: Span(minimum.get(unit, amount), amount) for unit, amount in want.items()}
 
 
 def _least(*limits: int | None) -> int | None:
@@ -391,20 +399,3 @@ def _room(model: Model, bound: InputBound) -> int | None:
     window = model.profile.context_window
     counted_tokens = bound.total_tokens - bound.unseen_tokens
     return window - counted_tokens if window is not None and window > counted_tokens else None
-
-
-def _can_serve(model: Model, request: Request, bound: InputBound) -> bool:
-    """Whether a stand-in understands what this body asks for, and has room to answer."""
-    window = model.profile.context_window
-    if window is not None and bound.total_tokens >= window:
-        return False
-    needed = {
-        Capability.TOOLS: bool(request.tools),
-        Capability.IMAGES: request.has_images,
-        Capability.JSON_SCHEMA: request.wants_json_schema,
-        Capability.AUDIO: request.asks_audio,
-    }
-    capabilities = model.profile.capabilities
-    return capabilities is None or all(
-        capability in capabilities for capability, is_needed in needed.items() if is_needed
-    )

@@ -16,7 +16,8 @@ from proxy.dialects.dialect import Request
 from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit
-from proxy.gateway.estimate import Ceilings, Counter, Degrade, Estimator, Plan, Way
+from proxy.gateway.candidates.counting import Counter
+from proxy.gateway.estimate import Ceilings, Degrade, Estimator, Plan, Way
 from proxy.gateway.routes import Route, Routes
 from proxy.gateway.shape import shape
 from proxy.ledger.records import Span
@@ -298,7 +299,7 @@ async def test_a_shaped_call_costs_at_most_its_grant(
         for (unit, span), share in zip(way.rung.items(), shares, strict=True)
     }
 
-    shaped = shape(CHAT, call, wish, way, rung=rung, amounts=amounts)
+    shaped = shape(CHAT, wish, way, rung=rung, amounts=amounts)
 
     again = read_request(shaped.body)
     limit = again.max_output_tokens or way.model.profile.max_output_tokens

@@ -22,7 +22,7 @@ async def shaped(call: Request, rung: int, wish: Wish | None = None) -> Shaped:
     rules = estimator(fallback_models={"gpt-4o": ("o3", "gpt-4.1-mini")})
     way = (await plan(call, rules, wish)).ways[rung]
     least = {unit: span.minimum for unit, span in way.rung.items()}
-    return shape(CHAT, call, wish or Wish(), way, rung=rung, amounts=least)
+    return shape(CHAT, wish or Wish(), way, rung=rung, amounts=least)
 
 
 def fields(body: bytes) -> dict[str, Any]:

@@ -34,7 +34,7 @@ async def _plan(call: Request) -> Plan:
 async def _shaped(call: Request, rung: int) -> tuple[Shaped, dict[str, Any]]:
     way = (await _plan(call)).ways[rung]
     least = {unit: span.minimum for unit, span in way.rung.items()}
-    left = shape(RESPONSES, call, Wish(), way, rung=rung, amounts=least)
+    left = shape(RESPONSES, Wish(), way, rung=rung, amounts=least)
     return left, json.loads(left.body)
 
 
@@ -90,7 +90,7 @@ async def test_an_api_without_a_limit_gets_none() -> None:
     (way,) = plan.ways
     assert (way.output_tokens, way.writes_limit) == (32_768, False)
     amounts = {unit: span.want for unit, span in way.rung.items()}
-    left = shape(COMPACTION, call, CAPPED, way, rung=0, amounts=amounts)
+    left = shape(COMPACTION, CAPPED, way, rung=0, amounts=amounts)
     assert left.body is call.body
 
 

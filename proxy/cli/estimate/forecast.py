@@ -22,7 +22,8 @@ from proxy.domain.key import KeyRing
 from proxy.domain.money import Unit
 from proxy.domain.scope import Scope, budget_scopes, derive
 from proxy.domain.subject import LEVELS, RUN, Subject
-from proxy.gateway.estimate import UNITS, Counter, Plan
+from proxy.gateway.candidates.counting import Counter
+from proxy.gateway.estimate import UNITS, Plan
 from proxy.gateway.identify import Identifier
 from proxy.gateway.shape import Shaped, shape
 from proxy.ledger import rules
@@ -103,7 +104,7 @@ async def forecast(
             raise _no_budget(subject, is_counted_otherwise=bool(every))
         granted = _grant(balances, plan, share_pct)
         way = plan.ways[granted.rung]
-        shaped = shape(dialect, request, wish, way, rung=granted.rung, amounts=granted.amounts)
+        shaped = shape(dialect, wish, way, rung=granted.rung, amounts=granted.amounts)
     except Refused as refusal:
         refused = refusal
     by_scope = tuple(_alone(balance, plan, share_pct) for balance in balances)

@@ -1,0 +1,6 @@
+"""What each model that may run a call would be sent, and whether it can serve it.
+
+bodies    the body as policy leaves it for a model
+counting  how many tokens a prompt is
+lacking   what a body asks for that a model cannot do
+"""

@@ -1,0 +1,118 @@
+"""The body as policy leaves it for a model, before anything in it is counted.
+
+So all that policy adds is priced, and nothing that it takes away is held. What depends on the
+grant, model and limit, is written later. Rules: docs/semantics.md, "Policy, plan, caps".
+"""
+
+from functools import partial
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from pricing.catalogue import Model
+from pricing.profile import Capability
+from proxy.dialects.dialect import Changes, Dialect, Request
+from proxy.domain.errors import Refused
+from proxy.gateway.runtime.tasks import off_the_loop
+from proxy.policies import Wish, choice_for, dropped_tools
+
+
+class Body(NamedTuple):
+    """A call as a model would be sent it, and the names of what policy changed in it."""
+
+    request: Request
+    changed: tuple[str, ...] = ()
+
+
+class Bodies:
+    """The bodies of one call: one for all models, unless policy tells them apart."""
+
+    def __init__(
+        self, dialect: Dialect, request: Request, wish: Wish, *, gives_notes: bool
+    ) -> None:
+        self._dialect = dialect
+        self._request = request
+        self._wish = wish
+        self._note = note_of(wish) if gives_notes else None
+        self._made: dict[Changes, Body] = {}
+
+    async def body_for(self, model: Model) -> Body:
+        """The body that this model would be sent, but for its name and a limit.
+
+        A call that insists on a tool which is to go keeps its tools: it is planned so, and
+        refused when its body is made.
+        """
+        changes = self._changes_for(model)
+        if changes == Changes():
+            return Body(self._request)
+        body = self._made.get(changes)
+        if body is None:
+            make = partial(_made, self._dialect, self._request, changes)
+            body = await off_the_loop(make, size_bytes=len(self._request.body))
+            self._made[changes] = body
+        return body
+
+    def _changes_for(self, model: Model) -> Changes:
+        request, wish = self._request, self._wish
+        effort = choice_for(request.reasoning_effort, wish.reasoning_effort)
+        if request.reasoning_effort is None and not _is_known_to_reason(model):
+            effort = None
+        return Changes(
+            drop_tools=dropped_tools(request.tools, (wish.caps, wish.limits.caps)),
+            reasoning_effort=effort,
+            service_tier=choice_for(request.service_tier, wish.service_tier),
+            n=wish.n,
+            note=self._note,
+        )
+
+
+def note_of(wish: Wish) -> str | None:
+    """What a model is told when a policy decides; None where none does."""
+    if wish.policy is None:
+        return None
+    steps = wish.caps.max_steps_remaining
+    if steps is None:
+        return "The budget for this work is low: finish it as soon as you can."
+    return f"The budget for this work is low: finish it within {steps} steps."
+
+
+def _is_known_to_reason(model: Model) -> bool:
+    capabilities = model.profile.capabilities
+    return capabilities is not None and Capability.REASONING in capabilities
+
+
+def _made(dialect: Dialect, request: Request, changes: Changes) -> Body:
+    try:
+        return _applied(dialect, request, changes)
+    except Refused:
+        return _applied(dialect, request, replace(changes, drop_tools=frozenset()))
+
+
+def _applied(dialect: Dialect, request: Request, changes: Changes) -> Body:
+    text = dialect.apply(request, changes)
+    if text is request.body:
+        return Body(request)
+    # Whose call it is was read from its path as well, which no change of the body touches.
+    changed = replace(
+        dialect.read_request(text), model=request.model, deployment=request.deployment
+    )
+    return Body(changed, tuple(_names(request, changed)))
+
+
+_MEMBERS: Final = {
+    "tools": ("tools", "functions", "web_search_options", "mcp_servers"),
+    "effort": ("reasoning_effort", "reasoning", "output_config", "thinking"),
+    "service_tier": ("service_tier", "speed"),
+    "n": ("n", "best_of"),
+    "note": ("messages", "input"),
+}
+"""Where a body says what policy may change, by what `X-Budget-Caps` calls it."""
+
+
+def _names(before: Request, after: Request) -> list[str]:
+    """What was changed."""
+    return [
+        name
+        for name, members in _MEMBERS.items()
+        if any(after.fields.get(each) != before.fields.get(each) for each in members)
+    ]
