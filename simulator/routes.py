@@ -21,6 +21,7 @@ from simulator.apis.messages import COUNT_TOKENS, MESSAGES
 from simulator.apis.responses import INPUT_TOKENS, compaction_api, responses_api
 from simulator.apis.responses.socket import Conversation
 from simulator.apis.responses.store import Store
+from simulator.azure import KEY_HEADER, Azure
 from simulator.behaviour import read_behaviour
 from simulator.endpoint import Endpoint, always
 from simulator.errors import ApiError
@@ -33,7 +34,7 @@ MODELS_CREATED_S = 1_700_000_000
 
 class Routes:
     """All requests arrive here. With a `key`, those of the APIs need it, as bearer token or as
-    x-api-key."""
+    x-api-key, those of `azure` as api-key."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Routes:
         records: Records,
         models: Mapping[str, Model],
         key: str | None,
+        azure: Azure | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._records = records
@@ -58,6 +60,7 @@ class Routes:
         self._apis = {api.path: api for api in every}
         self._models = models
         self._key = key
+        self._azure = azure
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request, whatever it is."""
@@ -65,29 +68,33 @@ class Routes:
         if request.path.startswith("/simulator/"):
             return self._control(request, body)
         number = self._records.saw(request.method, request.path_qs, request.headers, body)
-        api = self._apis.get(request.path)
-        words = api or (MESSAGES if request.path.startswith(MESSAGES.path) else CHAT)
+        path = request.path if self._azure is None else self._azure.path_of(request.path)
+        api = self._apis.get(path)
+        words = api or (MESSAGES if path.startswith(MESSAGES.path) else CHAT)
         headers = words.headers(self._endpoint.request_id(number), number, 0)
         try:
             self._check_key(request)
-            if request.path == SOCKET_PATH and "upgrade" in request.headers:
+            if self._azure is not None:
+                body = self._azure.body_of(request, body)
+            if path == SOCKET_PATH and "upgrade" in request.headers:
                 talk = Conversation(self._endpoint, self._records, self._models, self._stored)
                 return await talk.serve(request)
             if api is not None:
                 _check_method(request, "POST")
                 return await self._endpoint.answer(api, request, body, number)
-            if request.path.startswith("/v1/responses/"):
-                return _json(200, self._stored.serve(request.method, request.path), headers)
-            if request.path == "/v1/models" or request.path.startswith("/v1/models/"):
+            if path.startswith("/v1/responses/"):
+                return _json(200, self._stored.serve(request.method, path), headers)
+            if path == "/v1/models" or path.startswith("/v1/models/"):
                 _check_method(request, "GET")
-                return _json(200, self._listing(request.path), headers)
+                return _json(200, self._listing(path), headers)
             raise ApiError(404, "There is nothing at this address.", "unknown_url")
         except ApiError as error:
             return _json(error.status, words.error(error), headers)
 
     def _check_key(self, request: web.Request) -> None:
         given = request.headers.get("authorization", "")
-        if self._key in (None, request.headers.get("x-api-key")) or given == f"Bearer {self._key}":
+        header = "x-api-key" if self._azure is None else KEY_HEADER
+        if self._key in (None, request.headers.get(header)) or given == f"Bearer {self._key}":
             return
         if not given.startswith("Bearer "):
             raise ApiError(401, "An API key is needed, as Authorization: Bearer KEY.")

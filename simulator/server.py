@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from simulator.azure import Azure
 from simulator.behaviour import Behaviour
 from simulator.bill import BillLine
 from simulator.endpoint import ChooseBehaviour, Endpoint, Settings, always
@@ -33,7 +34,8 @@ class Simulator:
 
     `behaviour` answers every call, or is asked for each; a header `x-simulate` on a call and
     then a script come first. With a `key`, calls need it as their bearer token or x-api-key.
-    The same `seed` gives the same answers.
+    The same `seed` gives the same answers. With `deployments`, each with the model that it is
+    of, it is Azure: `azure_url` is then what to take in place of `base_url`.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Simulator:
         now_s: Callable[[], int] = lambda: FIXED_NOW_S,
         sleep: Sleep = asyncio.sleep,
         keep_bodies: bool = False,
+        deployments: Mapping[str, str] | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -61,7 +64,8 @@ class Simulator:
         )
         self._records = Records(keep_bodies=keep_bodies)
         self._endpoint = Endpoint(settings, self._records)
-        self._routes = Routes(self._endpoint, self._records, models, key)
+        azure = Azure(deployments) if deployments is not None else None
+        self._routes = Routes(self._endpoint, self._records, models, key, azure)
         self.behave(behaviour)
         self._runner: web.AppRunner | None = None
         self._handlers: set[asyncio.Task[Any]] = set()
@@ -112,6 +116,11 @@ class Simulator:
     def base_url(self) -> str:
         """What an SDK takes as its base URL."""
         return f"{self.address}/v1"
+
+    @property
+    def azure_url(self) -> str:
+        """What an SDK for Azure takes as its base URL."""
+        return f"{self.address}/openai"
 
     def behave(self, behaviour: Behaviour | ChooseBehaviour) -> None:
         """Answer so from now on."""
