@@ -1,10 +1,13 @@
 """What `verify` answers."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from proxy.domain.period import iso
 from proxy.domain.sub_budget import CARVE_PREFIX
+from proxy.ledger.journal import Amounts, WindowName
 
 
 def is_summed(key: str) -> bool:
@@ -23,6 +26,24 @@ class Difference:
     what: str
     recorded: int | str
     recomputed: int | str
+
+
+def compare_window(
+    name: WindowName, source: str, *figures: tuple[str, int, int]
+) -> Iterator[Difference]:
+    """Where figures of a window, each with what `source` says it is, are not the same."""
+    for what, recorded, recomputed in figures:
+        if recorded != recomputed:
+            where = f"{name.scope} {name.unit} {name.period} from {iso(name.start_ms)}"
+            yield Difference(where, f"{what}, by the {source}", recorded, recomputed)
+
+
+def compare_with_journal(
+    name: WindowName, recorded: Amounts, standing: Amounts
+) -> Iterator[Difference]:
+    """A retired budget and the one after it may share a name; the journal knows them by it."""
+    figures = zip(Amounts._fields, recorded, standing, strict=True)
+    yield from compare_window(name, "journal", *figures)
 
 
 class Head(NamedTuple):

@@ -7,10 +7,11 @@ goes when no row and no entry names it. So each batch leaves a sound ledger.
 from collections.abc import Sequence
 from typing import Any
 
+from proxy.ledger.checkpoint import Checkpoint, write_checkpoint
 from proxy.ledger.redis.asking import Asker
 from proxy.ledger.redis.reading import journal
 from proxy.ledger.redis.upkeep import sealing
-from proxy.ledger.redis.upkeep.sealing import Checkpoint, Sealed
+from proxy.ledger.redis.upkeep.sealing import Sealed
 from proxy.ledger.seal import Seal, check_entries, check_standing, standing_after
 
 
@@ -111,4 +112,4 @@ async def _stand_at(
         return None
     if any(check_standing(passed[-1], standing)):
         return None
-    return sealing.write_checkpoint(passed[-1], standing)
+    return write_checkpoint(passed[-1], standing)

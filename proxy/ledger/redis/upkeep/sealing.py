@@ -10,9 +10,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from proxy.ledger import lines
+from proxy.ledger.checkpoint import Checkpoint, write_checkpoint
 from proxy.ledger.journal import Entry
-from proxy.ledger.lines import Standing
 from proxy.ledger.redis.asking import Asker
 from proxy.ledger.redis.reading import journal
 from proxy.ledger.seal import RUN_ENTRIES, Seal, close, is_checkpoint_due, standing_after
@@ -21,20 +20,6 @@ _SEALS_A_PAGE: Final = 500
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_seal: Final = msgspec.json.Decoder(Seal).decode
-
-
-class Checkpoint(msgspec.Struct, frozen=True):
-    """What windows held after an entry. `written`: as lines; `windows`: how many."""
-
-    seq: int
-    at_ms: int
-    windows: int
-    written: str
-
-    @property
-    def standing(self) -> Standing:
-        """By window."""
-        return lines.read_standing(self.written)
 
 
 _decode_checkpoint: Final = msgspec.json.Decoder(Checkpoint).decode
@@ -150,12 +135,6 @@ async def _next_run(asker: Asker, tenant: str, sealed: Sealed, before_ms: int) -
         return list(run) if is_full else []
     run = await journal.entries(asker, tenant, after_seq=after_seq, limit=RUN_ENTRIES)
     return [entry for entry in run if entry.at_ms < before_ms]
-
-
-def write_checkpoint(seal: Seal, standing: Standing) -> Checkpoint:
-    """The windows at this seal."""
-    text = lines.write_standing(standing)
-    return Checkpoint(seal.last_seq, seal.at_ms, text.count("\n"), text)
 
 
 def written(checkpoint: Checkpoint) -> str:

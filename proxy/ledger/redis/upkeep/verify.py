@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from proxy.domain.money import Unit
-from proxy.domain.period import iso
-from proxy.ledger.audit import Audit, Difference, is_summed
+from proxy.ledger.audit import Audit, Difference, compare_window, compare_with_journal, is_summed
 from proxy.ledger.journal import Amounts, Entry, Kind, WindowName
 from proxy.ledger.redis import answers
 from proxy.ledger.redis.asking import Asker
@@ -254,26 +253,18 @@ class _Journal:
             before = recorded.get(window.name, Amounts())
             recorded[window.name] = before.plus(window.amounts)
         for name in (recorded | self._standing).keys() - self._later:
-            # A retired budget and the one after it may share a name.
-            yield from _compared(
-                name,
-                "journal",
-                *zip(
-                    Amounts._fields,
-                    recorded.get(name, Amounts()),
-                    self._standing.get(name, Amounts()),
-                    strict=True,
-                ),
+            yield from compare_with_journal(
+                name, recorded.get(name, Amounts()), self._standing.get(name, Amounts())
             )
 
 
 def _against_rows(window: _Window, held: Amounts) -> Iterator[Difference]:
     recorded = window.amounts
     in_buckets = recorded.spent + window.bucketed
-    yield from _compared(window.name, "buckets", ("spent", recorded.spent, in_buckets))
+    yield from compare_window(window.name, "buckets", ("spent", recorded.spent, in_buckets))
     if window.is_retired:
         return  # what its holds came to later passed it by
-    yield from _compared(
+    yield from compare_window(
         window.name,
         "rows",
         ("reserved", recorded.reserved, held.reserved),
@@ -281,12 +272,3 @@ def _against_rows(window: _Window, held: Amounts) -> Iterator[Difference]:
         ("uncovered", recorded.uncovered, held.uncovered),
         ("spent + debt", recorded.spent + recorded.debt, held.spent + window.carried),
     )
-
-
-def _compared(
-    name: WindowName, source: str, *figures: tuple[str, int, int]
-) -> Iterator[Difference]:
-    for what, recorded, recomputed in figures:
-        if recorded != recomputed:
-            where = f"{name.scope} {name.unit} {name.period} from {iso(name.start_ms)}"
-            yield Difference(where, f"{what}, by the {source}", recorded, recomputed)

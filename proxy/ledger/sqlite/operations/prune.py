@@ -20,12 +20,13 @@ from typing import Final, Protocol
 
 import msgspec
 
+from proxy.ledger.checkpoint import Checkpoint, write_checkpoint
 from proxy.ledger.journal import NOTHING_STANDS, Amounts, Entry, Kind
 from proxy.ledger.seal import Seal, check_entries, check_standing, standing_after
 from proxy.ledger.sqlite.holds import read_amounts
 from proxy.ledger.sqlite.operations import read
 from proxy.ledger.sqlite.operations import seal as seals
-from proxy.ledger.sqlite.operations.seal import PRUNED, Checkpoint
+from proxy.ledger.sqlite.operations.seal import PRUNED
 from proxy.ledger.sqlite.transaction import Transaction, about_budgets
 
 RETENTION: Final = "retention"
@@ -233,7 +234,7 @@ def _stand_at(connection: sqlite3.Connection, passed: Sequence[Seal]) -> Checkpo
         return None
     if any(check_standing(passed[-1], standing)):
         return None
-    return seals.write_checkpoint(passed[-1], standing)
+    return write_checkpoint(passed[-1], standing)
 
 
 def _as_sealed(connection: sqlite3.Connection, passed: Iterable[Seal]) -> Iterator[Entry]:

@@ -12,11 +12,10 @@ from contextlib import suppress
 from itertools import islice
 from typing import Final, NamedTuple
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
-from proxy.ledger import lines
+from proxy.ledger.checkpoint import Checkpoint, write_checkpoint
 from proxy.ledger.journal import Entry
-from proxy.ledger.lines import Standing
 from proxy.ledger.seal import RUN_ENTRIES, Seal, close, is_checkpoint_due, standing_after
 from proxy.ledger.sqlite.operations import read
 from proxy.ledger.sqlite.transaction import Transaction
@@ -36,20 +35,6 @@ _OPEN_RUN: Final = f"{_OPEN} WHERE tenant = ?1 AND seq = ?2"
 _STANDING: Final = "SELECT seq, at_ms, count, windows FROM standings WHERE tenant = ? AND place = ?"
 _PLACE: Final = "SELECT seq FROM standings WHERE tenant = ? AND place = ?"
 _KEEP_STANDING: Final = "INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?, ?)"
-
-
-class Checkpoint(NamedTuple):
-    """What windows held after an entry. `written`: as lines; `windows`: how many."""
-
-    seq: int
-    at_ms: int
-    windows: int
-    written: str
-
-    @property
-    def standing(self) -> Standing:
-        """By window."""
-        return lines.read_standing(self.written)
 
 
 class Closed(NamedTuple):
@@ -106,12 +91,6 @@ def _next_run(
     return run if is_full else [entry for entry in run if entry.at_ms < before_ms]
 
 
-def write_checkpoint(seal: Seal, standing: Standing) -> Checkpoint:
-    """The windows at this seal, as they are kept."""
-    written = lines.write_standing(standing)
-    return Checkpoint(seal.last_seq, seal.at_ms, written.count("\n"), written)
-
-
 def keep(transaction: Transaction, closed: Closed) -> bool:
     """Keep a seal, unless another process has sealed its run meanwhile."""
     seal, checkpoint = closed
@@ -140,7 +119,7 @@ def keep_checkpoint(
     transaction: Transaction, tenant: str, place: str, checkpoint: Checkpoint
 ) -> None:
     """Keep what windows held there, instead of what they held at the last one in this place."""
-    transaction.execute(_KEEP_STANDING, (tenant, place, *checkpoint))
+    transaction.execute(_KEEP_STANDING, (tenant, place, *astuple(checkpoint)))
 
 
 def read_checkpoint(connection: sqlite3.Connection, tenant: str, place: str) -> Checkpoint | None:

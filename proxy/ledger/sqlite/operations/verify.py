@@ -13,10 +13,17 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from proxy.domain.money import Unit
-from proxy.domain.period import Step, iso, parse_period
+from proxy.domain.period import Step, parse_period
 from proxy.domain.reservation import OPEN, State
 from proxy.domain.scope import Scope
-from proxy.ledger.audit import Audit, Difference, Head, is_summed
+from proxy.ledger.audit import (
+    Audit,
+    Difference,
+    Head,
+    compare_window,
+    compare_with_journal,
+    is_summed,
+)
 from proxy.ledger.journal import (
     NOTHING_STANDS,
     Amounts,
@@ -83,7 +90,9 @@ def verify(connection: sqlite3.Connection) -> Audit:
         before = recorded.get(window.name, Amounts())
         recorded[window.name] = before.plus(window.amounts)
     for name, amounts in recorded.items():
-        differences.extend(_against_journal(name, amounts, journals.standing.get(name, Amounts())))
+        differences.extend(
+            compare_with_journal(name, amounts, journals.standing.get(name, Amounts()))
+        )
     usd = Unit.USD_MICROCENTS
     return Audit(
         reservations=rows.reservations,
@@ -124,11 +133,13 @@ def _add_up_rows(connection: sqlite3.Connection) -> _Rows:
 def _against_rows(window: _Window, held: _Held) -> Iterator[Difference]:
     recorded, unit = window.amounts, window.name.unit
     if window.name.period.step is Step.ROLLING:
-        yield from _compared(window.name, "buckets", ("spent", recorded.spent, window.in_buckets))
+        yield from compare_window(
+            window.name, "buckets", ("spent", recorded.spent, window.in_buckets)
+        )
     if window.is_retired:
         return  # what its holds came to later passed it by
     charged = held.charged[unit] + window.carried
-    yield from _compared(
+    yield from compare_window(
         window.name,
         "rows",
         ("reserved", recorded.reserved, held.reserved[unit]),
@@ -136,23 +147,6 @@ def _against_rows(window: _Window, held: _Held) -> Iterator[Difference]:
         ("uncovered", recorded.uncovered, held.uncovered[unit]),
         ("spent + debt", recorded.spent + recorded.debt, charged),
     )
-
-
-def _against_journal(
-    name: WindowName, recorded: Amounts, standing: Amounts
-) -> Iterator[Difference]:
-    """A retired budget and the one after it may share a name; the journal knows them by it."""
-    figures = zip(Amounts._fields, recorded, standing, strict=True)
-    yield from _compared(name, "journal", *figures)
-
-
-def _compared(
-    name: WindowName, source: str, *figures: tuple[str, int, int]
-) -> Iterator[Difference]:
-    for what, recorded, recomputed in figures:
-        if recorded != recomputed:
-            where = f"{name.scope} {name.unit} {name.period} from {iso(name.start_ms)}"
-            yield Difference(where, f"{what}, by the {source}", recorded, recomputed)
 
 
 @dataclass(slots=True)
