@@ -1,5 +1,6 @@
 """The windows of the model, and the journal that every posting leaves."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -37,7 +38,7 @@ def name_of(balance: Balance) -> WindowName:
     return WindowName(balance.scope, balance.unit, balance.period, balance.window_start_ms)
 
 
-class Windows:
+class Windows(ABC):
     """Every window of every budget, the retired ones too."""
 
     def __init__(self) -> None:
@@ -127,9 +128,9 @@ class Windows:
             self.roll(window)
         self.repay(rolling)
 
+    @abstractmethod
     def repay(self, windows: Iterable[WindowId]) -> None:
-        """Charge what these windows owe and can pay; the model of holds knows how."""
-        raise NotImplementedError
+        """Charge what these windows owe and can pay: rows know it, which are not known here."""
 
     # Windows of the calendar
 
