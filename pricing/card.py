@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from types import MappingProxyType
 
+from pricing.usage import sides_of
+
 DEARER_SERVICE_TIERS = frozenset({"priority", "fast"})
 """Tiers that cost more than the standard one. A card without their rates cannot guess them.
 
@@ -141,15 +143,17 @@ class RateCard:
         Raises:
             Unpriced: the card knows no fee for such an image.
         """
-        wanted = _sides(kind)
-        fees = {each: fee for each, fee in self.image_fees.items() if _may_be(wanted, _sides(each))}
+        wanted = sides_of(kind)
+        fees = {
+            each: fee for each, fee in self.image_fees.items() if _may_be(wanted, sides_of(each))
+        }
         if not fees:
             hint = "add it to image_fees in pricing.overrides"
             raise Unpriced(self.model, f"images of {kind or 'any size'}", hint)
         if all(wanted):
-            most_said = max(sum(map(bool, _sides(each))) for each in fees)
+            most_said = max(sum(map(bool, sides_of(each))) for each in fees)
             return max(
-                fee for each, fee in fees.items() if sum(map(bool, _sides(each))) == most_said
+                fee for each, fee in fees.items() if sum(map(bool, sides_of(each))) == most_said
             )
         return max(fees.values())
 
@@ -185,12 +189,6 @@ class RateCard:
 
     def _usd(self, rate: int, per: int) -> Decimal:
         return Decimal(rate * per) / (self.denominator * MICROCENTS_PER_USD)
-
-
-def _sides(kind: str) -> tuple[str, str]:
-    """Size and quality of an image; "" where nothing is said of it."""
-    size, _, quality = kind.partition("/")
-    return ("" if size == "auto" else size), ("" if quality == "auto" else quality)
 
 
 def _may_be(wanted: tuple[str, str], priced: tuple[str, str]) -> bool:

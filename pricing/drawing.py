@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
+from pricing.usage import AUTO
+
 PREVIEW_TOKENS: Final = 100
 """What each partial image of a stream adds (the guide, partial images cost)."""
-
-AUTO: Final = "auto"
 
 _SIZE: Final = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
 _LONG_SIDE_PX: Final = 3_840

@@ -6,8 +6,23 @@ says which, every time.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
+
+AUTO: Final = "auto"
+"""A size or a quality that is left to the model."""
+
+
+def image_kind(size: str, quality: str) -> str:
+    """An image as a usage counts it and a card prices it; "" for what is not known."""
+    return f"{size}/{quality}"
+
+
+def sides_of(kind: str) -> tuple[str, str]:
+    """Size and quality of an image; "" for what is not known, or left to the model."""
+    size, _, quality = kind.partition("/")
+    return ("" if size == AUTO else size), ("" if quality == AUTO else quality)
 
 
 class Usage(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from pricing.drawing import Drawing
 from pricing.prompt import Prompt
 from proxy.dialects.answer import Answer
 from proxy.dialects.stream import EventReader
@@ -49,8 +50,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `thinking_tokens` is what the shortest thought takes of the limit before the answer begins.
     `takes_limit`: whether the API has a field for an output limit. `needs_tool_limit` is the
     limit on calls of built-in tools that has to be written into the body, since the caller
-    set none and the provider would run them without end. `fields` is the body, decoded, and
-    `form` what was read of one; `body` is then its bytes so far.
+    set none and the provider would run them without end. `draws` is how each answer is drawn
+    that is an image, None where nothing bounds that. `images`, `audio_ms` and `characters` are
+    the most that may be billed by these measures (see `pricing.usage.Usage`). `fields` is the
+    body, decoded, and `form` what was read of one; `body` is then its bytes so far.
     """
 
     body: bytes
@@ -69,6 +72,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     forced_tool: str | None = None
     paid_tool_calls: Mapping[str, int] = msgspec.field(default_factory=dict)
     needs_tool_limit: int | None = None
+    draws: Drawing | None = None
+    images: Mapping[str, int] = msgspec.field(default_factory=dict)
+    audio_ms: int = 0
+    characters: int = 0
     has_prediction: bool = False
     has_images: bool = False
     asks_audio: bool = False

@@ -114,11 +114,15 @@ def check_parts(usage: Usage, *, cached_in_input: bool) -> None:
         FaultyUsage: CONTRADICTORY.
     """
     cached = usage.cache_read_tokens + usage.cache_write_tokens
+    cached_media = usage.cache_read_image_tokens + usage.cache_read_audio_tokens
     media = usage.input_image_tokens + usage.input_audio_tokens
     if (
         (cached_in_input and cached > usage.input_tokens)
+        or cached_media > usage.cache_read_tokens
+        or usage.cache_read_image_tokens > usage.input_image_tokens
         or media > usage.input_tokens
         or usage.reasoning_tokens > usage.output_tokens
         or usage.output_audio_tokens > usage.output_tokens
+        or usage.output_image_tokens > usage.output_tokens
     ):
         raise FaultyUsage(UsageFault.CONTRADICTORY)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from pricing.card import Unpriced
 from pricing.catalogue import Catalogue, Model, UnknownModel
 from pricing.cost import Terms, cost, hold
-from pricing.usage import Usage
+from pricing.usage import Usage, image_kind, sides_of
 from proxy.dialects.answer import Answer
 from proxy.dialects.dialect import Dialect
 from proxy.domain.clock import Clock
@@ -143,23 +143,19 @@ class Pricer:
         if charge is Charge.USAGE:
             return least
         if charge is Charge.HOLD or not answer.countable:
-            least = held
+            least = {unit: max(held[unit], amount) for unit, amount in least.items()}
         counted = await self._by_count(way, model, answer, held=held)
         return {unit: max(amount, counted[unit]) for unit, amount in least.items()}
 
     def _cost(
         self, dialect: Dialect, usage: Usage, way: Way, model: Model, service_tier: str | None
     ) -> int:
-        """By what the upstream says it billed, or by what it counted.
-
-        Of a tool that it does not count, every call is billed.
-        """
+        """By what the upstream says it billed, or by what it counted."""
         if usage.billed_microcents is not None and way.route.says_what_it_bills:
             return usage.billed_microcents
-        fees = way.terms.get("tool_calls")
         return cost(
             model.card,
-            replace(usage, tool_calls={**fees, **usage.tool_calls}) if fees else usage,
+            _with_what_was_asked(usage, way.terms),
             cached_in_input=dialect.cached_in_input,
             service_tier=_tier(service_tier),
             multiplier=way.terms.get("multiplier", way.route.multiplier),
@@ -184,6 +180,26 @@ class Pricer:
             Unit.USD_MICROCENTS: hold(model.card, way.bound, output_tokens=billed, **alone),
             Unit.TOKENS: way.bound.total_tokens + billed,
         }
+
+
+def _with_what_was_asked(usage: Usage, terms: Terms) -> Usage:
+    """What an answer leaves unsaid is as it was asked for.
+
+    Of a tool that it does not count, every call is billed; an image is of the size and the
+    quality that the call names.
+    """
+    calls, images = terms.get("tool_calls"), terms.get("images")
+    if calls:
+        usage = replace(usage, tool_calls={**calls, **usage.tool_calls})
+    if images and usage.images:
+        size, quality = sides_of(next(iter(images)))
+        known: dict[str, int] = {}
+        for told, count in usage.images.items():
+            told_size, told_quality = sides_of(told)
+            kind = image_kind(told_size or size, told_quality or quality)
+            known[kind] = known.get(kind, 0) + count
+        usage = replace(usage, images=known)
+    return usage
 
 
 def _with_calls(actual: Mapping[Unit, int], held: Mapping[Unit, int]) -> Mapping[Unit, int]:

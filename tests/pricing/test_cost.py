@@ -45,7 +45,7 @@ PARTS = [
     (Usage(1_000, 0, input_audio_tokens=1_000), 1_000_000),
     (Usage(1_000, 0, 600, input_audio_tokens=600, cache_read_audio_tokens=600), 340_000),
     (Usage(1_000, 0, 700, input_audio_tokens=600, cache_read_audio_tokens=600), 331_000),
-    (Usage(1_000, 0, 700, input_image_tokens=600, cache_read_image_tokens=600), 70_000),
+    (Usage(1_000, 0, 700, input_image_tokens=600, cache_read_image_tokens=600), 61_000),
     (Usage(1_000, 0, 200, input_image_tokens=600, cache_read_image_tokens=200), 170_000),
     (Usage(0, 10), 100_000),
     (Usage(0, 10, output_image_tokens=10), 400_000),
