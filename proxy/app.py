@@ -34,7 +34,7 @@ from proxy.gateway.dedupe.calls import Dedupe
 from proxy.gateway.dedupe.places import DedupeRules, Places
 from proxy.gateway.denials import Denials
 from proxy.gateway.estimate import Ceilings, Degrade, Estimator
-from proxy.gateway.forward import Forwarder, Upstream
+from proxy.gateway.forward import Upstream
 from proxy.gateway.identify import Identifier
 from proxy.gateway.meter import Meter
 from proxy.gateway.metered import Disconnects
@@ -57,15 +57,12 @@ from proxy.gateway.settle import Settler
 from proxy.gateway.stream.fitting import Fitting
 from proxy.gateway.stream.keeper import Keeping
 from proxy.gateway.stream.lengths import LearningRules, OutputLengths
-from proxy.gateway.websocket.client import WebSocketClient
-from proxy.gateway.websocket.forwarders import SocketRoute
-from proxy.gateway.websocket.line import LineTimeouts
 from proxy.gateway.websocket.sockets import Sockets
 from proxy.ledger.cycles.ledger import TICK_MS, CyclesLedger
 from proxy.ledger.protocol import Ledger
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
-from proxy.outgoing import forwarder_of, routes_of
+from proxy.outgoing import forwarder_of, routes_of, socket_routes_of
 from proxy.policies import Policies
 
 _ASK_THERE = "The ledger of this proxy is the authority at ledger.url: ask there."
@@ -194,7 +191,7 @@ class Gateway:
             new_trace_id=base.new_id,
             deny_status=config.responses.deny_status,
             calls_max=config.limits.max_connections,
-            socket_routes=_socket_routes(config, forwarders),
+            socket_routes=socket_routes_of(config, forwarders),
             sockets=base.sockets,
         )
 
@@ -260,21 +257,6 @@ def _settler(base: Foundation, leases: Leases, denials: Denials) -> Settler:
         return SettlerElsewhere(base.ledger, base.outbox, leases, denials, base.queue, base.log)
     landing = Landing(base.ledger)
     return Settler(landing, base.outbox, leases, denials, base.queue, base.log)
-
-
-def _socket_routes(
-    config: Config, forwarders: Mapping[str, Forwarder]
-) -> Mapping[str, SocketRoute]:
-    """The upstreams that take WebSockets, by name."""
-    return {
-        each.name: SocketRoute(
-            forwarders[each.name],
-            WebSocketClient(each.base_url, each.connect_timeout_ms),
-            LineTimeouts(each.response_timeout_ms, each.idle_timeout_ms),
-        )
-        for each in config.upstreams
-        if each.websockets
-    }
 
 
 def _ceilings(config: Config) -> Ceilings:

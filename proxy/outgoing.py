@@ -1,5 +1,6 @@
 """Puts together what calls go out by: each upstream of a configuration, and the way to it."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from proxy.gateway.upstream.credentials import GivenSecret, SecretCommand, Secre
 from proxy.gateway.upstream.dial import http_proxy
 from proxy.gateway.upstream.pool import HttpUpstream, UpstreamTimeouts
 from proxy.gateway.upstream.tls import client_context
+from proxy.gateway.websocket.client import WebSocketClient
+from proxy.gateway.websocket.forwarders import SocketRoute
+from proxy.gateway.websocket.line import LineTimeouts
 
 
 def open_upstream(upstream: UpstreamConfig, config: Config) -> HttpUpstream:
@@ -53,6 +57,35 @@ def forwarder_of(upstream: UpstreamConfig, way: Upstream, clock: Clock) -> Forwa
     mode = CredentialMode(upstream.key_mode)
     secret = _secret(upstream, clock) if mode is CredentialMode.SECRET else None
     return Forwarder(way, Credential(mode, secret, upstream.api), addressing)
+
+
+def socket_routes_of(
+    config: Config, forwarders: Mapping[str, Forwarder]
+) -> Mapping[str, SocketRoute]:
+    """The upstreams that take WebSockets, by name.
+
+    Raises:
+        OSError: as `open_upstream`.
+    """
+    return {
+        each.name: SocketRoute(
+            forwarders[each.name],
+            _socket_client(each),
+            LineTimeouts(each.response_timeout_ms, each.idle_timeout_ms),
+        )
+        for each in config.upstreams
+        if each.websockets
+    }
+
+
+def _socket_client(upstream: UpstreamConfig) -> WebSocketClient:
+    proxy = upstream.http_proxy
+    return WebSocketClient(
+        upstream.base_url,
+        upstream.connect_timeout_ms,
+        proxy.get_secret_value() if proxy is not None else "",
+        client_context(upstream.ca_file, upstream.client_cert_file, upstream.client_key_file),
+    )
 
 
 def routes_of(config: Config) -> Routes:

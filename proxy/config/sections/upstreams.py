@@ -152,6 +152,8 @@ class UpstreamConfig(Section):
                 raise invalid("without effect: it is for api: azure", at=(key,))
         if self.client_key_file is not None and self.client_cert_file is None:
             raise invalid("without effect: client_cert_file is missing", at=("client_key_file",))
+        if self.websockets and not (self.api == "openai" or (self.api == "azure" and self.is_v1)):
+            raise invalid("not spoken there: Responses are an API of OpenAI's", at=("websockets",))
         for key in self.pem_files:
             if not self.base_url.startswith("https:"):
                 raise invalid("without effect: base_url is not https://", at=(key,))
