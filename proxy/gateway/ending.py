@@ -36,7 +36,8 @@ class Outcome(StrEnum):
 class Ending(msgspec.Struct, frozen=True):
     """What is known when a call is over.
 
-    `has_usage`: the upstream reported what it counted, and it made sense.
+    `has_usage`: the upstream reported what it counted, and it made sense. `is_filtered`: it
+    refused the prompt after it had read it.
     `answer_bytes`: how much of the body came. `streamed`: it came as events.
     """
 
@@ -45,6 +46,7 @@ class Ending(msgspec.Struct, frozen=True):
     has_usage: bool = False
     answer_bytes: int = 0
     streamed: bool = False
+    is_filtered: bool = False
 
 
 class Charge(StrEnum):
@@ -101,7 +103,9 @@ Sentence = Charged | GivenBack | LeftUncertain
 """A verdict in amounts: what is told to the ledger."""
 
 REQUEST_TIMEOUT = 408
-"""The one 4xx after which a provider may have done the work."""
+"""The one status of 4xx after which a provider may have done the work. One kind of 400 is billed:
+that of a content filter. https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter
+"""
 
 
 def judge(
@@ -123,7 +127,8 @@ def judge(
         case Outcome.NO_STATUS:
             return KeepUncertain()
         case Outcome.REFUSED:
-            return Commit(Charge.HOLD) if ending.status == REQUEST_TIMEOUT else Release()
+            may_be_billed = ending.status == REQUEST_TIMEOUT or ending.is_filtered
+            return Commit(Charge.HOLD) if may_be_billed else Release()
         case Outcome.BROKEN | Outcome.CUT:
             if not ending.streamed or hidden_output or ending.answer_bytes == 0:
                 return KeepUncertain()

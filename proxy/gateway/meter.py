@@ -14,6 +14,7 @@ import msgspec
 from multidict import CIMultiDict
 
 from pricing.cost import hold
+from proxy.dialects.openai.error import is_filtered
 from proxy.dialects.answer import Answer
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.stream import AnswerStream
@@ -31,33 +32,7 @@ ANSWER_BYTES_MAX: Final = 256 * 2**20
 NO_CONTENT: Final = 204
 """The one status below 300 whose answer ends with its headers: RFC 9110 section 15.3.5."""
 
-_DRAIN_STEP_BYTES: Final = 16_384
-"""How often the worth of a drained answer is looked at."""
-
-
-class Metered(msgspec.Struct, frozen=True):
-    """What came of a call: how it ended, what was read on the way, and the body if whole."""
-
-    ending: Ending
-    answer: Answer | None = None
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnects:
-    """What becomes of an answer that nobody hears any more.
-
-    `drain_microcents` is the most a stream may cost while it is read on; None sets no
-    limit but `drain_ms`.
-    """
-
-    on_disconnect: Literal["abort", "drain"]
-    drain_ms: int
-    drain_microcents: int | None
-
-    def patience_ms(self, *, streamed: bool) -> int:
-        """How long to wait for a status after the caller has gone."""
-        return 0 if streamed and self.on_disconnect == "abort" else self.drain_ms
+_BAD_REQUEST: Final = 400
 
 
 class Meter:
@@ -160,6 +135,7 @@ class StreamRelay:
     """
 
     def __init__(
+        is_filtered=answer.status == _BAD_REQUEST and is_filtered(_plain(answer.headers, pieces)),
         self,
         answer: UpstreamAnswer,
         door: Door,

@@ -23,6 +23,7 @@ OPEN_OUTPUT = [
     (Ending(Outcome.REFUSED, status=400), Release()),
     (Ending(Outcome.REFUSED, status=429), Release()),
     (Ending(Outcome.REFUSED, status=408), Commit(Charge.HOLD)),
+    (Ending(Outcome.REFUSED, status=400, is_filtered=True), Commit(Charge.HOLD)),
     (Ending(Outcome.FAILED, status=500), Release()),
     (Ending(Outcome.COMPLETE, status=200, has_usage=True), Commit(Charge.USAGE)),
     (COMPLETE, Commit(Charge.COUNTED)),
