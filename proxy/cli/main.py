@@ -13,6 +13,7 @@ from proxy.cli.estimate.command import estimate_command
 from proxy.cli.health import health_command
 from proxy.cli.journal.command import journal_group
 from proxy.cli.price import price_command
+from proxy.cli.report.command import report_group
 from proxy.cli.serve import serve_command
 from proxy.cli.simulate import simulate_command
 
@@ -43,6 +44,7 @@ for command in (
     tenants_group,
     journal_group,
     verify_command,
+    report_group,
     demo_command,
     simulate_command,
     docs_command,

@@ -22,7 +22,7 @@ from proxy.domain.scope import budget_scopes
 from proxy.domain.subject import Subject
 from proxy.gateway.dedupe.calls import answer_gone, mismatch
 from proxy.gateway.denials import Denials, question_of
-from proxy.gateway.estimate import Plan
+from proxy.gateway.estimate import Plan, Way
 from proxy.gateway.identify import CallKey
 from proxy.gateway.outbox.unheld import Unheld, UnheldCalls
 from proxy.gateway.runtime.door import Door
@@ -179,7 +179,7 @@ class Reserver:
             action_name=first.model.name,
             trace_id=trace_id,
             price_version=first.model.card.source,
-            metadata={"api": plan.api, "model": first.model.name},
+            metadata=_graded_by(plan.api, first),
             annotation=call.nonce if call is not None else "",
         )
 
@@ -232,6 +232,14 @@ def ledger_away() -> Refused:
         Reason.AUTHORITY_UNAVAILABLE,
         "The budget ledger cannot be reached, so nothing was sent. Retry shortly.",
     )
+
+
+def _graded_by(api: str, way: Way) -> dict[str, str]:
+    """What the row says of how its amount was estimated, for `spendgate report estimates`."""
+    metadata = {"api": api, "model": way.model.name, "bound": way.bound.bound_class.value}
+    if way.held_tokens is not None:
+        metadata["hold"] = "learned"
+    return metadata
 
 
 def _stand_ins(plan: Plan, rung: int) -> list[int]:

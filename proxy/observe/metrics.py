@@ -106,6 +106,17 @@ class Metrics:
         self.estimate_exceeded = Counter(
             "spendgate_estimate_exceeded",
             "Calls that cost more than their estimate.",
+            ("model", "api", "bound"),
+            registry=self.registry,
+        )
+        self.holds_grown = Counter(
+            "spendgate_holds_grown",
+            "Times that the hold of a stream grew.",
+            registry=self.registry,
+        )
+        self.streams_cut = Counter(
+            "spendgate_streams_cut",
+            "Streams that were ended because no budget had room for more of them.",
             registry=self.registry,
         )
         self.unheld = Counter(

@@ -50,6 +50,8 @@ def test_every_command_that_was_promised_is_there() -> None:
         "tenants close",
         "tenants reopen",
         "verify",
+        "report",
+        "report estimates",
         "health",
         "docs",
     }

@@ -182,7 +182,13 @@ async def test_the_figures_are_those_of_the_calls(tmp_path: Path, simulator: Sim
     assert values(found, "spendgate_reservations_open") == {(): 0}
     assert values(found, "spendgate_reservations_uncertain") == {(): 1}
     assert values(found, "spendgate_settlements_pending") == {(): 0}
-    assert values(found, "spendgate_estimate_exceeded_total") == {(): 1}
+    assert values(found, "spendgate_estimate_exceeded_total") == {
+        ("chat", "exact", "gpt-4o"): 1
+    }
+    (broken,) = stack.log.events("bound_broken")
+    assert (broken["model"], broken["api"], broken["bound"]) == ("gpt-4o", "chat", "exact")
+    assert broken["held_microcents"] == HOLD
+    assert broken["cost_microcents"] == 8 * 250 + 300 * 1000
     assert values(found, "spendgate_estimate_ratio_count") == {(): 3}
     assert values(found, "spendgate_added_latency_seconds_count") == {(): 7}
     assert values(found, "spendgate_time_to_first_byte_seconds_count") == {(): 3}

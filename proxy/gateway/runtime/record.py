@@ -1,5 +1,6 @@
 """What is remembered of a call for its log line and the figures: ids, amounts, times."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proxy.dialects.dialect import Request
@@ -111,6 +112,11 @@ class CallRecord:
         self.held = None if self.is_unheld else grant.amounts[Unit.USD_MICROCENTS]
         self.held_tokens = None if self.is_unheld else grant.amounts[Unit.TOKENS]
 
+    def grown(self, amounts: Mapping[Unit, int]) -> None:
+        """The hold is so large by now."""
+        self.held = amounts[Unit.USD_MICROCENTS]
+        self.held_tokens = amounts[Unit.TOKENS]
+
     def answered(self, status: int, at_ns: int) -> None:
         """The upstream has sent a status."""
         self.status = status
@@ -124,6 +130,11 @@ class CallRecord:
     def cost(self) -> int | None:
         """What the call came to, in microcents; None where nothing was charged by now."""
         return None if self.charged is None else self.charged + (self.uncovered or 0)
+
+    @property
+    def breaks_its_bound(self) -> bool:
+        """Whether the call came to more than was held for it, by the provider's own count."""
+        return bool(self.held and not self.estimated) and (self.cost or 0) > (self.held or 0)
 
     def settled(self, ending: Ending, sentence: Sentence, settlement: Settlement | None) -> None:
         """The hold has ended, or waits to."""
@@ -153,6 +164,16 @@ class Recorder:
         finished_ns = self._clock.monotonic_ns()
         ours_ns = _our_time_ns(record, finished_ns)
         self._count(record, ours_ns)
+        if record.breaks_its_bound:
+            self._log.line(
+                "bound_broken",
+                trace_id=record.trace_id,
+                api=record.api,
+                model=record.model,
+                bound=record.bound,
+                held_microcents=record.held,
+                cost_microcents=record.cost,
+            )
         self._log.line(
             "call",
             trace_id=record.trace_id,
@@ -205,7 +226,7 @@ class Recorder:
         if record.held:
             metrics.estimate_ratio.observe(actual / record.held)
             if actual > record.held:
-                metrics.estimate_exceeded.inc()
+                metrics.estimate_exceeded.labels(model, record.api, record.bound).inc()
 
 
 def _our_time_ns(record: CallRecord, finished_ns: int) -> int:
