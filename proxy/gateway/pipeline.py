@@ -11,7 +11,6 @@ that stops it between two lines.
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Final
 
 from proxy.dialects.dialect import Dialect, Request
@@ -25,13 +24,12 @@ from proxy.gateway.attempts.pause import pause
 from proxy.gateway.ending import Outcome
 from proxy.gateway.estimate import UNITS, Plan
 from proxy.gateway.forward import Forwarder
-from proxy.gateway.hear import read_call
 from proxy.gateway.identify import Caller
+from proxy.gateway.intake import hear
 from proxy.gateway.reserve import ledger_away
 from proxy.gateway.routes import Routes
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.record import CallRecord
-from proxy.gateway.runtime.tasks import off_the_loop
 from proxy.policies import Wish, limited
 
 _OF_ITS_UPSTREAM: Final = frozenset(
@@ -72,7 +70,9 @@ class Pipeline:
             ClientGone: the caller left before the call did.
         """
         self._steps.settler.check_ready()
-        request = await self._hear(dialect, door, caller)
+        routes = self._steps.estimator.routes
+        heard = await hear(dialect, door, routes, deployment=caller.deployment)
+        request = heard.request
         record.heard(request)
         wish = await self._wish(request, caller)
         call = Call(
@@ -84,7 +84,8 @@ class Pipeline:
             caller,
             record,
             self._steps.forwarders if forwarders is None else forwarders,
-            is_repeatable=forwarders is None,
+            rest=heard.rest,
+            is_repeatable=forwarders is None and heard.rest is None,
         )
         plan = await self._estimate(call, self._steps.estimator.routes)
         attempt = await self._attempts.make(call, plan)
@@ -94,12 +95,6 @@ class Pipeline:
             raise attempt.refused
         if not attempt.metered.ending.streamed:
             self._answer(call, attempt)
-
-    async def _hear(self, dialect: Dialect, door: Door, caller: Caller) -> Request:
-        """Take the body in, and read it."""
-        body, routes = await door.body(), self._steps.estimator.routes
-        read = partial(read_call, dialect, body, routes, deployment=caller.deployment)
-        return await off_the_loop(read, size_bytes=len(body))
 
     async def _wish(self, request: Request, caller: Caller) -> Wish:
         """What policies leave of the caller's wish, and what the sub-budget that pays does."""

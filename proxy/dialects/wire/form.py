@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy.dialects.wire.json_text import invalid
 from proxy.dialects.wire.multipart import MultipartReader
@@ -71,14 +72,34 @@ class Form(msgspec.Struct, frozen=True):
         """The values of all fields of these names."""
         return [field.value for field in self.fields if field.name in names]
 
-    def with_values(self, changes: Mapping[str, str]) -> bytes:
-        """`begin` with other values in fields that it has."""
-        pieces, place = [], 0
+    def with_values(self, changes: Mapping[str, str]) -> "Form":
+        """The form with these values. Fields that it does not have come before all others.
+
+        Raises:
+            Refused: INVALID_REQUEST, a value has the boundary of the form in it.
+        """
+        mark, _, _ = self.begin.partition(b"\r\n")
+        if any(mark in value.encode() for value in changes.values()):
+            raise refused("has a boundary that is part of a value")
+        begin, fields = bytearray(), []
+        for name in sorted(changes.keys() - {field.name for field in self.fields}):
+            begin += mark + b'\r\nContent-Disposition: form-data; name="%b"' % name.encode()
+            begin += b"\r\n\r\n"
+            fields.append(_append(begin, name, changes[name]))
+            begin += b"\r\n"
+        place = 0
         for field in self.fields:
-            if field.name in changes:
-                pieces += [self.begin[place : field.begins_at], changes[field.name].encode()]
-                place = field.ends_at
-        return b"".join([*pieces, self.begin[place:]])
+            begin += self.begin[place : field.begins_at]
+            fields.append(_append(begin, field.name, changes.get(field.name, field.value)))
+            place = field.ends_at
+        begin += self.begin[place:]
+        return replace(self, begin=bytes(begin), fields=tuple(fields))
+
+
+def _append(begin: bytearray, name: str, value: str) -> Field:
+    begins_at = len(begin)
+    begin += value.encode()
+    return Field(name, value, begins_at, len(begin))
 
 
 def form_of(reader: MultipartReader, begin: bytes, *, max_bytes: int) -> Form:

@@ -142,6 +142,7 @@ class Attempts:
                 call.caller,
                 body=shaped.body,
                 model=shaped.name,
+                rest=call.rest,
                 reads_plain=shaped.strips_usage or steps.meter.exposes_cost,
                 patience_ms=steps.meter.disconnects.patience_ms(streamed=call.request.stream),
             )

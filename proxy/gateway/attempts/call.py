@@ -12,7 +12,7 @@ from proxy.gateway.identify import Caller
 from proxy.gateway.meter import Meter
 from proxy.gateway.outbox.unheld import UnheldCalls
 from proxy.gateway.reserve import Reserver
-from proxy.gateway.runtime.door import Door
+from proxy.gateway.runtime.door import Door, Incoming
 from proxy.gateway.runtime.record import CallRecord
 from proxy.gateway.settle import Settler
 from proxy.ledger.protocol import Ledger
@@ -48,7 +48,8 @@ class Call:
     """A call that was heard: who makes it, what is asked, and what policy leaves of the wish.
 
     `name` is like that of no other call. `forwarders` are the lines it may leave by, by the name
-    of the upstream; `is_repeatable`: whether they could take it more than once.
+    of the upstream. `rest` is what is still to come of its body; `is_repeatable`: whether it
+    could leave more than once.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Call:
     caller: Caller
     record: CallRecord
     forwarders: Mapping[str, Forwarder]
+    rest: Incoming | None = None
     is_repeatable: bool = True
 
     def name_of_hold(self, number: int) -> str:

@@ -55,20 +55,35 @@ def test_a_field_that_is_still_coming_is_none() -> None:
 
 
 def test_a_value_is_written_in_its_place_and_nothing_else_changes() -> None:
-    changed = taken(BODY).with_values({"model": "gpt-transcribe", "not there": "x"})
+    changed = taken(BODY).with_values({"model": "gpt-transcribe"})
 
-    assert changed == BODY.replace(b"whisper-1", b"gpt-transcribe")
+    assert changed.begin == BODY.replace(b"whisper-1", b"gpt-transcribe")
+    assert changed == taken(changed.begin)
+
+
+def test_a_field_that_is_not_there_comes_first() -> None:
+    changed = taken(BODY).with_values({"b": "2", "a": "é"})
+
+    assert changed.begin == form([field("a", "é"), field("b", "2")])[:-38] + BODY
+    assert changed == taken(changed.begin)
+
+
+def test_no_value_ends_a_part() -> None:
+    with pytest.raises(Refused, match="boundary"):
+        taken(BODY).with_values({"model": f"x\r\n--{BOUNDARY}--"})
 
 
 def test_without_changes_the_bytes_are_the_same() -> None:
-    assert taken(BODY).with_values({}) == BODY
+    assert taken(BODY).with_values({}) == taken(BODY)
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_what_is_written_is_what_is_read_again(first: str, second: str) -> None:
     body = form([field("model", "m"), file("file", b"data"), field("prompt", "p")])
     changed = taken(body).with_values({"model": first, "prompt": second})
-    again = taken(changed)
+    again = taken(changed.begin)
+
+    assert again == changed
 
     assert (again.value("model"), again.value("prompt")) == (first, second)
     assert again.files[0].begin == b"data"
