@@ -19,6 +19,7 @@ from proxy.gateway.runtime.door import Door, Incoming, incoming_of
 from proxy.gateway.runtime.tasks import off_the_loop
 
 MODEL: Final = "model"
+_JSON: Final = "application/json"
 
 HELD_BYTES: Final = 262_144
 """Forms up to this size are read whole, in whatever order their parts are."""
@@ -45,6 +46,22 @@ async def hear(dialect: Dialect, door: Door, routes: Routes, *, deployment: str 
     body = await door.body()
     read = partial(read_call, dialect, body, routes, deployment=deployment)
     return Heard(await off_the_loop(read, size_bytes=len(body)))
+
+
+async def take_free(door: Door) -> tuple[bytes, Incoming | None]:
+    """The body of a request that costs nothing, or else what is still to come of it.
+
+    JSON is read, for it may name a model; of anything else every byte goes on as it comes.
+
+    Raises:
+        Refused: what the body or its framing says.
+    """
+    if door.method == "GET":
+        return b"", None
+    kind = (door.header("Content-Type") or _JSON).partition(";")[0].strip().lower()
+    if kind == _JSON or kind.endswith("+json"):
+        return await door.body(), None
+    return b"", await incoming_of(door)
 
 
 async def _take_form(

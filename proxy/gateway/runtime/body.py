@@ -32,7 +32,8 @@ class SocketBody:
 
     @property
     def length_bytes(self) -> int | None:
-        return self._request.content_length
+        is_chunked = "Transfer-Encoding" in self._request.headers
+        return None if is_chunked else self._request.content_length or 0
 
     @property
     def max_bytes(self) -> int:

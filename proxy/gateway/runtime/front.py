@@ -25,6 +25,7 @@ from proxy.gateway.dedupe.calls import Dedupe
 from proxy.gateway.ending import Outcome
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.identify import Caller, Identifier
+from proxy.gateway.intake import take_free
 from proxy.gateway.meter import Disconnects, read_whole
 from proxy.gateway.pipeline import Pipeline
 from proxy.gateway.respond import Answer, refusal_answer
@@ -221,13 +222,13 @@ class Front:
 
         The usage of a response that is fetched again was charged when it was made.
         """
-        body = await door.body() if door.method != "GET" else b""
+        body, rest = await take_free(door)
         forwarder = self._forwarder_of(body)
         forwarder.check_ready()
         record.free()
         line = await forwarder.connect()
         answer = await forwarder.send(
-            line, door, caller, body=body, reads_plain=False, patience_ms=0
+            line, door, caller, body=body, rest=rest, reads_plain=False, patience_ms=0
         )
         metered = await read_whole(answer, door, self._disconnects)
         headers = client_headers(answer.headers)
