@@ -85,7 +85,8 @@ class Way(msgspec.Struct, frozen=True):
 
     def amounts_for(self, output_tokens: int) -> Mapping[Unit, int]:
         """The most that answers of this length are billed as, in each unit."""
-        return _held(self.model, self.bound, self.terms, output_tokens)
+        counted = {unit: span.want for unit, span in self.rung.items()}
+        return counted | _held(self.model, self.bound, self.terms, output_tokens)
 
     def output_tokens_for(self, amounts: Mapping[Unit, int]) -> int:
         """The longest answer that a grant of these amounts pays for, in each of its units."""
@@ -122,12 +123,14 @@ _NOT_FREE: Final[frozenset[Unit]] = frozenset()
 class Plan(msgspec.Struct, frozen=True):
     """The ladder of a call in one dialect, and what it costs nothing of.
 
-    `skipped` are models that might have stood in, each with what it lacks for this call.
+    `skipped` are models that might have stood in, each with what it lacks for this call;
+    `policy` is the one that decided about the wish.
     """
 
     api: str
     ways: tuple[Way, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    policy: str | None = None
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -206,7 +209,7 @@ class Estimator:
                 skipped.append((name, missing))
                 continue
             ways.extend(self._ways(body, wish, route, model, bound))
-        return Plan(dialect.name, tuple(self._under_ceiling(ways)), tuple(skipped))
+        return Plan(dialect.name, tuple(self._under_ceiling(ways)), tuple(skipped), wish.policy)
 
     def _candidates(self, request: Request, wish: Wish) -> Iterator[str]:
         """The wish, its stand-ins, and the caller's own model should none of them serve."""

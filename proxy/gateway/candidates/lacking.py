@@ -13,22 +13,22 @@ def lacking(model: Model, request: Request, bound: InputBound) -> str | None:
 
     Of a model whose abilities nobody described nothing is concluded.
     """
-    window = model.profile.context_window
-    if window is not None and bound.total_tokens >= window:
-        return "context window"
-    capabilities = model.profile.capabilities
-    if capabilities is None:
-        return None
-    needed = {
-        Capability.TOOLS: bool(request.tools),
-        Capability.IMAGES: request.has_images,
-        Capability.JSON_SCHEMA: request.wants_json_schema,
-        Capability.AUDIO: request.asks_audio,
-        Capability.REASONING: _asks_for_thought(request),
-    }
-    missing = (each for each, is_needed in needed.items() if is_needed and each not in capabilities)
-    first = next(missing, None)
-    return None if first is None else first.value.replace("_", " ")
+    capabilities, window = model.profile.capabilities, model.profile.context_window
+    if capabilities is not None:
+        for capability, is_needed in _needs(request):
+            if is_needed and capability not in capabilities:
+                return capability.value.replace("_", " ")
+    return "context window" if window is not None and bound.total_tokens >= window else None
+
+
+def _needs(request: Request) -> tuple[tuple[Capability, bool], ...]:
+    return (
+        (Capability.TOOLS, bool(request.tools)),
+        (Capability.IMAGES, request.has_images),
+        (Capability.JSON_SCHEMA, request.wants_json_schema),
+        (Capability.AUDIO, request.asks_audio),
+        (Capability.REASONING, _asks_for_thought(request)),
+    )
 
 
 def _asks_for_thought(request: Request) -> bool:
