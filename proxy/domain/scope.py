@@ -57,6 +57,12 @@ def _with_runs(scopes: tuple[Scope, ...], run: str) -> tuple[Scope, ...]:
     return tuple(s for scope in scopes for s in (scope, Scope(f"{scope}/{RUN}:{value}")))
 
 
+def tenant_of(scope: Scope | str) -> str:
+    """Whose books a scope's budgets are in; empty where it names no tenant."""
+    level, _, value = scope.partition("/")[0].partition(":")
+    return value if level == "tenant" else ""
+
+
 def derive(subject: Subject) -> tuple[Scope, ...]:
     """Every scope of the subject, outermost first; the last is its scope path."""
     return _paths(

@@ -284,8 +284,8 @@ class Housekeeping(Protocol):
 class Books(Protocol):
     """What operators do, with the same file while the proxy runs."""
 
-    async def all_balances(self) -> tuple[Balance, ...]:
-        """Every budget's current window, by scope."""
+    async def all_balances(self, tenant: str | None = None) -> tuple[Balance, ...]:
+        """The current window of every budget, or of every budget of one tenant, by scope."""
         ...
 
     async def fund(

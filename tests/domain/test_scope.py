@@ -15,6 +15,7 @@ from proxy.domain.scope import (
     encode_value,
     parse_pattern,
     purse_of,
+    tenant_of,
 )
 from proxy.domain.subject import PURSE, RUN, Subject
 
@@ -233,3 +234,7 @@ def test_a_pattern_is_read_in_lower_case(text: str, subtree: bool) -> None:
 def test_what_no_scope_can_match_is_no_pattern(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         parse_pattern(text, subtree=False)
+
+
+def test_a_scope_is_in_the_books_of_its_tenant_or_of_nobody() -> None:
+    assert [tenant_of(scope) for scope in ("tenant:dev/agent:bot", "agent:bot")] == ["dev", ""]

@@ -51,7 +51,7 @@ async def _matching(desk: Desk, levels: dict[str, str]) -> list[Balance]:
     named = derive(subject_of(named_subject(levels, {})))[-1]
     everything = (
         *await desk.ledger.balances((named,), *WIRE_UNITS),
-        *await desk.ledger.all_balances(),
+        *await desk.ledger.all_balances(levels["tenant"]),
     )
     matching = (b for b in everything if levels.items() <= levels_of(b.scope).items())
     return sorted(tightest(matching), key=lambda b: (b.scope, _UNITS.index(b.unit)))

@@ -6,7 +6,7 @@ from typing import NoReturn
 from proxy.domain.errors import LedgerUnavailable
 from proxy.domain.money import Unit
 from proxy.domain.reservation import State
-from proxy.domain.scope import Scope
+from proxy.domain.scope import Scope, tenant_of
 from proxy.ledger.audit import Audit
 from proxy.ledger.cycles.looking import Looker
 from proxy.ledger.journal import Entry
@@ -78,8 +78,9 @@ class RemoteBooks:
 
     # Books
 
-    async def all_balances(self) -> tuple[Balance, ...]:
-        return await self._looker.all_balances()
+    async def all_balances(self, tenant: str | None = None) -> tuple[Balance, ...]:
+        found = await self._looker.all_balances()
+        return tuple([each for each in found if tenant in (None, tenant_of(each.scope))])
 
     async def fund(
         self,

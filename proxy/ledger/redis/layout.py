@@ -31,7 +31,7 @@ from typing import Any, Final
 
 from proxy.domain.money import Unit
 from proxy.domain.period import Period
-from proxy.domain.scope import Scope, ScopePattern
+from proxy.domain.scope import Scope, ScopePattern, tenant_of
 from proxy.ledger.records import BudgetLine
 
 TENANTS: Final = "spendgate:tenants"
@@ -43,12 +43,6 @@ _LONGEST_MS: Final = 10**15
 def budgets_key(tenant: str) -> str:
     """The hash that a tenant's scripts are given."""
     return f"spendgate:{{t:{tenant}}}:budgets"
-
-
-def tenant_of(scope: Scope | str) -> str:
-    """Whose books a scope's budgets are in; empty where it names no tenant."""
-    level, _, value = scope.partition("/")[0].partition(":")
-    return value if level == "tenant" else ""
 
 
 def scopes_of(path: Scope) -> tuple[Scope, ...]:

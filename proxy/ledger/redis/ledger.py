@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from proxy.domain.money import Unit
 from proxy.domain.reservation import State
-from proxy.domain.scope import Scope, derive
+from proxy.domain.scope import Scope, derive, tenant_of
 from proxy.ledger import rules
 from proxy.ledger.audit import Audit
 from proxy.ledger.journal import Entry
@@ -31,7 +31,7 @@ from proxy.ledger.records import (
 )
 from proxy.ledger.redis import answers, requests
 from proxy.ledger.redis.asking import Asker, assemble_all
-from proxy.ledger.redis.layout import line_record, scopes_of, tenant_of
+from proxy.ledger.redis.layout import line_record, scopes_of
 from proxy.ledger.redis.process import Process
 from proxy.ledger.redis.reading import budgets, finding, journal, rows
 from proxy.ledger.redis.store import Store
@@ -247,8 +247,9 @@ class RedisLedger:
 
     # Books
 
-    async def all_balances(self) -> tuple[Balance, ...]:
-        return await budgets.all_balances(self._asker, await self._tenants.every())
+    async def all_balances(self, tenant: str | None = None) -> tuple[Balance, ...]:
+        tenants = await self._tenants.every() if tenant is None else [tenant]
+        return await budgets.all_balances(self._asker, tenants)
 
     async def fund(
         self,

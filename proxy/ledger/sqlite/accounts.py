@@ -37,7 +37,8 @@ _SELECT: Final = (
 """The last column is two flags: each further one of an answer costs some 2,000 instructions."""
 
 _EVERY: Final = (
-    f"{_SELECT}id = b.window_id WHERE b.retired_at_ms IS NULL ORDER BY b.scope, b.unit, b.period"
+    f"{_SELECT}id = b.window_id WHERE b.retired_at_ms IS NULL AND b.tenant = ifnull(?, b.tenant)"
+    " ORDER BY b.scope, b.unit, b.period"
 )
 _NEXT: Final = "SELECT declared_allocated, rollover_max FROM budgets WHERE id = ?"
 _MADE_BY_TEMPLATES: Final = (
@@ -137,9 +138,9 @@ class Accounts:
             return accounts
         return [account for account in accounts if not account.is_retired]
 
-    def every(self) -> list[Account]:
-        """The latest window of every budget, by scope. See `now`."""
-        return [self._account(row) for row in self._connection.execute(_EVERY)]
+    def every(self, tenant: str | None = None) -> list[Account]:
+        """The latest window of every budget, or of those of a tenant, by scope. See `now`."""
+        return [self._account(row) for row in self._connection.execute(_EVERY, (tenant,))]
 
     def now(self, account: Account) -> Account:
         """The account itself, or the window that follows it when its time is over."""

@@ -247,8 +247,8 @@ class SqliteLedger:
 
     # Books
 
-    async def all_balances(self) -> tuple[Balance, ...]:
-        return await self._reader.ask(lambda c: read.all_balances(c, self._now_ms(c)))
+    async def all_balances(self, tenant: str | None = None) -> tuple[Balance, ...]:
+        return await self._reader.ask(lambda c: read.all_balances(c, self._now_ms(c), tenant))
 
     async def fund(
         self,

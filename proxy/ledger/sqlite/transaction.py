@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from proxy.domain.scope import Scope
+from proxy.domain.scope import Scope, tenant_of
 from proxy.ledger import rules
 from proxy.ledger.journal import Amounts, Kind
 from proxy.ledger.records import Balance
@@ -57,8 +57,7 @@ class About(msgspec.Struct, frozen=True):
 
 def about_budgets(scope: Scope) -> About:
     """The budgets of a scope. Their journal is their tenant's, or nobody's."""
-    level, _, value = scope.partition("/")[0].partition(":")
-    return About(value if level == "tenant" else "", scope)
+    return About(tenant_of(scope), scope)
 
 
 class Transaction:

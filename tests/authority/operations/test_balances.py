@@ -7,7 +7,7 @@ import pytest
 from proxy.domain.money import Unit
 from proxy.domain.period import Period
 from proxy.domain.scope import Scope
-from proxy.ledger.records import BudgetName, FundOperation, TenantStatus
+from proxy.ledger.records import Balance, BudgetName, FundOperation, TenantStatus
 from tests.authority.rig import USD, Rig, running
 from tests.ledger.builders import TOKENS, line
 
@@ -42,6 +42,21 @@ async def test_all_that_match_the_filter_are_shown(tmp_path: Path) -> None:
         assert await scopes(rig, agent="BOT") == everything[2:]
         assert await scopes(rig, app="shop") == everything[3:]
         assert await scopes(rig, toolset="web") == []
+
+
+async def test_only_the_books_of_its_own_tenant_are_read(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    look = rig.ledger.all_balances
+
+    async def all_balances(tenant: str | None = None) -> tuple[Balance, ...]:
+        asked.append(tenant)
+        return await look(tenant)
+
+    monkeypatch.setattr(rig.ledger, "all_balances", all_balances)
+    assert await scopes(rig, tenant="dev") == [("tenant:dev", USD)]
+    assert asked == ["dev"]
 
 
 async def test_a_budget_that_a_template_would_make_is_there(tmp_path: Path) -> None:

@@ -83,6 +83,14 @@ async def test_a_budget_that_is_not_there_cannot_be_changed(
     assert await ledger.all_balances() == ()
 
 
+async def test_the_budgets_of_one_tenant_are_those_of_all_that_are_its_own(ledger: Home) -> None:
+    await declare(ledger, line(DEV, 100), line(BOT, 50), line("tenant:devil", 20))
+    dev, bot, devil = await ledger.all_balances()
+    assert await ledger.all_balances("dev") == (dev, bot)
+    assert await ledger.all_balances("devil") == (devil,)
+    assert await ledger.all_balances("nobody") == ()
+
+
 async def test_a_row_that_is_not_there_is_not_found(ledger: Home) -> None:
     with pytest.raises(ReservationNotFound, match="rsv_unknown"):
         await ledger.reservation("rsv_unknown")

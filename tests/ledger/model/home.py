@@ -9,7 +9,7 @@ from proxy.domain.clock import Clock
 from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.money import Unit
 from proxy.domain.reservation import OPEN, State
-from proxy.domain.scope import Scope, derive
+from proxy.domain.scope import Scope, derive, tenant_of
 from proxy.ledger import rules
 from proxy.ledger.audit import Audit, Difference, is_summed
 from proxy.ledger.journal import Amounts, Entry, WindowName, replay
@@ -170,8 +170,9 @@ class ModelHome:
 
     # Books
 
-    async def all_balances(self) -> tuple[Balance, ...]:
-        return tuple(self.model.read(self.model.all_balances))
+    async def all_balances(self, tenant: str | None = None) -> tuple[Balance, ...]:
+        found = self.model.read(self.model.all_balances)
+        return tuple([each for each in found if tenant in (None, tenant_of(each.scope))])
 
     async def fund(
         self,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from proxy.domain.period import Period, Step, window_at
-from proxy.domain.scope import Scope, ScopePattern
+from proxy.domain.scope import Scope, ScopePattern, tenant_of
 from proxy.ledger import rules
 from proxy.ledger.journal import Amounts, Entry, Kind, Posting, WindowName
 from proxy.ledger.records import Balance, BudgetLine, BudgetName
@@ -25,12 +25,6 @@ class About(NamedTuple):
     actor: str = ""
     trace_id: str = ""
     price_version: str = ""
-
-
-def tenant_of(scope: Scope) -> str:
-    """Whose journal a scope is in; empty where it names no tenant."""
-    level, _, value = scope.partition("/")[0].partition(":")
-    return value if level == "tenant" else ""
 
 
 def name_of(balance: Balance) -> WindowName:

@@ -59,12 +59,14 @@ def balances(
     return tuple(arrears.foreseen(transaction, accounts))
 
 
-def all_balances(connection: sqlite3.Connection, now_ms: int) -> tuple[Balance, ...]:
-    """Every budget that has a row."""
+def all_balances(
+    connection: sqlite3.Connection, now_ms: int, tenant: str | None
+) -> tuple[Balance, ...]:
+    """Every budget that has a row, or every one of a tenant."""
     with snapshot(connection):
         transaction = Transaction(connection, now_ms)
         accounts = transaction.accounts
-        every = [accounts.now(account) for account in accounts.every()]
+        every = [accounts.now(account) for account in accounts.every(tenant)]
         return tuple(arrears.foreseen(transaction, every))
 
 

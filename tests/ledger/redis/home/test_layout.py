@@ -8,7 +8,7 @@ from proxy.domain.period import Step as PeriodStep
 from proxy.domain.reservation import Overage
 from proxy.domain.subject import Subject
 from proxy.ledger.records import FundOperation, TenantStatus
-from proxy.ledger.redis.layout import budgets_key, order_of, scopes_of, tenant_of
+from proxy.ledger.redis.layout import budgets_key, order_of, scopes_of
 from proxy.ledger.redis.ledger import RedisLedger
 from tests.ledger.builders import (
     DEV,
@@ -137,5 +137,4 @@ def test_units_sort_before_periods() -> None:
 
 def test_names_follow_from_the_tenant() -> None:
     assert budgets_key("dev") == "spendgate:{t:dev}:budgets"
-    assert [tenant_of(scope) for scope in ("tenant:dev/agent:bot", "agent:bot")] == ["dev", ""]
     assert scopes_of(DEV) == (DEV,)
