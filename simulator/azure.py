@@ -55,7 +55,7 @@ class Azure:
         is_v1 = request.path.startswith("/openai/v1/")
         if (version not in (None, *_UNDATED)) if is_v1 else (not version or version in _UNDATED):
             raise ApiError(404, "This version of the API is not known here.", "404")
-        if request.method != "POST" or request.content_type != "application/json" or not body:
+        if request.method != "POST" or request.content_type == "multipart/form-data":
             return body
         fields = read_object(body)
         named = _BY_DEPLOYMENT.fullmatch(request.path)
