@@ -21,4 +21,4 @@ def _of_form(request: Request, form: Form, changes: Changes) -> bytes:
         values["model"] = name
     if changes.n is not None and request.n > changes.n:
         values["n"] = str(changes.n)
-    return form.with_values(values) if values else request.body
+    return form.with_values(values).begin if values else request.body

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from pricing.usage import Usage
-from proxy.dialects.answer import add_cost
+from proxy.dialects.answer import add_cost, text_or_none
 from proxy.dialects.closing import Counted
 from proxy.dialects.images.answer import uncountable
 from proxy.dialects.images.usage import read_usage
@@ -52,7 +52,7 @@ class ImageEvents:
             told = _DECODER.decode(data_of(event))
         except (ValueError, RecursionError):
             return None
-        if told.type not in _COMPLETED:
+        if text_or_none(told.type) not in _COMPLETED:
             return None
         self._missing -= 1
         self._add(told)

@@ -95,6 +95,18 @@ class Form(msgspec.Struct, frozen=True):
         begin += self.begin[place:]
         return replace(self, begin=bytes(begin), fields=tuple(fields))
 
+    def reread(self, begin: bytes) -> "Form":
+        """The form with other fields: `begin` is what the call leaves with in place of its own.
+
+        Raises:
+            Refused: INVALID_REQUEST, a field is not in UTF-8.
+        """
+        mark, _, _ = begin.partition(b"\r\n")
+        reader = MultipartReader(mark.removeprefix(b"--").decode("ascii"))
+        reader.feed(begin)
+        form = form_of(reader, begin, max_bytes=len(begin))
+        return replace(form, files=self.files)
+
 
 def _append(begin: bytearray, name: str, value: str) -> Field:
     begins_at = len(begin)

@@ -93,10 +93,16 @@ def _applied(dialect: Dialect, request: Request, changes: Changes) -> Body:
     if text is request.body:
         return Body(request)
     # Whose call it is was read from its path as well, which no change of the body touches.
-    changed = replace(
-        dialect.read_request(text), model=request.model, deployment=request.deployment
-    )
+    read = _reread(dialect, request, text)
+    changed = replace(read, model=request.model, deployment=request.deployment)
     return Body(changed, tuple(_names(request, changed)))
+
+
+def _reread(dialect: Dialect, request: Request, text: bytes) -> Request:
+    """The call that another body says."""
+    if request.form is not None and dialect.form is not None:
+        return dialect.form.read(request.form.reread(text))
+    return dialect.read_request(text)
 
 
 _MEMBERS: Final = {
