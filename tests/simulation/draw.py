@@ -7,6 +7,7 @@ from random import Random
 from typing import Final
 
 from proxy.ledger.records import FundOperation
+from tests.simulation.draw_again import draw_attempts, draw_upstreams
 from tests.simulation.draw_call import draw_call
 from tests.simulation.plan import (
     Act,
@@ -120,12 +121,13 @@ def draw_plan(seed: int) -> Plan:
         happenings = tuple(
             draw_happening(random, calls) for _ in range(random.randint(1, HAPPENINGS_MAX))
         )
+    again = Random(f"again {seed}")
     return Plan(
         seed=seed,
         expiry_pause_ms=random.choice((1_000, 2_500)),
-        config={**config, "queue": _queue(random)},
+        config={**config, "queue": _queue(random), "upstreams": draw_upstreams(again)},
         hostile=hostile,
-        calls=calls,
+        calls=draw_attempts(again, calls, hostile=hostile),
         happenings=happenings,
     )
 
@@ -146,13 +148,6 @@ def draw_calls(random: Random, *, burst_ms: int, hostile: bool) -> tuple[Call, .
 def draw_config(random: Random, calls: Sequence[Call]) -> Document:
     """A configuration, as its file would say it."""
     return {
-        "upstreams": [
-            {
-                "name": "openai",
-                "base_url": "https://api.openai.com/v1",
-                "api_key": "sk-of-the-upstream",
-            }
-        ],
         "identity": {
             "default": {"tenant": "dev"},
             "accept": ["app", "agent", "toolset", "run"],

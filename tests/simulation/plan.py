@@ -72,8 +72,19 @@ class Caller:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Again:
+    """How a further attempt at a call travels, and how it is answered."""
+
+    route: Route = Route()
+    behaviour: Behaviour = Behaviour()  # noqa: RUF009 - it is frozen
+
+
+@dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call: who asks what, how it travels and how it is answered."""
+    """One call: who asks what, how it travels and how it is answered.
+
+    `again` are the attempts after the first; those beyond them end as the last one.
+    """
 
     number: int
     at_ms: int
@@ -81,11 +92,19 @@ class Call:
     caller: Caller = Caller()
     route: Route = Route()
     behaviour: Behaviour = Behaviour()  # noqa: RUF009 - it is frozen
+    again: tuple[Again, ...] = ()
 
     @property
     def trace_id(self) -> str:
-        """What ties the call to its hold."""
+        """What ties the call to its holds."""
         return f"{self.number:032x}"
+
+    def attempt(self, number: int) -> "Call":
+        """The same call as its first attempt goes, or its second, and so on."""
+        if number == 1 or not self.again:
+            return self
+        how = self.again[min(number - 2, len(self.again) - 1)]
+        return replace(self, route=how.route, behaviour=how.behaviour)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ EVERYTHING: Final = {
     *(f"journal has {kind}" for kind in ("open", "roll", "retire", "repay")),
     *("is orphaned", "is uncovered", "is shortened", "left a gone caller", "is estimated"),
     *("hostile", "honest", "killed", "a reply is lost"),
+    *("is sent again", "is charged at last", "is uncertain and sent again"),
     *(f"refused for {unit}" for unit in UNITS),
     *("holds in a run", "holds in a rolling window", "holds in another time zone"),
 }
@@ -68,6 +69,10 @@ def met_in(trial: Trial) -> Counter[str]:
         met[f"ends as {expected(run.sighting, counts=True)}"] += 1
         met["is orphaned"] += run.is_orphan
         met["left a gone caller"] += run.sighting.end == "left"
+        tried = [each for each in run.sightings if each.sent]
+        met["is sent again"] += len(tried) > 1
+        met["is charged at last"] += len(tried) > 1 and run.sighting.is_complete
+        met["is uncertain and sent again"] += any(each.status is None for each in tried[:-1])
         if run.door is not None:
             met[f"answers {run.door.status}"] += 1
             met["is shortened"] += "X-Budget-Max-Tokens" in run.door.answer_headers

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Final
 from proxy.config.model import Config
 from proxy.domain.errors import LedgerError
 from proxy.gateway.runtime.tasks import TaskSet
-from tests.simulation.judge.books import hold_of, open_holds, settled_on_disk
+from tests.simulation.judge.books import OpenHold, newest_hold, open_holds, settled_on_disk
 from tests.simulation.outside import Operator, lock_file
 from tests.simulation.plan import (
     Act,
@@ -36,7 +36,7 @@ from tests.simulation.rig.disk import Disk
 from tests.simulation.rig.door import ScriptedDoor
 from tests.simulation.rig.process import ListLog, Process, Work
 from tests.simulation.rig.provider import UNITS, most
-from tests.simulation.rig.upstream import ScriptedUpstream, Sighting, UnderWay
+from tests.simulation.rig.upstream import Attempt, ScriptedUpstream, Sighting, UnderWay
 from tests.simulation.rig.virtual import Killed, Stuck, VirtualLoop, VirtualTime
 
 LOOK_AGAIN_S: Final = 0.5
@@ -50,15 +50,26 @@ SLACK_S: Final = 30.0
 class CallRun:
     """A call and what came of it.
 
-    `is_orphan`: its process ended before its hold did. `process_died`: that ended too early,
-    perhaps for a settlement that would still have come.
+    `sightings` are of its attempts. `orphans`: the ids of holds that their process did not live
+    to end. `process_died`: that was too early, perhaps for a settlement that would still have
+    come.
     """
 
     call: Call
-    sighting: Sighting
+    sightings: list[Sighting] = field(default_factory=list)
     door: ScriptedDoor | None = None
-    is_orphan: bool = False
+    orphans: set[str] = field(default_factory=set)
     process_died: bool = False
+
+    @property
+    def sighting(self) -> Sighting:
+        """What was seen of the last attempt."""
+        return self.sightings[-1] if self.sightings else Sighting()
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether a hold of it is one."""
+        return bool(self.orphans)
 
 
 Around = Callable[[CallRun, Work], Work]
@@ -76,7 +87,7 @@ class World:
         self.time = VirtualTime()
         self.disk = Disk(directory, self.time)
         self.log = ListLog()
-        self.runs = {call.number: CallRun(call, Sighting()) for call in plan.calls}
+        self.runs = {call.number: CallRun(call) for call in plan.calls}
         self.broken: list[str] = []
         self._around = around
         self._ids = count(1)
@@ -167,7 +178,7 @@ class World:
             self._happen(each.act)
             return
         run = self.runs[each.number]
-        under_way = UnderWay(each, run.sighting)
+        under_way = UnderWay(each, run.sightings)
         run.door = self._process.take(under_way, lambda work: self._around(run, work))
 
     def _happen(self, act: Act) -> None:
@@ -224,7 +235,9 @@ class World:
         waits_for = {"ACTIVE", "UNCERTAIN"} if settle.uncertain == "commit" else {"ACTIVE"}
         longest_ms = self.config.ledger.reservation_ttl_ms + settle.uncertain_after_ms
         deadline_s = self.time.elapsed_s + longest_ms / 1000 + SLACK_S
-        while len(self._process.settlements) or waits_for & set(self._open_holds().values()):
+        while len(self._process.settlements) or waits_for & {
+            each.state for each in self._open_holds()
+        }:
             if self.time.elapsed_s > deadline_s:
                 self.broken.append(f"holds that never end: {self._open_holds()}")
                 return
@@ -246,20 +259,18 @@ class World:
     def _mark_orphans(self) -> None:
         """Whose outcome nobody knows now. What was written down before is still known."""
         known = settled_on_disk(self.disk.outbox)
-        for trace_id in self._open_holds():
-            with self.disk.reading() as connection:
-                row = hold_of(connection, trace_id)
-            assert row is not None
-            self.runs[int(trace_id, 16)].is_orphan = row.reservation_id not in known
+        for hold in self._open_holds():
+            if hold.reservation_id not in known:
+                self.runs[int(hold.trace_id, 16)].orphans.add(hold.reservation_id)
         for run in self.runs.values():
             run.process_died = run.process_died or run.door is not None
 
-    def _open_holds(self) -> dict[str, str]:
+    def _open_holds(self) -> list[OpenHold]:
         try:
             with self.disk.reading() as connection:
                 return open_holds(connection)
         except sqlite3.OperationalError:
-            return {}  # it died before there were tables
+            return []  # it died before there were tables
 
     def _inspect_process(self, *, is_over: bool) -> None:
         """What a process that ended in order must have put away."""
@@ -275,14 +286,14 @@ class World:
         self.broken += [f"a task failed: {error!r}" for error in loop.failures()]
         self.broken += [f"the loop complains: {line}" for line in loop.complaints]
 
-    def _on_sent(self, under_way: UnderWay) -> None:
+    def _on_sent(self, attempt: Attempt) -> None:
         """A request leaves: what is committed by now must have made room for it."""
-        call, sighting = under_way.call, under_way.sighting
+        call, sighting = attempt.call, attempt.sighting
         door = self.runs[call.number].door
         if door is not None and door.gone:
             self.broken.append(f"call {call.number} left though its caller was gone")
         with self.disk.reading() as connection:
-            row = hold_of(connection, call.trace_id)
+            row = newest_hold(connection, call.trace_id)
         if row is None or not row.dispatched:
             self.broken.append(f"call {call.number} left without a committed, dispatched hold")
             return

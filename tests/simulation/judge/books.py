@@ -98,10 +98,18 @@ class Books:
         return found
 
 
+class OpenHold(NamedTuple):
+    """One hold that has not ended."""
+
+    reservation_id: str
+    trace_id: str
+    state: str
+
+
 _ROWS = """
 SELECT id, trace_id, state, estimated, dispatched, settled_key, amounts, charged, uncovered,
     windows, subject
-FROM reservations ORDER BY number
+FROM reservations
 """
 _LEVELS = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
 
@@ -125,26 +133,25 @@ def read_books(connection: sqlite3.Connection) -> Books:
         return Books(
             windows={row[0]: Window(*row) for row in windows},
             standing={row[0]: Figures(*row[1:]) for row in standing},
-            rows=tuple(_row(row) for row in connection.execute(_ROWS)),
+            rows=tuple(_row(row) for row in connection.execute(f"{_ROWS} ORDER BY number")),
             entries=tuple(map(_entry, entries)),
         )
     finally:
         connection.execute("ROLLBACK")
 
 
-def open_holds(connection: sqlite3.Connection) -> dict[str, str]:
-    """The trace ids of the holds that have not ended, and their states."""
-    return dict(
-        connection.execute(
-            "SELECT trace_id, state FROM reservations WHERE state IN ('ACTIVE', 'UNCERTAIN')"
-        )
-    )
-
-
-def hold_of(connection: sqlite3.Connection, trace_id: str) -> Row | None:
-    """The hold of one call."""
+def open_holds(connection: sqlite3.Connection) -> list[OpenHold]:
+    """The holds that have not ended."""
     found = connection.execute(
-        f"SELECT * FROM ({_ROWS}) WHERE trace_id = ?", (trace_id,)
+        "SELECT id, trace_id, state FROM reservations WHERE state IN ('ACTIVE', 'UNCERTAIN')"
+    )
+    return [OpenHold(*row) for row in found]
+
+
+def newest_hold(connection: sqlite3.Connection, trace_id: str) -> Row | None:
+    """The hold of the last attempt at one call."""
+    found = connection.execute(
+        f"{_ROWS} WHERE trace_id = ? ORDER BY number DESC LIMIT 1", (trace_id,)
     ).fetchone()
     return None if found is None else _row(found)
 

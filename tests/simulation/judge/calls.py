@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from tests.simulation.judge.attempts import judge_attempts
 from tests.simulation.judge.books import Books, Row
 from tests.simulation.judge.journal import judge_journal
 from tests.simulation.outside import OPERATOR
@@ -48,11 +49,11 @@ def judge(world: World, books: Books) -> Iterator[str]:
     """Every rule that was broken, in words."""
     yield from world.broken
     yield from judge_journal(world.plan, books)
-    by_trace = {row.trace_id: row for row in books.rows}
     for run in world.runs.values():
-        case = Case(world, books, run, by_trace.get(run.call.trace_id))
-        for broken in case.broken():
-            yield f"call {run.call.number}: {broken}\n  {case.row}\n  {run.sighting}"
+        yield from (f"call {run.call.number}: {broken}" for broken in judge_attempts(world, run))
+        for case in cases_of(world, books, run):
+            for broken in case.broken():
+                yield f"call {run.call.number}: {broken}\n  {case.row}\n  {case.sighting}"
     yield from (f"internal error: {error}" for error in world.log.internal_errors)
     if any(PROMPT in line for line in world.log.lines):
         yield "a prompt is in the log"
@@ -90,22 +91,35 @@ def _hides_output(sighting: Sighting) -> bool:
     return sighting.request.model.reasons or sighting.serving.model.reasons
 
 
+def cases_of(world: World, books: Books, run: CallRun) -> Iterator["Case"]:
+    """The attempts at a call, in their order: each has a hold, and some came to the upstream."""
+    rows = [row for row in books.rows if row.trace_id == run.call.trace_id]
+    last = max(len(rows), len(run.sightings), 1)
+    for number in range(last):
+        row = rows[number] if number < len(rows) else None
+        seen = run.sightings[number] if number < len(run.sightings) else Sighting()
+        yield Case(world, books, run, row, seen, is_last=number == last - 1)
+
+
 @dataclass
 class Case:
-    """One call before the judge, with the row of its hold."""
+    """One attempt at a call before the judge, with the row of its hold."""
 
     world: World
     books: Books
     run: CallRun
     row: Row | None
+    sighting: Sighting
+    is_last: bool = True
 
     def broken(self) -> Iterator[str]:
         """The rules that were broken."""
-        yield from self._told_why()
         yield from self._left_behind()
-        yield from self._looks_whole()
+        if self.is_last:
+            yield from self._told_why()
+            yield from self._looks_whole()
         if self.row is None:
-            if self.run.sighting.sent:
+            if self.sighting.sent:
                 yield "it left without a hold"
             return
         yield from self._hold(self.row)
@@ -115,7 +129,8 @@ class Case:
         verdict = self._verdict(self.row)
         if not self._is_disturbed(self.row, verdict):
             yield from self._end(self.row, verdict)
-            yield from self._told_cost(self.row, verdict)
+            if self.is_last:
+                yield from self._told_cost(self.row, verdict)
 
     def _hold(self, row: Row) -> Iterator[str]:
         if row.state == "ACTIVE":
@@ -126,7 +141,7 @@ class Case:
 
     def _promise(self, row: Row) -> Iterator[str]:
         """charged + uncovered is the bill, or an estimate not below what was delivered."""
-        sighting = self.run.sighting
+        sighting = self.sighting
         if not sighting.sent or row.state == "UNCERTAIN" or self._is_given_up(row):
             return
         if not row.estimated and row.paid != sighting.bill:
@@ -145,10 +160,10 @@ class Case:
             yield "it paid more than it held though the upstream is honest"
 
     def _verdict(self, row: Row) -> Verdict:
-        if self.run.is_orphan:
+        if row.reservation_id in self.run.orphans:
             return Verdict.NOBODY_KNOWS if row.dispatched else Verdict.NOTHING
         counts = self.world.config.settle.missing_usage == "counted"
-        return expected(self.run.sighting, counts=counts)
+        return expected(self.sighting, counts=counts)
 
     def _end(self, row: Row, verdict: Verdict) -> Iterator[str]:
         """The hold ended as the table says."""
@@ -183,7 +198,7 @@ class Case:
 
     def _left_behind(self) -> Iterator[str]:
         """Nobody generates for long for a caller who is gone."""
-        door, sighting, settle = self.run.door, self.run.sighting, self.world.config.settle
+        door, sighting, settle = self.run.door, self.sighting, self.world.config.settle
         if door is None or not door.gone or not sighting.sent:
             return
         is_stream = (
@@ -198,7 +213,7 @@ class Case:
 
     def _looks_whole(self) -> Iterator[str]:
         """A caller can tell an answer that was cut from one that was not."""
-        door, sighting = self.run.door, self.run.sighting
+        door, sighting = self.run.door, self.sighting
         is_over = door is not None and door.status == HTTP_OK and not self.run.is_orphan
         if door is None or not is_over or sighting.end not in ("whole", "cut"):
             return
@@ -213,7 +228,11 @@ class Case:
     def _told_why(self) -> Iterator[str]:
         """A budget that is said to lack room does lack it."""
         door = self.run.door
-        if door is None or door.status != BUDGET_REFUSED or self.run.sighting.sent:
+        if (
+            door is None
+            or door.status != BUDGET_REFUSED
+            or any(each.sent for each in self.run.sightings)
+        ):
             return
         budget = msgspec.json.decode(b"".join(door.heard))["error"]["budget"]
         lacks = {"budget_exceeded"}
@@ -247,6 +266,6 @@ class Case:
         is_settled_by_rule = UNCERTAIN_RULE in self._actors(row)
         return (
             self._is_by_hand(row)
-            or self.run.sighting.is_torn
+            or self.sighting.is_torn
             or (is_settled_by_rule and verdict is not Verdict.NOBODY_KNOWS)
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from functools import cache
 from itertools import count
+from random import Random
 from typing import Any, Final
 
 from pricing.tokens import Tokenizers
@@ -169,12 +170,13 @@ class Process:
     def _assemble(self) -> Gateway:
         foundation = Foundation(
             ledger=self.ledger,
-            upstreams={self._config.upstreams[0].name: self.upstream},
+            upstreams={upstream.name: self.upstream for upstream in self._config.upstreams},
             tokenizers=tokenizers(),
             metrics=self._metrics,
             log=self._log,
             clock=self._time,
             new_id=lambda: f"{next(self._ids):032x}",
+            draw=Random(0).random,
             queue=self.queue,
             outbox=self.outbox,
         )

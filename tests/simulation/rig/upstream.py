@@ -25,7 +25,7 @@ End = Literal["under way", "whole", "cut", "left"]
 
 @dataclass(slots=True)
 class Sighting:
-    """What the upstream knows of a call: the witness of the run. Times are seconds.
+    """What the upstream knows of an attempt at a call: the witness of the run. Times are seconds.
 
     `end` is how its answer ended: read to its end, cut by the upstream, or left by the proxy.
     `delivered`, `names_model`, `tells_usage` and `is_complete` are about parts that were handed
@@ -73,7 +73,15 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """A call, and what is seen of it."""
+    """A call, and what is seen of its attempts, one after the other."""
+
+    call: Call
+    sightings: list[Sighting]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at a call, and what is seen of it."""
 
     call: Call
     sighting: Sighting
@@ -86,17 +94,20 @@ CURRENT: ContextVar[UnderWay] = ContextVar("current")
 class ScriptedUpstream:
     """Sends each call the way that its plan says. `on_sent` is told when a request leaves."""
 
-    def __init__(self, on_sent: Callable[[UnderWay], None]) -> None:
+    def __init__(self, on_sent: Callable[[Attempt], None]) -> None:
         self._on_sent = on_sent
         self._lines: list[ScriptedLine] = []
 
     async def connect(self) -> "ScriptedLine":
         under_way = CURRENT.get()
-        route = under_way.call.route
+        under_way.sightings.append(Sighting())
+        number = len(under_way.sightings)
+        attempt = Attempt(under_way.call.attempt(number), under_way.sightings[-1])
+        route = attempt.call.route
         await rest(route.connect_ms)
         if route.fate is Fate.UNREACHABLE:
             raise NotSent("connection refused")
-        line = ScriptedLine(under_way, self._on_sent)
+        line = ScriptedLine(attempt, self._on_sent)
         self._lines.append(line)
         return line
 
@@ -113,10 +124,10 @@ class ScriptedUpstream:
 class ScriptedLine:
     """One connection, one request and its answer: a `Line` and an `UpstreamAnswer`."""
 
-    def __init__(self, under_way: UnderWay, on_sent: Callable[[UnderWay], None]) -> None:
-        self._under_way = under_way
-        self._call = under_way.call
-        self._sighting = under_way.sighting
+    def __init__(self, attempt: Attempt, on_sent: Callable[[Attempt], None]) -> None:
+        self._attempt = attempt
+        self._call = attempt.call
+        self._sighting = attempt.sighting
         self._on_sent = on_sent
         self._loop = asyncio.get_running_loop()
         self._wakes: asyncio.Future[None] | None = None
@@ -139,13 +150,13 @@ class ScriptedLine:
         self, method: str, path: str, headers: CIMultiDict[str], body: bytes
     ) -> "ScriptedLine":
         sighting = self._sighting
-        assert not sighting.sent, "a call is sent once"
+        assert not sighting.sent, "an attempt is sent once"
         assert headers["Authorization"] == "Bearer sk-of-the-upstream"
         assert not any(name.lower().startswith(("x-cycles", "x-budget")) for name in headers)
         sighting.sent = True
         sighting.sent_at_s = self._loop.time()
         reply = self._reply(body, headers.get("Accept-Encoding", ""))
-        self._on_sent(self._under_way)
+        self._on_sent(self._attempt)
         try:
             await self._wait_for_status()
         except BaseException:
