@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -24,67 +23,21 @@ from proxy.cycles_wire.reading import MalformedRequest, read_request
 from proxy.cycles_wire.schemas import Schema, Subject
 from proxy.cycles_wire.subjects import subject_of
 from proxy.domain.scope import derive
+from tests.ledger.cycles.fates import (
+    Answer,
+    Fate,
+    Garble,
+    Hang,
+    HoldReply,
+    Json,
+    LoseReply,
+    LoseRequest,
+    Pass,
+)
 
 KEY = "cyc_live_key"
 EPOCH_MS = 5_000_000_000_000
 """Far from any clock of ours, so that nobody can have compared the two."""
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class LoseRequest:
-    """The connection breaks before the authority has it."""
-
-
-@dataclass(frozen=True)
-class LoseReply:
-    """It is applied; then the connection breaks."""
-
-
-@dataclass(frozen=True)
-class Hang:
-    """It is applied, and no answer ever comes."""
-
-
-@dataclass(frozen=True)
-class HoldReply:
-    """It is applied; the answer waits until it is released."""
-
-    released: asyncio.Event
-
-
-@dataclass(frozen=True)
-class Answer:
-    """It is not applied; this is the answer."""
-
-    status: int
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Garble:
-    """It is applied; the answer becomes this."""
-
-    change: Callable[[int, Json], tuple[int, bytes]]
-
-
-@dataclass(frozen=True)
-class Pass:
-    """Nothing befalls it."""
-
-
-Fate = LoseRequest | LoseReply | Hang | HoldReply | Answer | Garble | Pass
-
-
-def throttled(after_s: int) -> Answer:
-    return error("LIMIT_EXCEEDED", 429, ("Retry-After", str(after_s)))
-
-
-def error(code: str, status: int, *headers: tuple[str, str]) -> Answer:
-    body = {"error": code, "message": "no", "request_id": "r", "details": {"any": [1]}}
-    return Answer(status, msgspec.json.encode(body), headers)
 
 
 class Problem(Exception):

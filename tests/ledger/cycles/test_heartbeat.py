@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from proxy.domain.errors import LedgerUnavailable
 from proxy.ledger.cycles.heartbeat import Heartbeat, Margins
 from proxy.ledger.cycles.ledger import LeaseLost
+from tests.ledger.cycles.fates import Answer, LoseReply, LoseRequest, error, throttled
 from tests.ledger.cycles.home import TTL_MS, Home, request, wish
-from tests.ledger.cycles.stub import Answer, LoseReply, LoseRequest, Stub, error, throttled
+from tests.ledger.cycles.stub import Stub
 
 MARGINS = Margins.of(timeout_ms=10_000, slowest_ms=1_500)
 ACME = "tenant:acme"

@@ -14,18 +14,9 @@ from proxy.domain.errors import (
     Refused,
     UnitMismatch,
 )
+from tests.ledger.cycles.fates import Answer, Garble, Json, LoseReply, LoseRequest, error, throttled
 from tests.ledger.cycles.home import SUBJECT, TOKENS, USD, Home, request, shorter, wish
-from tests.ledger.cycles.stub import (
-    EPOCH_MS,
-    Answer,
-    Garble,
-    Json,
-    LoseReply,
-    LoseRequest,
-    Stub,
-    error,
-    throttled,
-)
+from tests.ledger.cycles.stub import EPOCH_MS, Stub
 
 ACME = "tenant:acme"
 BOT = "tenant:acme/agent:bot"

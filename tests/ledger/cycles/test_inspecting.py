@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from proxy.cli import main
-from tests.ledger.cycles.stub import KEY, Answer, Stub, error
+from tests.ledger.cycles.fates import Answer, error
+from tests.ledger.cycles.stub import KEY, Stub
 
 TENANT = "tenant:dev"
 CONFIG = """

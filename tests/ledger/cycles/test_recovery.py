@@ -16,20 +16,19 @@ from proxy.gateway.ending import GivenBack, LeftUncertain
 from proxy.gateway.outbox import outbox
 from proxy.gateway.outbox.record import Settle, read
 from tests.cycles_wire.published import DOCUMENT, needs_document
-from tests.ledger.cycles.home import Clock
-from tests.ledger.cycles.process import Process, charged, until
-from tests.ledger.cycles.stub import (
-    KEY,
+from tests.ledger.cycles.fates import (
     Answer,
     Garble,
     Hang,
     HoldReply,
     LoseReply,
     LoseRequest,
-    Stub,
     error,
     throttled,
 )
+from tests.ledger.cycles.home import Clock
+from tests.ledger.cycles.process import Process, charged, until
+from tests.ledger.cycles.stub import KEY, Stub
 
 ACME = "tenant:acme"
 

@@ -22,16 +22,9 @@ from proxy.domain.errors import (
 from proxy.domain.reservation import Overage, State
 from proxy.ledger.cycles.books import NotHere
 from proxy.ledger.records import Event
+from tests.ledger.cycles.fates import Answer, Garble, Json, LoseReply, error, throttled
 from tests.ledger.cycles.home import SUBJECT, TOKENS, USD, Home, request, wish
-from tests.ledger.cycles.stub import (
-    Answer,
-    Garble,
-    Json,
-    LoseReply,
-    Stub,
-    error,
-    throttled,
-)
+from tests.ledger.cycles.stub import Stub
 
 ACME = "tenant:acme"
 

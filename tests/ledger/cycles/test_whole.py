@@ -18,8 +18,9 @@ from simulator.server import Simulator
 from tests.e2e.degrade.calls import BODY, HOLD, WITH_TOOLS, limit_of, policy, sent, told
 from tests.e2e.stack import ListLog, config_text, loaded_tokenizers
 from tests.e2e.wire import answered
+from tests.ledger.cycles.fates import Answer, HoldReply, Json, LoseRequest, error
 from tests.ledger.cycles.process import until
-from tests.ledger.cycles.stub import KEY, Answer, Budget, HoldReply, Json, LoseRequest, Stub, error
+from tests.ledger.cycles.stub import KEY, Budget, Stub
 
 TENANT = "tenant:dev"
 PLENTY = 10**9
