@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from proxy.domain.scope import tenant_of
 from proxy.ledger.journal import Entry, Kind, WindowName
 from proxy.ledger.records import Balance
 
@@ -27,7 +28,7 @@ async def read_leaving(books: "Books", balance: Balance, *, now_ms: int) -> list
     Only entries that can still count are read, however long the journal is.
     """
     period = balance.period
-    tenant = balance.scope.partition("/")[0].partition(":")[2]
+    tenant = tenant_of(balance.scope)
     oldest_ms = period.oldest_bucket(now_ms) * period.bucket_ms
     after_seq = await _last_before(books, tenant, oldest_ms)
     entries: list[Entry] = []
