@@ -11,6 +11,11 @@ PAGE: Final = "docs/routes.md"
 _LIMIT: Final = "the prompt, and the longest answer that its limit allows"
 _AS_REPORTED: Final = "the usage that the answer reports; without it, what was delivered"
 
+_DRAWN: Final = (
+    "the prompt, and `n` images of this size and quality by the published tokens or fees"
+)
+_AS_DRAWN: Final = "the usage that the answer reports, or its images by their fees"
+
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "/v1/chat/completions": (f"{_LIMIT}, `n` times", _AS_REPORTED),
     "/v1/responses": (
@@ -27,6 +32,9 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         f"{_LIMIT}, with cache writes at their price and server tools by their fees",
         f"{_AS_REPORTED}; cache writes by their lifetime, server tools by their fees",
     ),
+    "/v1/images/generations": (_DRAWN, _AS_DRAWN),
+    "/v1/images/edits": (f"{_DRAWN}; the images that go in at their most", _AS_DRAWN),
+    "/v1/images/variations": (f"{_DRAWN}; the image that goes in at its most", _AS_DRAWN),
 }
 """By metered path: what is held before the call, and what is charged after it."""
 

@@ -10,6 +10,7 @@ from proxy.dialects.chat import CHAT
 from proxy.dialects.completions import COMPLETIONS
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.embeddings import EMBEDDINGS
+from proxy.dialects.images import IMAGE_EDITS, IMAGE_VARIATIONS, IMAGES
 from proxy.dialects.messages import MESSAGES
 from proxy.dialects.responses import COMPACTION, RESPONSES
 from proxy.dialects.wire.json_text import invalid
@@ -21,12 +22,17 @@ METERED: Final[Mapping[str, Dialect]] = {
     "/v1/completions": COMPLETIONS,
     "/v1/embeddings": EMBEDDINGS,
     "/v1/messages": MESSAGES,
+    "/v1/images/generations": IMAGES,
+    "/v1/images/edits": IMAGE_EDITS,
+    "/v1/images/variations": IMAGE_VARIATIONS,
 }
 """By path, for POST."""
 
 _MODELS: Final = "/v1/models"
 _OF_MESSAGES: Final = "/v1/messages"
 _RESPONSE: Final = r"/v1/responses/[\w-]{1,128}"
+_FILE: Final = r"/v1/files/[\w-]{1,128}"
+_UPLOAD: Final = r"/v1/uploads/[\w-]{1,128}"
 
 FREE: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
     ("GET", "responses", re.compile(_RESPONSE)),
@@ -35,6 +41,11 @@ FREE: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
     ("GET", "responses", re.compile(f"{_RESPONSE}/input_items")),
     ("POST", "responses", re.compile("/v1/responses/input_tokens")),
     ("POST", "messages", re.compile("/v1/messages/count_tokens")),
+    ("POST", "moderations", re.compile("/v1/moderations")),
+    ("GET", "files", re.compile(f"/v1/files|{_FILE}|{_FILE}/content")),
+    ("POST", "files", re.compile("/v1/files")),
+    ("DELETE", "files", re.compile(_FILE)),
+    ("POST", "uploads", re.compile(f"/v1/uploads|{_UPLOAD}/(?:parts|complete|cancel)")),
 )
 """Method, API and path of what no provider bills: it passes without a hold."""
 
@@ -45,6 +56,14 @@ FREE_PATHS: Final = (
     "POST /v1/responses/{id}/cancel",
     "POST /v1/responses/input_tokens",
     "POST /v1/messages/count_tokens",
+    "POST /v1/moderations",
+    "GET and POST /v1/files",
+    "GET and DELETE /v1/files/{id}",
+    "GET /v1/files/{id}/content",
+    "POST /v1/uploads",
+    "POST /v1/uploads/{id}/parts",
+    "POST /v1/uploads/{id}/complete",
+    "POST /v1/uploads/{id}/cancel",
 )
 """The same for people."""
 

@@ -41,7 +41,11 @@ UNMETERED: Final[tuple[Unmetered, ...]] = (
         what="assistants and their threads",
         hint="use POST /v1/responses",
     ),
-    _row("POST /v1/images*", what="images", hint=_NO_SUBSTITUTE),
+    _row(
+        "POST /v1/images*",
+        what="images but by generations, edits and variations",
+        hint="use POST /v1/images/generations",
+    ),
     _row("POST /v1/videos*", what="videos", hint=_NO_SUBSTITUTE),
     _row("POST /v1/audio*", what="speech and transcription", hint=_NO_SUBSTITUTE),
     _row("POST /v1/evals*", what="runs of evaluations", hint="send their calls one by one"),

@@ -35,6 +35,42 @@ def test_what_is_free_may_be_listed(pattern: str) -> None:
     assert billed_by(parse_path_pattern(pattern)) is None
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "api"),
+    [
+        ("POST", "/v1/moderations", "moderations"),
+        ("GET", "/v1/files", "files"),
+        ("POST", "/v1/files", "files"),
+        ("GET", "/v1/files/file-abc_1", "files"),
+        ("GET", "/v1/files/file-abc/content", "files"),
+        ("DELETE", "/v1/files/file-abc", "files"),
+        ("POST", "/v1/uploads", "uploads"),
+        ("POST", "/v1/uploads/upload_1/parts", "uploads"),
+        ("POST", "/v1/uploads/upload_1/complete", "uploads"),
+        ("POST", "/v1/uploads/upload_1/cancel", "uploads"),
+    ],
+)
+def test_what_no_provider_bills_is_free(method: str, path: str, api: str) -> None:
+    assert free_at(method, path, "") == api
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/v1/files"),
+        ("POST", "/v1/files/file-abc"),
+        ("POST", "/v1/files/../chat/completions"),
+        ("GET", "/v1/files/file%2Fabc/content"),
+        ("GET", "/v1/uploads/upload_1"),
+        ("POST", "/v1/uploads/upload_1/other"),
+        ("POST", "/v1/moderations/"),
+        ("POST", "/v1/filesystem"),
+    ],
+)
+def test_what_is_like_it_is_not(method: str, path: str) -> None:
+    assert free_at(method, path, "") is None
+
+
 @pytest.mark.parametrize("path", METERED)
 @pytest.mark.parametrize("before", ["/v1", "/V1", "/v1/v1", "/v1/v1/v1"])
 def test_by_no_pattern_a_metered_path_passes(path: str, before: str) -> None:
