@@ -15,7 +15,7 @@ from typing import Final
 
 from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.errors import LedgerError, Reason, Refused
-from proxy.domain.money import usd
+from proxy.domain.money import Unit, usd
 from proxy.domain.scope import all_scopes
 from proxy.gateway.attempts.attempt import Attempt, Attempts
 from proxy.gateway.attempts.call import Call, Steps
@@ -101,12 +101,13 @@ class Pipeline:
         steps, scopes = self._steps, all_scopes(caller.subject)
         watched = steps.policies.watched(scopes)
         try:
-            balances = await steps.ledger.balances(watched, *UNITS) if watched else ()
+            balances = await steps.ledger.balances(watched, *UNITS, Unit.CALLS) if watched else ()
         except LedgerError:
             if not steps.reserver.lets_leave:
                 raise ledger_away() from None
             balances = ()
-        wish = steps.policies.wish(request.model, scopes=watched, balances=balances)
+        now_ms = steps.clock.now_ms()
+        wish = steps.policies.wish(request.model, scopes=scopes, balances=balances, at_ms=now_ms)
         return limited(wish, request.model, caller.limits)
 
     async def _estimate(self, call: Call, routes: Routes) -> Plan:
@@ -115,6 +116,7 @@ class Pipeline:
         plan = await steps.estimator.plan(
             call.dialect, call.request, call.wish, at_ms=steps.clock.now_ms(), routes=routes
         )
+        plan = steps.fitting.fit(plan, call.request, call.caller.subject)
         for way in plan.ways:
             call.forwarders[way.route.name].check_ready()
         call.record.planned(plan, call.wish)

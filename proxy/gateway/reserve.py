@@ -22,7 +22,7 @@ from proxy.domain.scope import budget_scopes
 from proxy.domain.subject import Subject
 from proxy.gateway.dedupe.calls import answer_gone, mismatch
 from proxy.gateway.denials import Denials, question_of
-from proxy.gateway.estimate import Plan, Way
+from proxy.gateway.estimate import Plan
 from proxy.gateway.identify import CallKey
 from proxy.gateway.outbox.unheld import Unheld, UnheldCalls
 from proxy.gateway.runtime.door import Door
@@ -179,7 +179,7 @@ class Reserver:
             action_name=first.model.name,
             trace_id=trace_id,
             price_version=first.model.card.source,
-            metadata=_graded_by(plan.api, first),
+            metadata=_told_of(plan),
             annotation=call.nonce if call is not None else "",
         )
 
@@ -234,11 +234,14 @@ def ledger_away() -> Refused:
     )
 
 
-def _graded_by(api: str, way: Way) -> dict[str, str]:
-    """What the row says of how its amount was estimated, for `spendgate report estimates`."""
-    metadata = {"api": api, "model": way.model.name, "bound": way.bound.bound_class.value}
+def _told_of(plan: Plan) -> dict[str, str]:
+    """What the row says of how its amount came about, for `report estimates` and `explain`."""
+    way = plan.ways[0]
+    metadata = {"api": plan.api, "model": way.model.name, "bound": way.bound.bound_class.value}
     if way.held_tokens is not None:
         metadata["hold"] = "learned"
+    if plan.policy is not None:
+        metadata["policy"] = plan.policy
     return metadata
 
 

@@ -54,9 +54,11 @@ REFUSALS: Final[Mapping[Reason, RefusalRow]] = {
     Reason.DEBT_OUTSTANDING: _QUOTA,
     Reason.POLICY_DENIED: _QUOTA,
     Reason.TOOL_DENIED: _QUOTA,
+    Reason.STEPS_EXHAUSTED: _QUOTA,
     Reason.TEMPLATE_LIMIT: _QUOTA,
     Reason.CALL_TOO_EXPENSIVE: _QUOTA,
     Reason.BUDGET_BUSY: _BUSY,
+    Reason.COOLDOWN: _BUSY,
     Reason.MODEL_NOT_PRICED: _BAD,
     Reason.MODEL_NOT_SERVED: _BAD,
     Reason.BUDGET_NOT_FOUND: _BAD,
@@ -177,6 +179,9 @@ def budget_headers(
     if tightest is not None:
         headers["X-Budget-Remaining-Usd"] = usd(tightest.remaining)
         headers["X-Budget-Scope"] = tightest.scope
+    calls = [b for b in grant.balances if b.unit is Unit.CALLS and not b.period.rolling_ms]
+    if calls:
+        headers["X-Budget-Remaining-Calls"] = str(min(map(_REMAINING, calls)))
     if grant.evidence:
         headers["X-Cycles-Evidence"] = grant.evidence
     if shaped.caps:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from msgspec.structs import replace
 from multidict import CIMultiDict
 
 from proxy.domain.errors import BudgetRefused, LedgerError, LedgerUnavailable, Refused
@@ -18,7 +19,7 @@ from proxy.gateway.attempts.call import Call, Steps
 from proxy.gateway.ending import Ending, GivenBack, LeftUncertain, Outcome, Sentence
 from proxy.gateway.estimate import Plan, Way
 from proxy.gateway.forward import Line, UpstreamAnswer
-from proxy.gateway.meter import Metered
+from proxy.gateway.metered import Metered
 from proxy.gateway.outbox.unheld import Unheld
 from proxy.gateway.reserve import ledger_away
 from proxy.gateway.respond import budget_headers
@@ -55,6 +56,11 @@ class Attempt:
     def way(self) -> Way:
         """The way that the hold pays for."""
         return self.plan.ways[self.grant.rung]
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether the answer may be longer than the hold pays for."""
+        return self.way.held_tokens is not None
 
     @property
     def has_failed(self) -> bool:
@@ -104,7 +110,7 @@ class Attempts:
         record = call.record
         try:
             return await self._steps.reserver.reserve(
-                call.caller.subject,
+                call.subject,
                 plan,
                 name=call.name_of_hold(number),
                 key=call.caller.key,
@@ -143,7 +149,7 @@ class Attempts:
                 body=shaped.body,
                 model=shaped.name,
                 rest=call.rest,
-                reads_plain=shaped.strips_usage or steps.meter.exposes_cost,
+                reads_plain=shaped.strips_usage or steps.meter.exposes_cost or attempt.may_grow,
                 patience_ms=steps.meter.disconnects.patience_ms(streamed=call.request.stream),
             )
         record.answered(answer.status, steps.clock.monotonic_ns())
@@ -173,7 +179,7 @@ class Attempts:
             if not steps.reserver.lets_leave or call.caller.key is not None:
                 raise
             attempt.grant = await steps.reserver.let_leave(
-                call.caller.subject,
+                call.subject,
                 attempt.plan,
                 held,
                 name=call.name_of_hold(attempt.number),
@@ -199,14 +205,24 @@ class Attempts:
                 attempts=attempt.number,
             )
         )
-        attempt.metered = await steps.meter.read(
-            call.dialect,
-            answer,
-            call.door,
-            attempt.headers,
-            attempt.way,
-            strips_usage=shaped.strips_usage,
-            on_first_byte=lambda: record.first_byte(steps.clock.monotonic_ns()),
+        growing = steps.fitting.hold_of(attempt.grant, attempt.way)
+        try:
+            attempt.metered = await steps.meter.read(
+                call.dialect,
+                answer,
+                call.door,
+                attempt.headers,
+                attempt.way,
+                strips_usage=shaped.strips_usage,
+                on_first_byte=lambda: record.first_byte(steps.clock.monotonic_ns()),
+                growing=growing,
+            )
+        finally:
+            if growing is not None:
+                attempt.grant = replace(attempt.grant, amounts=growing.amounts)
+                record.grown(growing.amounts)
+        steps.fitting.learn(
+            attempt.plan, attempt.way, call.request, call.caller.subject, attempt.metered.answer
         )
 
     async def _settle(self, call: Call, attempt: Attempt) -> None:

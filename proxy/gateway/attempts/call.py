@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.clock import Clock
+from proxy.domain.subject import STEPS, Subject
 from proxy.gateway.charge import Pricer
 from proxy.gateway.estimate import Estimator
 from proxy.gateway.forward import Forwarder
@@ -15,6 +18,7 @@ from proxy.gateway.reserve import Reserver
 from proxy.gateway.runtime.door import Door, Incoming
 from proxy.gateway.runtime.record import CallRecord
 from proxy.gateway.settle import Settler
+from proxy.gateway.stream.fitting import Fitting
 from proxy.ledger.protocol import Ledger
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
@@ -27,6 +31,7 @@ class Steps:
 
     policies: Policies
     estimator: Estimator
+    fitting: Fitting
     reserver: Reserver
     ledger: Ledger
     forwarders: Mapping[str, Forwarder]
@@ -62,6 +67,14 @@ class Call:
     forwarders: Mapping[str, Forwarder]
     rest: Incoming | None = None
     is_repeatable: bool = True
+
+    @property
+    def subject(self) -> Subject:
+        """Who spends, and where its calls are counted when a policy wants that."""
+        subject, steps = self.caller.subject, self.wish.steps
+        if steps is None:
+            return subject
+        return replace(subject, dimensions={**subject.dimensions, STEPS: steps})
 
     def name_of_hold(self, number: int) -> str:
         """By what the ledger knows the hold of the first attempt, of the second, and so on.
