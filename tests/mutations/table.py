@@ -96,7 +96,7 @@ MUTATIONS: Final = (
         "proxy/ledger/sqlite/clock.py",
         "return Moment(recorded_ms, 0)",
         "return Moment(wall_ms, 0)",
-        (f"{CONTRACT}/test_life.py::test_a_clock_that_steps_back_stands_still",),
+        (f"{CONTRACT}/test_leases.py::test_a_clock_that_steps_back_stands_still",),
     ),
     Mutation(
         "sweep an uncertain hold",
@@ -104,7 +104,7 @@ MUTATIONS: Final = (
         "charge(transaction, one.hold, one.hold.amounts, estimate, actor=SETTLER)",
         "give_back(transaction, one.hold, Kind.RELEASE, actor=SETTLER)",
         (
-            f"{CONTRACT}/test_life.py::test_what_stays_uncertain_is_charged_in_full_as_an_estimate",
+            f"{CONTRACT}/test_leases.py::test_what_stays_uncertain_is_charged_in_full_as_an_estimate",
             f"{EVERY_AWAIT}::test_the_process_may_die_at_every_wait",
         ),
     ),
