@@ -124,8 +124,8 @@ class HttpUpstream:
     def take_back(self, connection: Connection) -> None:
         """The request on this connection is over, however it ended."""
         self._room.release()
+        self._dialer.remember(connection)
         if connection.is_idle:
-            self._dialer.remember(connection)
             self._idle.append((asyncio.get_running_loop().time(), connection))
 
 

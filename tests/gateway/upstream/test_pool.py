@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.gateway.forward import BrokenOff, NoStatus, NotSent
+from proxy.gateway.forward import BrokenOff, NoRoom, NoStatus, NotSent
 from proxy.gateway.upstream.connection import HEADER_BYTES_MAX, PAUSE_BYTES
 from proxy.gateway.upstream.pool import HttpUpstream, UpstreamTimeouts
 from tests.gateway.upstream.wire import (
@@ -190,6 +190,19 @@ async def test_more_requests_than_connections_wait_their_turn() -> None:
         first.release()
         assert await third is not second
     assert player.connections == 2
+
+
+async def test_who_finds_no_room_waits_no_longer_than_for_a_connection() -> None:
+    """It has not left then, and gives its place in the line up."""
+    timeouts = UpstreamTimeouts(connect_ms=1, response_ms=5_000, idle_ms=5_000)
+    async with playing([OK], timeouts=timeouts, max_connections=1) as (upstream, player):
+        first = await upstream.connect()
+        for _ in range(2):
+            with pytest.raises(NoRoom):
+                await upstream.connect()
+        first.release()
+        assert await whole(await ask(upstream)) == b"hello"
+    assert player.connections == 1
 
 
 async def test_a_connection_that_was_given_up_unused_serves_the_next() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from multidict import CIMultiDict
 
+from proxy.gateway.upstream.dial import HttpProxy
 from proxy.gateway.upstream.pool import HttpLine, HttpUpstream, UpstreamTimeouts
 
 HANG = b""
@@ -79,6 +80,7 @@ async def playing(
     max_connections: int = 10,
     server_tls: ssl.SSLContext | None = None,
     client_tls: ssl.SSLContext | None = None,
+    proxy: HttpProxy | None = None,
 ) -> AsyncIterator[tuple[HttpUpstream, Player]]:
     """An upstream whose server plays these scripts."""
     player = Player(list(scripts))
@@ -90,6 +92,7 @@ async def playing(
         timeouts=timeouts,
         max_connections=max_connections,
         tls=client_tls,
+        proxy=proxy,
     )
     try:
         yield upstream, player
