@@ -15,6 +15,26 @@ OF_AUTHORITY = (
         ),
     ),
     Mutation(
+        "write an amount below zero, which the protocol has not",
+        "proxy/authority/rows.py",
+        "        allocated=amount(balance.allocated) if balance.allocated >= 0 else UNSET,\n",
+        "        allocated=amount(balance.allocated),\n",
+        (
+            "tests/authority/operations/test_balances.py"
+            "::test_an_allocation_below_zero_is_left_out_and_what_remains_is_not",
+        ),
+    ),
+    Mutation(
+        "read the books of every tenant for one",
+        "proxy/ledger/sqlite/accounts.py",
+        " AND b.tenant = ifnull(?, b.tenant)",
+        " AND ifnull(?, b.tenant) != ''",
+        (
+            "tests/ledger/contract/test_operators.py"
+            "::test_the_budgets_of_one_tenant_are_those_of_all_that_are_its_own",
+        ),
+    ),
+    Mutation(
         "ask a key for no permission",
         "proxy/authority/plane.py",
         "            access.require(operation.permission)\n",
