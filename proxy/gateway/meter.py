@@ -6,25 +6,27 @@ JSON is decoded and nothing is tokenized per chunk.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
 from multidict import CIMultiDict
 
 from pricing.cost import hold
-from proxy.dialects.openai.error import is_filtered
 from proxy.dialects.answer import Answer
 from proxy.dialects.dialect import Dialect
+from proxy.dialects.openai.error import is_filtered
 from proxy.dialects.stream import AnswerStream
 from proxy.dialects.wire.decoding import Undecodable, decoder_for
 from proxy.dialects.wire.json_text import read_leniently
 from proxy.gateway.charge import Pricer
-from proxy.gateway.ending import Ending, Outcome
+from proxy.gateway.ending import Ending
 from proxy.gateway.estimate import Way
 from proxy.gateway.forward import BrokenOff, UpstreamAnswer
-from proxy.gateway.runtime.door import ClientGone, Door
+from proxy.gateway.metered import Disconnects, Metered, outcome_of
+from proxy.gateway.runtime.door import Door
+from proxy.gateway.stream.hold import GrowingHold
+from proxy.gateway.stream.keeper import Keeping
+from proxy.gateway.stream.relay import StreamRelay
 
 ANSWER_BYTES_MAX: Final = 256 * 2**20
 """An answer in one piece is kept until its end; a longer one is no answer of a model."""
@@ -41,9 +43,12 @@ class Meter:
     `exposes_cost`: the usage that a caller gets also says what the call cost.
     """
 
-    def __init__(self, disconnects: Disconnects, pricer: Pricer, *, exposes_cost: bool) -> None:
+    def __init__(
+        self, disconnects: Disconnects, pricer: Pricer, keeping: Keeping, *, exposes_cost: bool
+    ) -> None:
         self.disconnects = disconnects
         self._pricer = pricer
+        self._keeping = keeping
         self.exposes_cost = exposes_cost
 
     async def read(
@@ -56,23 +61,30 @@ class Meter:
         *,
         strips_usage: bool,
         on_first_byte: Callable[[], None],
+        growing: GrowingHold | None = None,
     ) -> Metered:
         """Read an answer to its end. `headers` are what the caller of a stream gets.
 
         `strips_usage`: the usage of a stream was asked for by us, so it is taken out again.
+        `growing`: the hold may be smaller than what the answer can come to.
         """
         if not _is_event_stream(answer):
+            if growing is not None and answer.status < 400:
+                await growing.grow_at_once()
             metered = await read_whole(answer, door, self.disconnects, dialect.read_answer)
             on_first_byte()
             return metered
         cost_of = partial(self._pricer.reported_usd, dialect, way) if self.exposes_cost else None
         reader = dialect.new_reader(way.terms["n"])
-        stream = AnswerStream(reader, strip_usage=strips_usage, cost_of=cost_of)
+        stream = AnswerStream(
+            reader, strip_usage=strips_usage, cost_of=cost_of, may_be_cut=growing is not None
+        )
         relay = StreamRelay(
             answer,
             door,
             stream,
             self.disconnects,
+            self._keeping.keeper(growing, way, stream) if growing is not None else None,
             lambda tokens: hold(way.model.card, way.bound, output_tokens=tokens, **way.terms),
         )
         if relay.sends_decoded:
@@ -119,141 +131,13 @@ async def read_whole(
             has_body = answer.status != NO_CONTENT
             broken = has_body and not is_whole and _is_cut(answer.headers, plain)
     ending = Ending(
-        _outcome(answer.status, broken=broken),
+        outcome_of(answer.status, is_broken=broken),
         status=answer.status,
         has_usage=read is not None and read.usage is not None,
         answer_bytes=len(body),
+        is_filtered=answer.status == _BAD_REQUEST and is_filtered(_plain(answer.headers, pieces)),
     )
     return Metered(ending, read, body)
-
-
-class StreamRelay:
-    """Sends a stream on as it comes, and reads along.
-
-    A caller who leaves stops the sending. Then the upstream is closed at once, or read on
-    for a while, as `Disconnects` says. `cost_of` prices an answer of so many tokens.
-    """
-
-    def __init__(
-        is_filtered=answer.status == _BAD_REQUEST and is_filtered(_plain(answer.headers, pieces)),
-        self,
-        answer: UpstreamAnswer,
-        door: Door,
-        stream: AnswerStream,
-        disconnects: Disconnects,
-        cost_of: Callable[[int], int],
-    ) -> None:
-        self._answer = answer
-        self._door = door
-        self._stream = stream
-        self._disconnects = disconnects
-        self._cost_of = cost_of
-        self._decoder = decoder_for(answer.headers.get("Content-Encoding", ""))
-        self._answer_bytes = 0
-        self._gone = False
-        self._drained_bytes = 0
-        self._deadline: asyncio.TimerHandle | None = None
-
-    @property
-    def sends_decoded(self) -> bool:
-        """Whether the caller gets plain bytes of an answer that came compressed."""
-        return self._stream.rewrites and self._decoder is not None
-
-    async def run(self, headers: Mapping[str, str], on_first_byte: Callable[[], None]) -> Metered:
-        """Relay to the end, whichever side it comes from."""
-        broken = False
-        self._door.when_gone(self._leave)
-        try:
-            await self._begin(headers)
-            while chunk := await self._answer.read():
-                if not self._answer_bytes:
-                    on_first_byte()
-                self._answer_bytes += len(chunk)
-                await self._pass_on(self._read_along(chunk))
-                if self._gone:
-                    self._weigh(len(chunk))
-        except BrokenOff:
-            broken = True
-        finally:
-            if self._deadline is not None:
-                self._deadline.cancel()
-        await self._pass_on(self._stream.finish())
-        return self._metered(broken=broken)
-
-    def _metered(self, *, broken: bool) -> Metered:
-        read = self._stream.answer
-        cut = not read.complete
-        if cut or broken:
-            self._door.break_off()
-        ending = Ending(
-            _outcome(self._answer.status, broken=cut),
-            status=self._answer.status,
-            has_usage=read.usage is not None,
-            answer_bytes=self._answer_bytes,
-            streamed=True,
-        )
-        return Metered(ending, read)
-
-    async def _begin(self, headers: Mapping[str, str]) -> None:
-        try:
-            await self._door.start(self._answer.status, headers)
-        except ClientGone:
-            self._leave()
-
-    def _read_along(self, chunk: bytes) -> bytes:
-        """What the caller gets for a chunk."""
-        if self._decoder is None:
-            return self._stream.feed(chunk)
-        try:
-            plain = self._stream.feed(self._decoder.feed(chunk))
-        except Undecodable:
-            if self._stream.rewrites:
-                # The caller gets it unpacked, and there is nothing to unpack any more.
-                self._answer.abort()
-                raise BrokenOff from None
-            # Nothing more can be read of it: it then counts as an answer without usage.
-            self._decoder = None
-            return chunk
-        return plain if self._stream.rewrites else chunk
-
-    async def _pass_on(self, data: bytes) -> None:
-        if self._gone or not data:
-            return
-        try:
-            await self._door.write(data)
-        except ClientGone:
-            self._leave()
-
-    def _leave(self) -> None:
-        """The caller is gone."""
-        if self._gone:
-            return
-        self._gone = True
-        if self._disconnects.on_disconnect == "abort":
-            self._answer.abort()
-        else:
-            self._deadline = asyncio.get_running_loop().call_later(
-                self._disconnects.drain_ms / 1000, self._answer.abort
-            )
-
-    def _weigh(self, drained_bytes: int) -> None:
-        """Stop reading on when what came since could cost more than it may."""
-        limit = self._disconnects.drain_microcents
-        self._drained_bytes += drained_bytes
-        if limit is None or self._drained_bytes < _DRAIN_STEP_BYTES:
-            return
-        self._drained_bytes = 0
-        tokens_at_most = sum(len(text.encode()) for text in self._stream.answer.delivered_texts())
-        if self._cost_of(tokens_at_most) > limit:
-            self._answer.abort()
-
-
-def _outcome(status: int, *, broken: bool) -> Outcome:
-    if 300 <= status < 500:
-        return Outcome.REFUSED
-    if broken:
-        return Outcome.BROKEN
-    return Outcome.FAILED if status >= 500 else Outcome.COMPLETE
 
 
 def _plain(headers: Mapping[str, str], pieces: Iterable[bytes]) -> bytes | None:

@@ -26,7 +26,8 @@ from proxy.gateway.ending import Outcome
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.identify import Caller, Identifier
 from proxy.gateway.intake import take_free
-from proxy.gateway.meter import Disconnects, read_whole
+from proxy.gateway.meter import read_whole
+from proxy.gateway.metered import Disconnects
 from proxy.gateway.pipeline import Pipeline
 from proxy.gateway.respond import Answer, refusal_answer
 from proxy.gateway.routes import Routes

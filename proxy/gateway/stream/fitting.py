@@ -4,18 +4,19 @@ Only where what comes can be seen while it comes: streams of models that bill no
 Source: docs/semantics.md, "A stream that outgrows its hold"; field-report 22.
 """
 
-from collections.abc import Mapping
-
 from msgspec.structs import replace
 
 from pricing.bound import BoundClass
+from proxy.dialects.answer import Answer
 from proxy.dialects.dialect import Request
-from proxy.domain.money import Unit
 from proxy.domain.scope import Scope, derive
 from proxy.domain.subject import Subject
 from proxy.gateway.estimate import Plan, Way
+from proxy.gateway.outbox.unheld import Unheld
+from proxy.gateway.stream.hold import GrowingHold
 from proxy.gateway.stream.lengths import Kind, LearningRules, OutputLengths
-from proxy.ledger.records import Span
+from proxy.ledger.protocol import Ledger
+from proxy.ledger.records import Grant, Span
 
 
 class Fitting:
@@ -24,13 +25,14 @@ class Fitting:
     `rules` None: every hold is for the worst case, and nothing is learned.
     """
 
-    def __init__(self, lengths: OutputLengths, rules: LearningRules | None) -> None:
+    def __init__(self, lengths: OutputLengths, rules: LearningRules | None, ledger: Ledger) -> None:
         self._lengths = lengths
-        self.rules = rules
+        self._rules = rules
+        self._ledger = ledger
 
     def fit(self, plan: Plan, request: Request, subject: Subject) -> Plan:
         """The plan, holding less where answers of the kind are known to be shorter."""
-        rules = self.rules
+        rules = self._rules
         if rules is None or not _is_seen(request):
             return plan
         scope = _scope_of(subject)
@@ -39,12 +41,21 @@ class Fitting:
         ]
         return replace(plan, ways=tuple(ways))
 
-    def learn(self, way: Way, api: str, request: Request, subject: Subject, tokens: int) -> None:
-        """The answers of a call came to so many output tokens."""
-        if self.rules is None or not _is_seen(request) or not _may_grow(way):
+    def hold_of(self, grant: Grant, way: Way) -> GrowingHold | None:
+        """The hold that was granted for this way, where it may have to grow."""
+        if way.held_tokens is None or isinstance(grant, Unheld):
+            return None
+        return GrowingHold(self._ledger, grant, way)
+
+    def learn(
+        self, plan: Plan, way: Way, request: Request, subject: Subject, answer: Answer | None
+    ) -> None:
+        """The call was answered so."""
+        usage = answer.usage if answer is not None and answer.complete else None
+        if self._rules is None or usage is None or not _is_seen(request) or not _may_grow(way):
             return
-        kind = Kind(way.model.name, api, _scope_of(subject))
-        self._lengths.note(kind, -(-tokens // way.terms["n"]))
+        kind = Kind(way.model.name, plan.api, _scope_of(subject))
+        self._lengths.note(kind, -(-usage.output_tokens // way.terms["n"]))
 
     def _fitted(self, way: Way, kind: Kind, rules: LearningRules) -> Way:
         if not _may_grow(way):
@@ -55,12 +66,8 @@ class Fitting:
         held_tokens = expected - -2 * rules.lookahead_tokens // way.terms["n"]
         if held_tokens >= way.output_tokens:
             return way
-        amounts = way.amounts_for(held_tokens)
-        return replace(way, rung=_all_of(amounts), held_tokens=held_tokens)
-
-
-def _all_of(amounts: Mapping[Unit, int]) -> dict[Unit, Span]:
-    return {unit: Span(amount, amount) for unit, amount in amounts.items()}
+        less = {unit: Span(held, held) for unit, held in way.amounts_for(held_tokens).items()}
+        return replace(way, rung={**way.rung, **less}, held_tokens=held_tokens)
 
 
 def _is_seen(request: Request) -> bool:

@@ -20,10 +20,11 @@ class GrowingHold:
 
     def __init__(self, ledger: Ledger, grant: Grant, way: Way) -> None:
         self._ledger = ledger
-        self._reservation_id = grant.reservation_id
+        self.reservation_id = grant.reservation_id
         self._way = way
         self._answer_tokens = way.output_tokens if way.held_tokens is None else way.held_tokens
         self._number = 0
+        self.model = way.model.name
         self._unanswered: int | None = None
         self.amounts: Mapping[Unit, int] = grant.amounts
 
@@ -57,12 +58,12 @@ class GrowingHold:
             longer = self._answer_tokens - -by_tokens // self._way.terms["n"]
             answer_tokens = min(self._way.output_tokens, longer)
         wanted = self._way.amounts_for(answer_tokens)
-        more = {unit: wanted[unit] - held for unit, held in self.amounts.items()}
+        more = {unit: amount - self.amounts[unit] for unit, amount in wanted.items()}
         by = {unit: amount for unit, amount in more.items() if amount > 0}
-        key = f"{self._reservation_id}/grow/{self._number}"
+        key = f"{self.reservation_id}/grow/{self._number}"
         self._unanswered = answer_tokens
         try:
-            grant = await self._ledger.grow(self._reservation_id, by=by, key=key)
+            grant = await self._ledger.grow(self.reservation_id, by=by, key=key)
         except LedgerUnavailable:
             raise
         except (Refused, LedgerError):

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from pricing.profile import Profile
+from proxy.dialects.closing import Counted
 from proxy.dialects.stream import AnswerStream
 from proxy.domain.errors import BudgetRefused, LedgerError, LedgerUnavailable, Reason, Refused
-from proxy.gateway.estimate import Counter, Way
+from proxy.gateway.candidates.counting import Counter
+from proxy.gateway.estimate import Way
 from proxy.gateway.runtime.tasks import TaskSet
 from proxy.gateway.stream.growth import Growth, Step
 from proxy.gateway.stream.hold import GrowingHold
+from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
 
 _LACKING: Final = frozenset({Reason.BUDGET_EXCEEDED, Reason.BUDGET_BUSY})
@@ -55,6 +58,7 @@ class Keeper:
         delivered: DeliveredCount,
         growth: Growth,
         metrics: Metrics,
+        log: Log,
         *,
         goes_on: bool,
     ) -> None:
@@ -63,6 +67,7 @@ class Keeper:
         self._delivered = delivered
         self._growth = growth
         self._metrics = metrics
+        self._log = log
         self._goes_on = goes_on
         self._tasks = TaskSet()
         self._work: asyncio.Task[None] | None = None
@@ -87,16 +92,20 @@ class Keeper:
             await self._finish_work()
         return True
 
-    @property
-    def input_tokens(self) -> int:
-        """The most that the prompt can be."""
-        return self._hold.input_tokens
-
-    async def count(self) -> int:
-        """The tokens that came; all that is allowed where nobody can say."""
+    async def cut(self) -> Counted:
+        """The stream was ended here; what came of it, or may have where nobody can say."""
+        hold = self._hold
         await self._finish_work()
         tokens = await self._delivered.count()
-        return self._hold.limit_tokens if tokens is None else tokens
+        counted = Counted(hold.input_tokens, hold.limit_tokens if tokens is None else tokens)
+        self._metrics.streams_cut.inc()
+        self._log.line(
+            "stream_cut",
+            reservation_id=hold.reservation_id,
+            model=hold.model,
+            output_tokens=counted.output_tokens,
+        )
+        return counted
 
     async def close(self) -> None:
         """The stream is over: nothing more is asked for it."""
@@ -154,6 +163,7 @@ class Keeping:
 
     counter: Counter
     metrics: Metrics
+    log: Log
     lookahead_tokens: int
     goes_on: bool
 
@@ -165,4 +175,4 @@ class Keeping:
             lookahead_tokens=self.lookahead_tokens,
         )
         delivered = DeliveredCount(stream, self.counter, way.model.profile)
-        return Keeper(hold, stream, delivered, growth, self.metrics, goes_on=self.goes_on)
+        return Keeper(hold, stream, delivered, growth, self.metrics, self.log, goes_on=self.goes_on)

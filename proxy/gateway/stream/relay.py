@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from proxy.dialects.closing import Counted
 from proxy.dialects.stream import AnswerStream
 from proxy.dialects.wire.decoding import Undecodable, decoder_for
 from proxy.gateway.ending import Ending, Outcome
@@ -103,9 +102,8 @@ class StreamRelay:
         if self._stream.is_told_complete:
             return rest + self._stream.finish()
         self._stream.stop()
-        counted = Counted(keeper.input_tokens, await keeper.count())
         self._is_cut = True
-        end = self._stream.closing_events(counted)
+        end = self._stream.closing_events(await keeper.cut())
         self._is_ended = bool(end)
         return rest + end
 
