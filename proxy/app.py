@@ -29,11 +29,12 @@ from proxy.domain.reservation import Overage
 from proxy.domain.sub_budget import NOBODYS, ChildKeys
 from proxy.gateway.attempts.call import Steps
 from proxy.gateway.candidates.counting import Counter
+from proxy.gateway.candidates.terms import Ceilings, Degrade
 from proxy.gateway.charge import Pricer
 from proxy.gateway.dedupe.calls import Dedupe
 from proxy.gateway.dedupe.places import DedupeRules, Places
 from proxy.gateway.denials import Denials
-from proxy.gateway.estimate import Ceilings, Degrade, Estimator
+from proxy.gateway.estimate import Estimator
 from proxy.gateway.forward import Upstream
 from proxy.gateway.identify import Identifier
 from proxy.gateway.meter import Meter

@@ -6,7 +6,6 @@ written into the body, is decided here. Rules: docs/semantics.md, "The hold is a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -23,41 +22,13 @@ from proxy.domain.money import Unit, usd
 from proxy.gateway.candidates.bodies import Bodies, Body
 from proxy.gateway.candidates.counting import Counter
 from proxy.gateway.candidates.lacking import lacking
+from proxy.gateway.candidates.terms import Ceilings, Degrade
 from proxy.gateway.routes import Route, Routes
 from proxy.ledger.records import Rung, Span
 from proxy.policies import Wish
 
 UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
 """What a call is held and charged in. Nothing that passes here has a price in the others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Degrade:
-    """How far a call may be cut down before it is refused, and whether its model hears of it.
-
-    A model that thinks unseen is left `min_reasoning_tokens` beside the shortest answer.
-    """
-
-    shorten: bool
-    min_output_tokens: int
-    fallback_models: Mapping[str, tuple[str, ...]]
-    min_reasoning_tokens: int = 0
-    gives_notes: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Ceilings:
-    """What bounds a hold beside the prices.
-
-    `unbounded_microcents` is held for calls without any bound; None refuses them. Prices
-    that change within `hold_ms` count with their dearest. `counts_calls`: each call holds one
-    in the unit of calls as well.
-    """
-
-    unbounded_microcents: int | None
-    max_microcents_per_call: int | None
-    hold_ms: int
-    counts_calls: bool = False
 
 
 class Way(msgspec.Struct, frozen=True):

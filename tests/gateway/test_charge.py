@@ -10,9 +10,10 @@ from pricing.tokens import Tokenizers
 from proxy.dialects.chat import CHAT
 from proxy.domain.money import Unit
 from proxy.gateway.candidates.counting import Counter
+from proxy.gateway.candidates.terms import Ceilings, Degrade
 from proxy.gateway.charge import Pricer
 from proxy.gateway.ending import Charged, Ending, Outcome
-from proxy.gateway.estimate import Ceilings, Degrade, Estimator
+from proxy.gateway.estimate import Estimator
 from proxy.gateway.routes import Route, Routes
 from proxy.policies import Wish
 from tests.ledger.harness import ManualClock

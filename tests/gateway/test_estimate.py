@@ -17,7 +17,8 @@ from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit
 from proxy.gateway.candidates.counting import Counter
-from proxy.gateway.estimate import Ceilings, Degrade, Estimator, Plan, Way
+from proxy.gateway.candidates.terms import Ceilings, Degrade
+from proxy.gateway.estimate import Estimator, Plan, Way
 from proxy.gateway.routes import Route, Routes
 from proxy.gateway.shape import shape
 from proxy.ledger.records import Span

@@ -15,8 +15,9 @@ from proxy.domain.clock import SystemClock
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit
 from proxy.gateway.candidates.counting import Counter
+from proxy.gateway.candidates.terms import Ceilings, Degrade
 from proxy.gateway.charge import Pricer
-from proxy.gateway.estimate import Ceilings, Degrade, Estimator, Plan
+from proxy.gateway.estimate import Estimator, Plan
 from proxy.gateway.routes import Route, Routes
 from proxy.policies import Wish
 from tests.dialects.messages.examples import ANSWER, SEARCH_TOOL, encoded

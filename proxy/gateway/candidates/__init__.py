@@ -3,4 +3,5 @@
 bodies    the body as policy leaves it for a model
 counting  how many tokens a prompt is
 lacking   what a body asks for that a model cannot do
+terms     how far calls may be cut down, and what bounds a hold
 """

@@ -13,7 +13,8 @@ from proxy.dialects.embeddings import EMBEDDINGS
 from proxy.dialects.messages import MESSAGES
 from proxy.dialects.responses import RESPONSES
 from proxy.gateway.candidates.counting import Counter
-from proxy.gateway.estimate import Ceilings, Degrade, Estimator, Plan
+from proxy.gateway.candidates.terms import Ceilings, Degrade
+from proxy.gateway.estimate import Estimator, Plan
 from proxy.gateway.routes import Route, Routes
 from proxy.policies import Wish
 
