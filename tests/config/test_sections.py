@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.config.model import Config
 from tests.config.test_values import HASH
 from tests.config.writing import problems, read
 
@@ -22,14 +23,10 @@ def keys(*rests: str) -> str:
     return f"keys: [{', '.join(f'{{name: {rest}}}' for rest in rests)}]"
 
 
-@pytest.mark.parametrize(
-    ("text", "path"),
-    [
-        ("hold: worst_case", "hold"),
-    ],
-)
-def test_a_key_of_a_later_version_says_so(text: str, path: str) -> None:
-    assert problems(text) == [(path, NOT_SUPPORTED)]
+def test_a_key_of_a_later_version_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Config, "later_keys", frozenset({"tomorrow"}))
+
+    assert problems("tomorrow: yes") == [("tomorrow", NOT_SUPPORTED)]
 
 
 @pytest.mark.parametrize(

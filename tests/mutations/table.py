@@ -185,7 +185,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "leave the upstream running when the caller of a stream has left",
-        "proxy/gateway/meter.py",
+        "proxy/gateway/stream/relay.py",
         '        if self._disconnects.on_disconnect == "abort":\n            self._answer.abort()',
         '        if self._disconnects.on_disconnect == "abort":\n            pass',
         (f"{EVERY_AWAIT}::test_a_caller_may_leave_at_every_wait",),

@@ -75,7 +75,7 @@ OF_WIRE: Final = (
     ),
     Mutation(
         "wait for the status of a stream that nobody hears",
-        "proxy/gateway/meter.py",
+        "proxy/gateway/metered.py",
         'return 0 if streamed and self.on_disconnect == "abort" else self.drain_ms',
         "return self.drain_ms",
         (f"{LEAVING}[abort-before headers-SSE-left-uncertain-uncertain-shown]",),
@@ -92,7 +92,7 @@ OF_WIRE: Final = (
     ),
     Mutation(
         "drain without looking at what it costs",
-        "proxy/gateway/meter.py",
+        "proxy/gateway/stream/relay.py",
         "        if self._cost_of(tokens_at_most) > limit:",
         "        if False:",
         (f"{LEAVING}[drain up to $x-mid-stream-SSE-left-counted-uncertain-shown]",),
