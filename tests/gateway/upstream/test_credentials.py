@@ -125,7 +125,12 @@ def command(script: str, clock: Timepiece, *, timeout_ms: int = 20_000) -> Secre
 
 def counting(runs: Path) -> str:
     """A program that writes `sk-1`, then `sk-2`, and so on."""
-    return f"import os; p = {str(runs)!r}; open(p, 'a').write('x'); print(f'sk-{{os.stat(p).st_size}}')"
+    return f"""
+import os
+with open({str(runs)!r}, "a") as file:
+    file.write("x")
+print("sk-%d" % os.stat({str(runs)!r}).st_size)
+"""
 
 
 async def test_a_command_runs_once_until_its_word_is_too_old(tmp_path: Path) -> None:
