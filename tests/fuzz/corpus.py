@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tests.dialects import examples as chat
 from tests.dialects.completions import golden as completions
+from tests.dialects.images import examples as images
 from tests.dialects.messages import examples as messages
 from tests.dialects.responses import examples as responses
 
@@ -66,6 +67,9 @@ _SEARCH: Final = _MESSAGE | {
 _RESPONSE: Final = responses.STORY | {"input": f"Say {PROMPT}.", "max_output_tokens": 128}
 _WEATHER: Final = responses.WEATHER | {"input": _ASKED, "max_output_tokens": 128}
 _TEXT: Final = completions.QUESTION | {"prompt": f"Say {PROMPT}."}
+_IMAGE: Final = images.QUESTION | {"prompt": f"Draw {PROMPT}.", "quality": "high"}
+_PREVIEWS: Final = _IMAGE | {"stream": True, "partial_images": 1}
+_IMAGE_EVENTS: Final = _events(images.PREVIEW, images.COMPLETED, named=True)
 _EMBED: Final = {"model": "text-embedding-3-small", "input": [PROMPT, "two"]}
 
 METERED: Final[Sequence[Pair]] = (
@@ -84,6 +88,8 @@ METERED: Final[Sequence[Pair]] = (
     Pair("/v1/completions", _TEXT, completions.ANSWER),
     Pair("/v1/completions", _TEXT | _STREAMS, events=_TEXT_EVENTS),
     Pair("/v1/embeddings", _EMBED, _EMBEDDED),
+    Pair("/v1/images/generations", _IMAGE, images.ANSWER),
+    Pair("/v1/images/generations", _PREVIEWS, events=_IMAGE_EVENTS),
 )
 
 FREE: Final[Sequence[Pair]] = (
@@ -91,10 +97,11 @@ FREE: Final[Sequence[Pair]] = (
     Pair("/v1/models", None, {"object": "list", "data": []}, method="GET"),
     Pair("/v1/responses/resp_1", None, responses.ANSWER, method="GET"),
     Pair("/v1/responses/resp_1/cancel", {}, responses.ANSWER),
+    Pair("/v1/moderations", {"input": PROMPT}, {"id": "modr-1", "results": []}),
 )
 """What costs nothing."""
 
-FREE_ENDINGS: Final = ("/count_tokens", "/input_tokens", "/cancel")
+FREE_ENDINGS: Final = ("/count_tokens", "/input_tokens", "/cancel", "/moderations", "/files")
 """How the paths of those end that are POSTed."""
 
 FIELDS: Final = (
@@ -109,5 +116,6 @@ FIELDS: Final = (
     *("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens"),
     *("prompt_tokens_details", "completion_tokens_details", "cache_creation", "cost", "error"),
     *("server_tool_use", "finish_reason", "stop_reason", "message", "tool_calls", "item"),
+    *("size", "quality", "partial_images", "output_format", "images", "data", "b64_json"),
 )
 """Names of fields that one dialect or another reads."""
