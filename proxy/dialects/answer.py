@@ -54,10 +54,14 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class DeliveredTexts:
-    """The texts of an answer, by where they belong, and its choices."""
+    """The texts of an answer, by where they belong, and its choices.
+
+    `sound_tokens` is what came as sound and not as text.
+    """
 
     def __init__(self) -> None:
         self.is_partial = False
+        self.sound_tokens = 0
         self._pieces: dict[tuple[object, ...], StringIO] = {}
         self._finished: dict[object, bool] = {}
         self._chars = 0

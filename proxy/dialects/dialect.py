@@ -13,8 +13,9 @@ import msgspec
 
 from pricing.drawing import Drawing
 from pricing.prompt import Prompt
+from pricing.usage import Usage
 from proxy.dialects.answer import Answer
-from proxy.dialects.stream import EventReader
+from proxy.dialects.stream import EventReader, Relayed
 from proxy.dialects.wire.form import Form
 
 
@@ -52,7 +53,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     limit on calls of built-in tools that has to be written into the body, since the caller
     set none and the provider would run them without end. `draws` is how each answer is drawn
     that is an image, None where nothing bounds that. `images`, `audio_ms` and `characters` are
-    the most that may be billed by these measures (see `pricing.usage.Usage`). `fields` is the
+    the most that may be billed by these measures (see `pricing.usage.Usage`), `known_usage` what
+    is billed by models without a price for tokens, where no report has to say it. `fields` is the
     body, decoded, and `form` what was read of one; `body` is then its bytes so far.
     """
 
@@ -76,6 +78,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     images: Mapping[str, int] = msgspec.field(default_factory=dict)
     audio_ms: int = 0
     characters: int = 0
+    known_usage: Usage | None = None
     has_prediction: bool = False
     has_images: bool = False
     asks_audio: bool = False
@@ -160,6 +163,11 @@ class FormRules:
     late: frozenset[str] = frozenset()
 
 
+def no_sound(media_type: str) -> Relayed | None:
+    """For the APIs whose answers are never sound."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One LLM API. Its functions do no input or output.
@@ -175,6 +183,7 @@ class Dialect:
     add_cost: a whole answer whose usage also says what it cost, in dollars.
     limit_field: where an output limit is written; None where that depends on the model.
     form: how its calls come as forms; None where they are JSON alone.
+    new_sound: reads an answer along that is sound of a media type, None for another type.
     """
 
     name: str
@@ -188,3 +197,4 @@ class Dialect:
     add_cost: Callable[[bytes, str], bytes]
     error_body: ErrorBody
     form: FormRules | None = None
+    new_sound: Callable[[str], Relayed | None] = no_sound

@@ -7,7 +7,7 @@ Source: field-report 39, 40.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol
 
 from pricing.usage import Usage
 from proxy.dialects.answer import Answer, DeliveredTexts
@@ -77,6 +77,46 @@ class EventReader(Protocol):
         ...
 
 
+class Relayed(Protocol):
+    """An answer in pieces, read along on its way to the client."""
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether what goes to the client may differ from what came."""
+        ...
+
+    @property
+    def tells_its_end(self) -> bool:
+        """Whether the bytes say when nothing more comes; else only their framing does."""
+        ...
+
+    @property
+    def is_told_complete(self) -> bool:
+        """Whether they have said so."""
+        ...
+
+    @property
+    def answer(self) -> Answer:
+        """What is known by now."""
+        ...
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What goes to the client now."""
+        ...
+
+    def finish(self) -> bytes:
+        """What is left for the client when the answer has ended, however it did."""
+        ...
+
+    def stop(self) -> None:
+        """The answer is cut here."""
+        ...
+
+    def closing_events(self, counted: Counted) -> bytes:
+        """What the client gets in place of the rest; empty where that can only break off."""
+        ...
+
+
 class AnswerStream:
     """Takes a stream in pieces and gives what goes to the client.
 
@@ -119,6 +159,8 @@ class AnswerStream:
     def rewrites(self) -> bool:
         """Whether what goes to the client may differ from what came."""
         return self._strips_usage or self._may_be_cut or self._cost_of is not None
+
+    tells_its_end: ClassVar = True
 
     @property
     def is_told_complete(self) -> bool:

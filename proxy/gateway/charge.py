@@ -25,6 +25,7 @@ from proxy.gateway.ending import (
     GivenBack,
     KeepUncertain,
     LeftUncertain,
+    Outcome,
     Release,
     Sentence,
     judge,
@@ -73,6 +74,7 @@ class Pricer:
         call that has already been billed.
         """
         model = self.served_model(way, answer)
+        ending, answer = _with_known_usage(ending, answer, way, model)
         verdict = judge(
             ending,
             hidden_output=(
@@ -170,6 +172,7 @@ class Pricer:
         costs no more than was held, unless more was delivered.
         """
         tokens = await self._counter.count_texts(answer.delivered_texts(), model.profile)
+        tokens += answer.delivered().sound_tokens
         choices = max(way.terms["n"], answer.choices)
         allowed = choices * way.paid_tokens(held)
         billed = max(tokens, min(tokens + choices * _TOKENS_PER_CHOICE, allowed))
@@ -180,6 +183,17 @@ class Pricer:
             Unit.USD_MICROCENTS: hold(model.card, way.bound, output_tokens=billed, **alone),
             Unit.TOKENS: way.bound.total_tokens + billed,
         }
+
+
+def _with_known_usage(
+    ending: Ending, answer: Answer | None, way: Way, model: Model
+) -> tuple[Ending, Answer | None]:
+    """Where no token has a price, the length of what went in may be all that is billed."""
+    known = way.request.known_usage
+    is_whole = ending.outcome is Outcome.COMPLETE and not ending.has_usage
+    if answer is None or known is None or not is_whole or model.card.standard:
+        return ending, answer
+    return replace(ending, has_usage=True), replace(answer, usage=known)
 
 
 def _with_what_was_asked(usage: Usage, terms: Terms) -> Usage:

@@ -222,7 +222,7 @@ class Estimator:
         terms = self._terms(request, route)
         limit, writes = self._limit(request, wish, model, bound, terms)
         full = _held(model, bound, terms, limit)
-        if bound.bound_class is BoundClass.NONE:
+        if bound.bound_class is BoundClass.NONE and not _is_measured(request, model):
             full = self._unseen_held(model, full)
         way = Way(
             rung=_rung(full, full | calls),
@@ -270,7 +270,7 @@ class Estimator:
         A stand-in may know the caller's limit by another field, or allow less: it is written
         anew. What is written leaves room for the input.
         """
-        if not request.generates or (request.images and not model.card.standard):
+        if not request.generates or _is_measured(request, model):
             return 0, False
         if request.draws is not None and model.profile.drawing_rule is not None:
             tokens = count_drawn(model.profile.drawing_rule, request.draws)
@@ -341,6 +341,13 @@ class Estimator:
                 f"${usd(ceiling)} (limits.max_usd_per_call). Do not retry.",
             )
         return open_ways
+
+
+def _is_measured(request: Request, model: Model) -> bool:
+    """Whether the model is paid by the length or the number of things, and not by tokens."""
+    return not model.card.standard and bool(
+        request.images or request.audio_ms or request.characters
+    )
 
 
 def _service_tiers(asked: str | None, route: Route) -> frozenset[str | None]:

@@ -68,6 +68,10 @@ class Meter:
         `strips_usage`: the usage of a stream was asked for by us, so it is taken out again.
         `growing`: the hold may be smaller than what the answer can come to.
         """
+        sound = dialect.new_sound(answer.headers.get("Content-Type", ""))
+        if sound is not None and answer.status < 400:
+            relay = StreamRelay(answer, door, sound, self.disconnects, None, _priced(way))
+            return await relay.run(headers, on_first_byte)
         if not _is_event_stream(answer):
             if growing is not None and answer.status < 400:
                 await growing.grow_at_once()
@@ -85,11 +89,16 @@ class Meter:
             stream,
             self.disconnects,
             self._keeping.keeper(growing, way, stream) if growing is not None else None,
-            lambda tokens: hold(way.model.card, way.bound, output_tokens=tokens, **way.terms),
+            _priced(way),
         )
         if relay.sends_decoded:
             headers.popall("Content-Encoding", None)
         return await relay.run(headers, on_first_byte)
+
+
+def _priced(way: Way) -> Callable[[int], int]:
+    """What an answer of so many tokens costs."""
+    return lambda tokens: hold(way.model.card, way.bound, output_tokens=tokens, **way.terms)
 
 
 def _is_event_stream(answer: UpstreamAnswer) -> bool:

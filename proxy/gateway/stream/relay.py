@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from proxy.dialects.stream import AnswerStream
+from proxy.dialects.stream import Relayed
 from proxy.dialects.wire.decoding import Undecodable, decoder_for
 from proxy.gateway.ending import Ending, Outcome
 from proxy.gateway.forward import BrokenOff, UpstreamAnswer
@@ -37,7 +37,7 @@ class StreamRelay:
         self,
         answer: UpstreamAnswer,
         door: Door,
-        stream: AnswerStream,
+        stream: Relayed,
         disconnects: Disconnects,
         keeper: Keeper | None,
         cost_of: Callable[[int], int],
@@ -127,7 +127,7 @@ class StreamRelay:
 
     def _metered(self, *, broken: bool) -> Metered:
         read = self._stream.answer
-        is_half = not read.complete
+        is_half = not read.complete or (broken and not self._stream.tells_its_end)
         if (is_half or broken) and not self._is_ended:
             self._door.break_off()
         outcome = outcome_of(self._answer.status, is_broken=is_half)
@@ -189,6 +189,7 @@ class StreamRelay:
         if limit is None or self._drained_bytes < _DRAIN_STEP_BYTES:
             return
         self._drained_bytes = 0
-        tokens_at_most = sum(len(text.encode()) for text in self._stream.answer.delivered_texts())
-        if self._cost_of(tokens_at_most) > limit:
+        delivered = self._stream.answer.delivered()
+        text_bytes = sum(len(text.encode()) for text in delivered.texts())
+        if self._cost_of(text_bytes + delivered.sound_tokens) > limit:
             self._answer.abort()
