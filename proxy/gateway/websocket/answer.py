@@ -89,6 +89,7 @@ class SocketAnswer:
         if self._is_aborted:
             return
         self._is_aborted = True
+        self._first.clear()
         while not self._frames.empty():  # which also lets go of a reader that waits for room
             self._frames.get_nowait()
         self._frames.put_nowait(None)

@@ -170,14 +170,13 @@ class SocketUpstream:
         while (frame := await socket.receive()) is not None:
             if not await self._deliver(frame):
                 break
-        is_current = self._socket is socket
-        if is_current:
+        if self._socket is socket:  # and not one that came after it
             self._socket = None
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            answer.lose()
-        elif frame is None and is_current:
-            self._closed(socket.close_code)
+            answer, self._answer = self._answer, None
+            if answer is not None:
+                answer.lose()
+            elif frame is None:
+                self._closed(socket.close_code)
         await socket.close()
 
     async def _deliver(self, frame: bytes) -> bool:
@@ -214,7 +213,7 @@ class SocketUpstream:
             self._is_whole.set()
 
     async def _drop(self) -> None:
-        socket, self._socket = self._socket, None
+        socket, self._socket, self._answer = self._socket, None, None
         if socket is not None:
             await socket.close()
 
