@@ -80,6 +80,11 @@ def handshake() -> Handshake:
     return Handshake("/responses", CIMultiDict())
 
 
+def to_upstream(upstream: SocketUpstream, client: FakeClient) -> FrameUpstream:
+    """The way of one frame."""
+    return FrameUpstream(upstream, Entry(client, TIMEOUTS, handshake))
+
+
 class World:
     """An upstream's socket for one caller, and all that came past it."""
 
@@ -93,7 +98,7 @@ class World:
         self.way = self.to(client)
 
     def to(self, client: FakeClient) -> FrameUpstream:
-        return FrameUpstream(self.upstream, Entry(client, TIMEOUTS, handshake))
+        return to_upstream(self.upstream, client)
 
     async def _aside(self, frame: bytes) -> None:
         self.asides.append(frame)
