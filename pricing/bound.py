@@ -134,8 +134,11 @@ class _Counting:
 
     def add_audio(self, part: Audio) -> None:
         tokens = _audio_tokens(part, self.profile.audio_tokens_per_second)
+        window = self.profile.context_window
         if tokens is None:
             return self.add_unseen("audio", "its length is unseen")
+        if window is not None and tokens > window:
+            return self.add_unseen("audio", "it can be longer than the window")
         return self._add("audio", "audio", tokens, BoundClass.MARGIN, "the published rate")
 
     def add_unseen(self, what: str, why: str) -> None:
