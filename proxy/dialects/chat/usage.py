@@ -10,13 +10,13 @@ from typing import Any
 
 from pricing.usage import Usage
 from proxy.dialects.usage import (
-    FaultyUsage,
     UsageFault,
     billed_of,
     check_parts,
     count_of,
     part_of,
     read_report,
+    totals_of,
 )
 
 
@@ -41,23 +41,12 @@ def read_usage(reported: object) -> tuple[Usage | None, UsageFault | None]:
 
 
 def _usage(reported: Mapping[str, Any]) -> Usage:
-    given_input = count_of(reported, "prompt_tokens")
-    given_output = count_of(reported, "completion_tokens")
-    if given_input is None or given_output is None:
-        raise FaultyUsage(UsageFault.INCOMPLETE)
-    total = count_of(reported, "total_tokens")
-    if total is not None and total < max(given_input, given_output):
-        raise FaultyUsage(UsageFault.CONTRADICTORY)
-    # Where the total is more than the sum, reasoning was left out of the completion (x.ai
-    # and Gemini's compatible API do so, field-report 47). It is billed all the same.
-    output = max(given_output, (total or 0) - given_input)
-    prompt, completion = (
-        part_of(reported, "prompt_tokens_details"),
-        part_of(reported, "completion_tokens_details"),
-    )
+    all_input, all_output = totals_of(reported, "prompt_tokens", "completion_tokens")
+    prompt = part_of(reported, "prompt_tokens_details")
+    completion = part_of(reported, "completion_tokens_details")
     usage = Usage(
-        input_tokens=given_input,
-        output_tokens=output,
+        input_tokens=all_input,
+        output_tokens=all_output,
         cache_read_tokens=count_of(prompt, "cached_tokens") or 0,
         cache_write_tokens=count_of(prompt, "cache_write_tokens") or 0,
         input_image_tokens=count_of(prompt, "image_tokens") or 0,

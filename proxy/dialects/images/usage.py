@@ -18,6 +18,7 @@ from proxy.dialects.usage import (
     count_of,
     part_of,
     read_report,
+    totals_of,
 )
 
 
@@ -39,26 +40,19 @@ def read_usage(
 
 def _usage(reported: Mapping[str, Any]) -> Usage:
     """What is not said to be text counts as images, which cost more."""
-    given_input = count_of(reported, "input_tokens")
-    given_output = count_of(reported, "output_tokens")
-    if given_input is None or given_output is None:
-        raise FaultyUsage(UsageFault.INCOMPLETE)
-    total = count_of(reported, "total_tokens")
-    if total is not None and total < max(given_input, given_output):
-        raise FaultyUsage(UsageFault.CONTRADICTORY)
-    output = max(given_output, (total or 0) - given_input)
+    all_input, all_output = totals_of(reported)
     text_in = count_of(part_of(reported, "input_tokens_details"), "text_tokens") or 0
     text_out = count_of(part_of(reported, "output_tokens_details"), "text_tokens") or 0
-    if text_in > given_input or text_out > output:
+    if text_in > all_input or text_out > all_output:
         raise FaultyUsage(UsageFault.CONTRADICTORY)
     cached, cached_images = _cached(reported, text_in)
     usage = Usage(
-        input_tokens=given_input,
-        output_tokens=output,
+        input_tokens=all_input,
+        output_tokens=all_output,
         cache_read_tokens=cached,
-        input_image_tokens=given_input - text_in,
+        input_image_tokens=all_input - text_in,
         cache_read_image_tokens=cached_images,
-        output_image_tokens=output - text_out,
+        output_image_tokens=all_output - text_out,
         billed_microcents=billed_of(reported),
     )
     check_parts(usage, cached_in_input=True)

@@ -13,13 +13,13 @@ from typing import Any, Final
 from pricing.usage import Usage
 from proxy.dialects.openai.parts import list_of
 from proxy.dialects.usage import (
-    FaultyUsage,
     UsageFault,
     billed_of,
     check_parts,
     count_of,
     part_of,
     read_report,
+    totals_of,
 )
 
 _WEB_SEARCH: Final = "web_search"
@@ -63,21 +63,14 @@ def usage_of_refusal(response: Mapping[str, Any]) -> Usage | None:
 
 
 def _usage(reported: Mapping[str, Any], response: Mapping[str, Any]) -> Usage:
-    given_input = count_of(reported, "input_tokens")
-    given_output = count_of(reported, "output_tokens")
-    if given_input is None or given_output is None:
-        raise FaultyUsage(UsageFault.INCOMPLETE)
-    total = count_of(reported, "total_tokens")
-    if total is not None and total < max(given_input, given_output):
-        raise FaultyUsage(UsageFault.CONTRADICTORY)
+    all_input, all_output = totals_of(reported)
     into = part_of(reported, "input_tokens_details")
     out = part_of(reported, "output_tokens_details")
     written = part_of(into, "cache_write_tokens_details")
     long_lived = count_of(written, "ttl_12h_tokens") or 0
     usage = Usage(
-        input_tokens=given_input,
-        # Where the total is more than the sum, reasoning was left out (field-report 47).
-        output_tokens=max(given_output, (total or 0) - given_input),
+        input_tokens=all_input,
+        output_tokens=all_output,
         cache_read_tokens=count_of(into, "cached_tokens") or 0,
         cache_write_tokens=max(count_of(into, "cache_write_tokens") or 0, long_lived),
         cache_write_1h_tokens=long_lived,
