@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pricing.override import lint
 from pricing.profile import reviewed_profiles
+from proxy.config.convert import policies
 from proxy.config.findings import Finding, Path
 from proxy.config.model import Config
 from proxy.config.outward import (
@@ -30,6 +31,7 @@ def errors(config: Config) -> list[Finding]:
         *_tokenizers(config),
         *_declared_elsewhere(config),
         *_holes(config),
+        *_counts(config),
     )
     return _located(config, found)
 
@@ -72,6 +74,29 @@ def _declared_elsewhere(config: Config) -> Iterator[Finding]:
         )
     if config.budgets:
         yield Finding(("budgets",), "made at the authority at ledger.url, not here: none")
+    for path, _ in _paced(config):
+        problem = "not supported with the authority at ledger.url, which does not count calls"
+        yield Finding((*path, "caps"), problem, "neither max_steps_remaining nor cooldown_ms")
+
+
+def _counts(config: Config) -> Iterator[Finding]:
+    """Counts of calls that two policies would share."""
+    first: dict[str, Path] = {}
+    for path, name in _paced(config):
+        if first.setdefault(name.lower(), path) != path:
+            problem = (
+                f"the name {name!r} counts calls twice: give policies with max_steps_remaining "
+            )
+            yield Finding(path, problem + "or cooldown_ms names of their own")
+
+
+def _paced(config: Config) -> Iterator[tuple[Path, str]]:
+    """Where policies limit how many calls come or how fast, and what their counts are called."""
+    for number, (policy, stated) in enumerate(zip(config.policies, policies(config), strict=True)):
+        for place, band in enumerate(stated.bands):
+            if band.steps is not None:
+                inner: Path = () if policy.bands is None else ("bands", place)
+                yield ("policies", number, *inner), band.steps
 
 
 def _holes(config: Config) -> Iterator[Finding]:
