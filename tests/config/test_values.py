@@ -216,7 +216,7 @@ def test_a_base_address_that_cannot_be_one_is_refused(url: str, problem: str) ->
     ("line", "path", "problem"),
     [
         ("name: 'a b'", "name", "not written as it must be"),
-        ("api: azure", "api", '"azure" is not supported in this version'),
+        ("api: gemini", "api", '"gemini" is not supported in this version'),
         ("api: grpc", "api", "not one of the accepted values"),
         ("models: []", "models", "empty"),
         ("price_multiplier: 0", "price_multiplier", "out of range"),

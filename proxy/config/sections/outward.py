@@ -55,7 +55,7 @@ ProxyUrl = Annotated[
     AfterValidator(_check_proxy),
     Accepts(
         "http://host:port, or http://user:password@host:port with both percent-encoded",
-        '"http://${PROXY_USER}:${PROXY_PASSWORD}@proxy.internal:3128"',
+        '"http://${PROXY_USER:-me}:${PROXY_PASSWORD:-}@proxy.internal:3128"',
     ),
 ]
 """An HTTP proxy, perhaps with credentials."""
