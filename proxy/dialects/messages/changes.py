@@ -23,6 +23,7 @@ from proxy.dialects.messages.tools import (
 )
 from proxy.dialects.messages.usage import FAST
 from proxy.dialects.wire.json_text import (
+    array_of,
     encode,
     items_of,
     member,
@@ -129,7 +130,7 @@ def _note(request: Request, changes: Changes) -> Edits:
         blocks = b'[{"type":"text","text":%b}]' % blocks
     said = with_last(blocks, encode({"type": "text", "text": changes.note}))
     turn = with_members(last, {"content": said})
-    return {"messages": b"[" + b",".join([*before, turn]) + b"]"}
+    return {"messages": array_of([*before, turn])}
 
 
 def _tools(request: Request, changes: Changes) -> Edits:
@@ -164,7 +165,7 @@ def _without_some(request: Request, kept: Collection[bool], *, limits: bool) -> 
     text = member(request.body, "tools")
     if is_changed:
         texts = zip(items_of(text), definitions, strict=True)
-        text = b"[" + b",".join([_limited(*each) for each in texts]) + b"]"
+        text = array_of([_limited(*each) for each in texts])
     return {"tools": with_items(text, kept)}
 
 

@@ -15,6 +15,7 @@ from proxy.dialects.openai.parts import list_of
 from proxy.dialects.responses.request import LIMIT_FIELD
 from proxy.dialects.responses.tools import BRINGS_TOOLS, read_definitions, tool_of
 from proxy.dialects.wire.json_text import (
+    array_of,
     encode,
     items_of,
     member,
@@ -82,7 +83,7 @@ def _tools(request: Request, changes: Changes) -> Edits:
         if request.fields.get("tool_choice") == "required":
             raise tool_denied("Every tool that the call may choose from", "tool_choice")
         return {name: None for name in _GO_WITH_TOOLS if name in request.fields}
-    return {"tools": _array(kept)} | _allowed_tools(request, dropped)
+    return {"tools": array_of(kept)} | _allowed_tools(request, dropped)
 
 
 def _names(holder: Mapping[str, Any], param: str = "input") -> frozenset[str]:
@@ -105,7 +106,7 @@ def _kept(
         if not inner or not _names(definition) & set(dropped):
             kept.append(item)
         elif own := _kept(member(item, "tools"), inner, dropped):
-            kept.append(with_members(item, {"tools": _array(own)}))
+            kept.append(with_members(item, {"tools": array_of(own)}))
     return kept
 
 
@@ -121,7 +122,3 @@ def _allowed_tools(request: Request, dropped: Collection[str]) -> Edits:
         return {"tool_choice": b'"none"'}
     text = member(request.body, "tool_choice")
     return {"tool_choice": with_members(text, {"tools": with_items(member(text, "tools"), kept)})}
-
-
-def _array(items: Iterable[bytes]) -> bytes:
-    return b"[%b]" % b",".join(items)

@@ -139,7 +139,12 @@ def with_last(text: bytes, item: bytes) -> bytes:
     Raises:
         ValueError: the text is no JSON array.
     """
-    return b"[" + b",".join([*items_of(text), item]) + b"]"
+    return array_of([*items_of(text), item])
+
+
+def array_of(items: Iterable[bytes]) -> bytes:
+    """The array of items that are JSON text."""
+    return b"[%b]" % b",".join(items)
 
 
 def with_items(text: bytes, kept: Iterable[bool]) -> bytes:
