@@ -14,6 +14,11 @@ _AS_REPORTED: Final = "the usage that the answer reports; without it, what was d
 _DRAWN: Final = (
     "the prompt, and `n` images of this size and quality by the published tokens or fees"
 )
+_HEARD: Final = (
+    "the longest that the sound can be, by its head or by its size at the lowest bit rate",
+    "the usage that the answer reports, in tokens or in seconds; without it, the length that a "
+    "WAVE file tells, or the hold",
+)
 _AS_DRAWN: Final = "the usage that the answer reports, or its images by their fees"
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -35,6 +40,13 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "/v1/images/generations": (_DRAWN, _AS_DRAWN),
     "/v1/images/edits": (f"{_DRAWN}; the images that go in at their most", _AS_DRAWN),
     "/v1/images/variations": (f"{_DRAWN}; the image that goes in at its most", _AS_DRAWN),
+    "/v1/audio/speech": (
+        "the text by its characters; or by its tokens, and the longest sound that may come of it",
+        "the usage that the answer reports; without it, the characters, or the tokens of the "
+        "sound by how long it plays",
+    ),
+    "/v1/audio/transcriptions": _HEARD,
+    "/v1/audio/translations": _HEARD,
 }
 """By metered path: what is held before the call, and what is charged after it."""
 

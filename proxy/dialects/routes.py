@@ -13,6 +13,8 @@ from proxy.dialects.embeddings import EMBEDDINGS
 from proxy.dialects.images import IMAGE_EDITS, IMAGE_VARIATIONS, IMAGES
 from proxy.dialects.messages import MESSAGES
 from proxy.dialects.responses import COMPACTION, RESPONSES
+from proxy.dialects.speech import SPEECH
+from proxy.dialects.transcription import TRANSCRIPTION
 from proxy.dialects.wire.json_text import invalid
 
 METERED: Final[Mapping[str, Dialect]] = {
@@ -25,6 +27,9 @@ METERED: Final[Mapping[str, Dialect]] = {
     "/v1/images/generations": IMAGES,
     "/v1/images/edits": IMAGE_EDITS,
     "/v1/images/variations": IMAGE_VARIATIONS,
+    "/v1/audio/speech": SPEECH,
+    "/v1/audio/transcriptions": TRANSCRIPTION,
+    "/v1/audio/translations": TRANSCRIPTION,
 }
 """By path, for POST."""
 

@@ -47,7 +47,11 @@ UNMETERED: Final[tuple[Unmetered, ...]] = (
         hint="use POST /v1/images/generations",
     ),
     _row("POST /v1/videos*", what="videos", hint=_NO_SUBSTITUTE),
-    _row("POST /v1/audio*", what="speech and transcription", hint=_NO_SUBSTITUTE),
+    _row(
+        "POST /v1/audio*",
+        what="audio but by speech, transcriptions and translations",
+        hint="use POST /v1/audio/speech or POST /v1/audio/transcriptions",
+    ),
     _row("POST /v1/evals*", what="runs of evaluations", hint="send their calls one by one"),
     _row("POST /v1/containers*", what="containers, billed by the session", hint=_NO_SUBSTITUTE),
     _row(
