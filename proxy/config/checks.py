@@ -10,6 +10,7 @@ from proxy.config.findings import Finding, Path
 from proxy.config.model import Config
 from proxy.config.outward import (
     doubtful_azure,
+    doubtful_stand_ins,
     is_this_machine,
     loops,
     unreadable_key_files,
@@ -42,6 +43,7 @@ def warnings(config: Config) -> list[Finding]:
         *_credentials(config),
         *unreadable_key_files(config),
         *doubtful_azure(config),
+        *doubtful_stand_ins(config),
         *_open_doors(config),
         *_keys(config),
         *_budgets(config),

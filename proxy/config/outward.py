@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pricing.catalogue import provider_of
 from proxy.config.findings import Finding, Path
 from proxy.config.model import Config
-from proxy.config.sections.upstreams import UpstreamConfig
+from proxy.config.sections.upstreams import KeyMode, UpstreamConfig
 from proxy.config.sections.values import Address
 
 _USUAL_PORTS: Final = {"http": 80, "https": 443}
@@ -54,6 +54,16 @@ def unusable_stand_ins(config: Config) -> Iterator[Finding]:
                 yield Finding(path, "this upstream itself: see retries.max_attempts")
             elif _bodies_of(other) != _bodies_of(upstream):
                 yield Finding(path, f"speaks {other.api}: it cannot take a call of {upstream.api}")
+
+
+def doubtful_stand_ins(config: Config) -> Iterator[Finding]:
+    """Upstreams that would be shown what callers brought for another one."""
+    by_name = {upstream.name: upstream for upstream in config.upstreams}
+    for number, upstream in enumerate(config.upstreams):
+        for place, name in enumerate(upstream.fallback):
+            if by_name[name].key_mode is KeyMode.PASSTHROUGH:
+                path: Path = ("upstreams", number, "fallback", place)
+                yield Finding(path, "is sent what callers bring for this one (passthrough)")
 
 
 def _bodies_of(upstream: UpstreamConfig) -> str:

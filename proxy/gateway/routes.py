@@ -65,6 +65,17 @@ class Route(msgspec.Struct, frozen=True):
             fnmatchcase(model, pattern) for pattern in self.models
         )
 
+    def has_deployment(self, name: str, model: str) -> bool:
+        """Whether calls for this deployment of a model may go there."""
+        if self.instead_of is not None:
+            return self.instead_of.has_deployment(name, model)
+        return self.deployments.get(name) == model
+
+    def lacks(self, model: str) -> bool:
+        """Whether it was to stand in, and could not: it lists deployments, and none of this."""
+        is_listed = not self.deployments or model in self.deployments.values()
+        return self.instead_of is not None and not is_listed
+
     def name_of(self, model: str, *, asked: str | None = None) -> str:
         """What it calls a model: the deployment that was asked for, else its first one."""
         if asked is not None and self.deployments.get(asked) == model:
@@ -99,10 +110,12 @@ class Routes:
             Refused: MODEL_NOT_SERVED, by none of them.
         """
         for each in self._routes:
-            if deployment is not None and each.deployments.get(deployment) == model:
-                return each
-        route = self.find(model)
-        if route is None:
+            if deployment is not None and each.has_deployment(deployment, model):
+                route: Route | None = each
+                break
+        else:
+            route = self.find(model)
+        if route is None or route.lacks(model):
             raise Refused(
                 Reason.MODEL_NOT_SERVED,
                 f"No upstream serves model {model!r}: none of upstreams[].models matches it.",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.config.checks import warnings
 from proxy.config.sections.retries import RetriesConfig
 from tests.config.writing import problems, read
 
@@ -51,6 +52,16 @@ def test_a_stand_in_is_named_once() -> None:
     ((path, problem),) = problems(upstreams("fallback: [spare, spare]"))
 
     assert (path, problem) == ("upstreams[0].fallback[1]", "the same as entry [0] of this list")
+
+
+def test_a_stand_in_that_is_shown_what_callers_brought_for_another_is_told() -> None:
+    text = upstreams("fallback: [spare]").replace(
+        'api/v1", api_key: none', 'api/v1", api_key: passthrough'
+    )
+
+    (told,) = [each for each in warnings(read(text)) if "fallback" in each.path]
+    assert told.path == ("upstreams", 0, "fallback", 0)
+    assert "what callers bring" in told.problem
 
 
 @pytest.mark.parametrize("status", [409, 425, 429, 500, 529, 599])

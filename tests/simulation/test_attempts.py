@@ -24,7 +24,7 @@ from tests.simulation.plan import (
     SetStatus,
     Terminate,
 )
-from tests.simulation.rig.provider import TOKENS, USD
+from tests.simulation.rig.provider import USD
 from tests.simulation.rig.steps import Stepped, Task
 from tests.simulation.trial import Trial, try_plan
 from tests.simulation.world import CallRun

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from proxy.domain.errors import Reason, Refused
 from proxy.gateway.attempts.course import Course, Turn
 from proxy.gateway.attempts.retries import RetryRules
 from proxy.gateway.ending import Ending, Outcome
@@ -121,6 +123,26 @@ def test_a_stand_in_serves_what_the_other_did_and_nothing_more() -> None:
         "claude-1": "c",
         "x": None,
     }
+
+
+def test_a_call_for_a_deployment_goes_to_who_stands_in_for_where_that_is() -> None:
+    plain, azure = route("plain"), route("azure", deployments={"mine": "gpt-4o"})
+    routes = Routes([plain, azure, route("b", models=("x",))])
+
+    assert routes.of("gpt-4o", deployment="mine") is azure
+    elsewhere = routes.with_stand_in("b", instead_of="azure")
+    assert elsewhere.of("gpt-4o", deployment="mine").name == "b"
+    assert elsewhere.of("gpt-4o").name == "plain"
+
+
+def test_a_stand_in_that_lists_deployments_takes_only_models_that_have_one() -> None:
+    azure = route("azure", deployments={"mine": "gpt-4o"})
+    routes = Routes([route("a"), azure])
+
+    assert routes.with_stand_in("azure", instead_of="a").of("gpt-4o").name == "azure"
+    with pytest.raises(Refused) as refused:
+        routes.with_stand_in("azure", instead_of="a").of("o3")
+    assert refused.value.reason is Reason.MODEL_NOT_SERVED
 
 
 def test_a_stand_in_has_the_prices_and_the_rules_of_its_own() -> None:
