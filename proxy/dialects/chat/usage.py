@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pricing.usage import Usage
+from proxy.dialects.openai.token_usage import totals_of
 from proxy.dialects.usage import (
     UsageFault,
     billed_of,
@@ -16,7 +17,6 @@ from proxy.dialects.usage import (
     count_of,
     part_of,
     read_report,
-    totals_of,
 )
 
 

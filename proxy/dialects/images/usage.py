@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from pricing.usage import Usage, image_kind
 from proxy.dialects.answer import text_or_none
+from proxy.dialects.openai.token_usage import totals_of
 from proxy.dialects.usage import (
     FaultyUsage,
     UsageFault,
@@ -18,7 +19,6 @@ from proxy.dialects.usage import (
     count_of,
     part_of,
     read_report,
-    totals_of,
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pricing.usage import Usage
 from proxy.dialects.openai.parts import list_of
+from proxy.dialects.openai.token_usage import totals_of
 from proxy.dialects.usage import (
     UsageFault,
     billed_of,
@@ -19,7 +20,6 @@ from proxy.dialects.usage import (
     count_of,
     part_of,
     read_report,
-    totals_of,
 )
 
 _WEB_SEARCH: Final = "web_search"
