@@ -231,7 +231,7 @@ async def test_callers_of_azure_are_served_by_other_upstreams_too(
         "/openai/deployments/a%2fb/chat/completions",
         "/openai/deployments//chat/completions",
         "/openai/deployments/mine",
-        "/openai/files",
+        "/openai/assistants",
         "/v1/deployments/mine/chat/completions",
     ],
 )
