@@ -116,6 +116,13 @@ class DeliveredTexts:
         return self._finished.get(choice, False)
 
 
+def uncountable() -> DeliveredTexts:
+    """No texts, and they are not all that came."""
+    texts = DeliveredTexts()
+    texts.is_partial = True
+    return texts
+
+
 def read_fields(body: bytes) -> Mapping[str, Any]:
     """The JSON object that a whole answer is; empty for anything else."""
     decoded = read_leniently(body)

@@ -1,7 +1,7 @@
 """Edits of a body that every dialect makes: the model, and the refusal of a tool."""
 
 from proxy.dialects.dialect import Changes, Request
-from proxy.dialects.wire.json_text import encode
+from proxy.dialects.wire.json_text import encode, with_members
 from proxy.domain.errors import Reason, Refused
 
 Edits = dict[str, bytes | None]
@@ -14,6 +14,12 @@ def edit_model(request: Request, changes: Changes) -> Edits:
     if name is None or name == request.fields.get("model", request.model):
         return {}
     return {"model": encode(name)}
+
+
+def apply_model(request: Request, changes: Changes) -> bytes:
+    """The body with another model, where an API has nothing else to change."""
+    edits = edit_model(request, changes)
+    return with_members(request.body, edits) if edits else request.body
 
 
 def tool_denied(what: str, param: str) -> Refused:

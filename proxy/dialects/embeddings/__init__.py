@@ -1,6 +1,6 @@
 """OpenAI's embeddings: `POST /v1/embeddings`. Nothing is generated, so only input is billed.
 
-request   what a call asks for, what it is billed as input, and another model for it
+request   what a call asks for, and what it is billed as input
 answer    what a whole answer says; its vectors are never decoded
 """
 
@@ -9,8 +9,9 @@ from typing import Final
 from proxy.dialects.answer import add_cost
 from proxy.dialects.chat.events import ChatEvents
 from proxy.dialects.dialect import Dialect
+from proxy.dialects.edits import apply_model
 from proxy.dialects.embeddings.answer import read_answer
-from proxy.dialects.embeddings.request import apply, prompt_of, read_request
+from proxy.dialects.embeddings.request import prompt_of, read_request
 from proxy.dialects.openai.error import error_body
 
 EMBEDDINGS: Final = Dialect(
@@ -19,7 +20,7 @@ EMBEDDINGS: Final = Dialect(
     limit_field=None,
     read_request=read_request,
     prompt_of=prompt_of,
-    apply=apply,
+    apply=apply_model,
     read_answer=read_answer,
     new_reader=ChatEvents,  # the API has no streams; should one come, it is read as others are
     add_cost=add_cost,

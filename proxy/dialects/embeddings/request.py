@@ -5,11 +5,10 @@ types: https://platform.openai.com/docs/api-reference/embeddings/create
 """
 
 from pricing.prompt import Prompt
-from proxy.dialects.dialect import Changes, Request
-from proxy.dialects.edits import edit_model
+from proxy.dialects.dialect import Request
 from proxy.dialects.fields import read_model
 from proxy.dialects.openai.texts import read_texts
-from proxy.dialects.wire.json_text import read_object, with_members
+from proxy.dialects.wire.json_text import read_object
 
 
 def read_request(body: bytes) -> Request:
@@ -28,9 +27,3 @@ def read_request(body: bytes) -> Request:
 def prompt_of(request: Request) -> Prompt:
     """Its texts, each as it stands: the API adds nothing around them."""
     return Prompt(read_texts(request.fields["input"], "input"), 0)
-
-
-def apply(request: Request, changes: Changes) -> bytes:
-    """The body with another model; there is nothing else to change."""
-    edits = edit_model(request, changes)
-    return with_members(request.body, edits) if edits else request.body

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from proxy.dialects.answer import Answer, DeliveredTexts, text_or_none
+from proxy.dialects.answer import Answer, text_or_none, uncountable
 from proxy.dialects.images.usage import read_usage
 
 
@@ -38,10 +38,3 @@ def read_answer(body: bytes) -> Answer:
         read.usage, images=len(images or ()), size=read.size, quality=read.quality
     )
     return Answer(usage, fault, text_or_none(read.model), None, images is not None, uncountable)
-
-
-def uncountable() -> DeliveredTexts:
-    """No texts, and they are not all that came."""
-    texts = DeliveredTexts()
-    texts.is_partial = True
-    return texts

@@ -9,9 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from pricing.usage import Usage
-from proxy.dialects.answer import add_cost, text_or_none
+from proxy.dialects.answer import add_cost, text_or_none, uncountable
 from proxy.dialects.closing import Counted
-from proxy.dialects.images.answer import uncountable
 from proxy.dialects.images.usage import read_usage
 from proxy.dialects.usage import UsageFault
 from proxy.dialects.wire.sse import data_of

@@ -10,9 +10,10 @@ from typing import Final
 
 from proxy.dialects.answer import add_cost
 from proxy.dialects.dialect import Dialect
+from proxy.dialects.edits import apply_model
 from proxy.dialects.openai.error import error_body
 from proxy.dialects.speech.events import SpeechEvents, read_answer
-from proxy.dialects.speech.request import apply, prompt_of, read_request
+from proxy.dialects.speech.request import prompt_of, read_request
 from proxy.dialects.speech.sound import sound_of
 
 SPEECH: Final = Dialect(
@@ -21,7 +22,7 @@ SPEECH: Final = Dialect(
     limit_field=None,
     read_request=read_request,
     prompt_of=prompt_of,
-    apply=apply,
+    apply=apply_model,
     read_answer=read_answer,
     new_reader=SpeechEvents,
     add_cost=add_cost,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pricing.usage import Usage
-from proxy.dialects.answer import Answer, DeliveredTexts, add_cost, read_fields
+from proxy.dialects.answer import Answer, add_cost, read_fields, uncountable
 from proxy.dialects.closing import Counted
 from proxy.dialects.openai.token_usage import totals_of
 from proxy.dialects.usage import UsageFault, billed_of, read_report
@@ -27,7 +27,7 @@ class SpeechEvents:
         self.usage_fault: UsageFault | None = None
         self.model: str | None = None
         self.service_tier: str | None = None
-        self.delivered = _uncountable()
+        self.delivered = uncountable()
         self._is_done = False
 
     def glance(self, event: bytes) -> dict[str, Any] | None:
@@ -75,10 +75,4 @@ def read_answer(body: bytes) -> Answer:
     """An answer that is neither sound nor a stream: JSON of nobody's making."""
     fields = read_fields(body)
     usage, fault = read_report(fields.get("usage"), usage_of)
-    return Answer(usage, fault, None, None, bool(fields), _uncountable)
-
-
-def _uncountable() -> DeliveredTexts:
-    delivered = DeliveredTexts()
-    delivered.is_partial = True
-    return delivered
+    return Answer(usage, fault, None, None, bool(fields), uncountable)

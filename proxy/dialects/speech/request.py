@@ -10,11 +10,10 @@ from typing import Any, Final
 
 from pricing.prompt import Prompt, Text
 from pricing.usage import Usage
-from proxy.dialects.dialect import Changes, Request
-from proxy.dialects.edits import edit_model
+from proxy.dialects.dialect import Request
 from proxy.dialects.fields import read_model
 from proxy.dialects.speech.sound import TOKENS_PER_SECOND
-from proxy.dialects.wire.json_text import invalid, optional, read_object, with_members
+from proxy.dialects.wire.json_text import invalid, optional, read_object
 
 MAX_CHARACTERS: Final = 4_096
 """The longest text that the API reads out. Others that speak it take more."""
@@ -76,9 +75,3 @@ def prompt_of(request: Request) -> Prompt:
     texts = [request.fields.get(name) for name in ("input", "instructions")]
     parts = tuple([Text(text) for text in texts if isinstance(text, str)])
     return Prompt(parts, _FRAMING_TOKENS)
-
-
-def apply(request: Request, changes: Changes) -> bytes:
-    """The body with another model; there is nothing else to change."""
-    edits = edit_model(request, changes)
-    return with_members(request.body, edits) if edits else request.body
