@@ -93,7 +93,7 @@ OF_WIRE: Final = (
     Mutation(
         "drain without looking at what it costs",
         "proxy/gateway/stream/relay.py",
-        "        if self._cost_of(tokens_at_most) > limit:",
+        "        if self._cost_of(text_bytes + delivered.sound_tokens) > limit:",
         "        if False:",
         (f"{LEAVING}[drain up to $x-mid-stream-SSE-left-counted-uncertain-shown]",),
     ),

@@ -19,17 +19,11 @@ from tests.e2e.stack import TENANT, TOKENS, USD, Stack, charged, running
 LOOKAHEAD = 8
 """Tokens that a hold stays ahead in these tests."""
 
-LEARNED: Mapping[str, object] = {
-    "hold": "learned",
-    "learning": {
-        "answers_min": 1,
-        "quantile_pct": 100,
-        "margin_pct": 0,
-        "lookahead_tokens": LOOKAHEAD,
-    },
-}
+EAGER: Mapping[str, int] = {"answers_min": 1, "quantile_pct": 100, "margin_pct": 0}
+"""One answer is enough to know the length of the next."""
+
 CLAUDE = "claude-haiku-4-5"
-COUNTED_BY_BYTES = "claude-sonnet-4-5"
+COUNTED_BY_BYTES = "claude-haiku-5-5"
 SEEN_CLAUDE = [
     {
         "model": model,
@@ -85,7 +79,9 @@ class Cut:
 
 
 @asynccontextmanager
-async def learning(folder: Path, **changes: Any) -> AsyncIterator[Stack]:
+async def learning(
+    folder: Path, *, lookahead: int = LOOKAHEAD, **changes: Any
+) -> AsyncIterator[Stack]:
     """A proxy that learns holds, with a budget in dollars and one in tokens."""
     budgets = [
         {"scope": "tenant:dev", "allocated": "$100.00", "period": "none"},
@@ -98,7 +94,8 @@ async def learning(folder: Path, **changes: Any) -> AsyncIterator[Stack]:
             {"name": "anthropic", "api": "anthropic", **named},
         ]
         config = {
-            **LEARNED,
+            "hold": "learned",
+            "learning": {**EAGER, "lookahead_tokens": lookahead},
             "budgets": budgets,
             "upstreams": upstreams,
             "pricing": {"overrides": SEEN_CLAUDE},
@@ -111,7 +108,9 @@ Ask = Callable[[Stack, str], Awaitable[Seen]]
 """A stream that a program asks for, as an agent of this name."""
 
 
-async def cut_after(stack: Stack, ask: Ask, tokens: int, *, agent: str, says: Behaviour) -> Cut:
+async def cut_after(
+    stack: Stack, ask: Ask, tokens: int, *, agent: str, says: Behaviour, lookahead: int = LOOKAHEAD
+) -> Cut:
     """Let answers of this agent be known to have so many tokens, and then let one be longer.
 
     `says`: what is longer. When it is asked for there is room for its hold, and no more.
@@ -121,7 +120,7 @@ async def cut_after(stack: Stack, ask: Ask, tokens: int, *, agent: str, says: Be
     (known,) = [row for row in await stack.rows() if row.scope_path.endswith(f"agent:{agent}")]
     prompt_tokens = known.amounts[TOKENS] - LIMIT_TOKENS
     spent = next(b for b in await stack.books.all_balances() if b.unit is TOKENS).spent
-    room = spent + prompt_tokens + tokens + 2 * LOOKAHEAD
+    room = spent + prompt_tokens + tokens + 2 * lookahead
     await stack.books.fund(OF_ALL_TOKENS, FundOperation.RESET, room, actor="test")
     stack.simulator.behave(says)
     seen = await ask(stack, agent)
