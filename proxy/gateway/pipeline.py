@@ -24,8 +24,8 @@ from proxy.gateway.attempts.pause import pause
 from proxy.gateway.ending import Outcome
 from proxy.gateway.estimate import UNITS, Plan
 from proxy.gateway.forward import Forwarder
+from proxy.gateway.hearing.intake import hear
 from proxy.gateway.identify import Caller
-from proxy.gateway.intake import hear
 from proxy.gateway.reserve import ledger_away
 from proxy.gateway.routes import Routes
 from proxy.gateway.runtime.door import Door

@@ -24,8 +24,8 @@ from proxy.domain.trace import trace_id_of
 from proxy.gateway.dedupe.calls import Dedupe
 from proxy.gateway.ending import Outcome
 from proxy.gateway.forward import Forwarder
+from proxy.gateway.hearing.intake import take_free
 from proxy.gateway.identify import Caller, Identifier
-from proxy.gateway.intake import take_free
 from proxy.gateway.meter import read_whole
 from proxy.gateway.metered import Disconnects
 from proxy.gateway.pipeline import Pipeline

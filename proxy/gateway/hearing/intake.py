@@ -13,7 +13,7 @@ from proxy.dialects.dialect import Dialect, FormRules, Request
 from proxy.dialects.wire.form import Form, boundary_of, form_of, is_form
 from proxy.dialects.wire.multipart import MultipartReader
 from proxy.domain.errors import Reason, Refused
-from proxy.gateway.hear import read_call, read_form_call
+from proxy.gateway.hearing.named import read_call, read_form_call
 from proxy.gateway.routes import Routes
 from proxy.gateway.runtime.door import Door, Incoming, incoming_of
 from proxy.gateway.runtime.tasks import off_the_loop
