@@ -15,6 +15,7 @@ Outcome = Literal["running", "completed", "refused", "cut", "aborted"]
 
 # USD per million tokens -> microcents per token: 10**8 / 10**6.
 _MICROCENTS_PER_TOKEN = 100
+_MILLION = 1_000_000
 NO_FACTOR = Decimal(1)
 # USD per thousand calls -> USD per million, which a call then counts as one token of.
 _THOUSANDS_PER_MILLION = 1000
@@ -30,6 +31,8 @@ class Input:
     """Written to a cache of the usual lifetime; what lives for an hour is not among them."""
     cache_write_1h_tokens: int = 0
     audio_tokens: int = 0
+    image_tokens: int = 0
+    """Of models that bill images apart from text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,9 @@ class Output:
     text_tokens: int = 0
     reasoning_tokens: int = 0
     audio_tokens: int = 0
+    image_tokens: int = 0
+    images: tuple[str, ...] = ()
+    """Those that have a fee, by size and quality: no tokens."""
     rejected_prediction_tokens: int = 0
     accepted_prediction_tokens: int = 0
     """Of the text: a part that was predicted. Not counted again."""
@@ -52,6 +58,7 @@ class Output:
             self.text_tokens
             + self.reasoning_tokens
             + self.audio_tokens
+            + self.image_tokens
             + self.rejected_prediction_tokens
         )
 
@@ -60,6 +67,8 @@ class Output:
             text_tokens=self.text_tokens + other.text_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             audio_tokens=self.audio_tokens + other.audio_tokens,
+            image_tokens=self.image_tokens + other.image_tokens,
+            images=self.images + other.images,
             rejected_prediction_tokens=(
                 self.rejected_prediction_tokens + other.rejected_prediction_tokens
             ),
@@ -98,7 +107,7 @@ def amount_microcents(
     """What one call costs, rounded up once. `factor` makes every token so much dearer.
 
     Tokens without a rate of their own are billed as plain input or output.
-    Raises KeyError: the tier is not sold for this model.
+    Raises KeyError: the tier is not sold for this model, or such an image.
     """
     search = _or(prices.web_search, Decimal(0)) * _THOUSANDS_PER_MILLION
     rates = prices.rates_for(service_tier, consumed.prompt_tokens).times(factor)
@@ -108,8 +117,10 @@ def amount_microcents(
         - consumed.cache_write_tokens
         - consumed.cache_write_1h_tokens
         - consumed.audio_tokens
+        - consumed.image_tokens
     )
-    plain_output = produced.completion_tokens - produced.audio_tokens
+    plain_output = produced.completion_tokens - produced.audio_tokens - produced.image_tokens
+    image_fees = sum((Fraction(prices.image_fees[kind]) for kind in produced.images), Fraction(0))
     usd_per_million = (
         plain_input * Fraction(rates.input)
         + consumed.cached_tokens * Fraction(_or(rates.cached_input, rates.input))
@@ -118,6 +129,9 @@ def amount_microcents(
         + consumed.audio_tokens * Fraction(_or(rates.audio_input, rates.input))
         + plain_output * Fraction(rates.output)
         + produced.audio_tokens * Fraction(_or(rates.audio_output, rates.output))
+        + consumed.image_tokens * Fraction(_or(rates.image_input, rates.input))
+        + produced.image_tokens * Fraction(_or(rates.image_output, rates.output))
+        + image_fees * _MILLION
         + produced.web_searches * Fraction(search)
     )
     return math.ceil(usd_per_million * _MICROCENTS_PER_TOKEN)

@@ -246,7 +246,8 @@ def _input(
 ) -> Input:
     """`found`: tokens that searches added to the prompt."""
     total = prompt.total + found + behaviour.extra_prompt_tokens
-    cacheable = total - prompt.audio
+    images = prompt.images if request.model.kind == "image" else 0
+    cacheable = total - prompt.audio - images
     cached = min(behaviour.cached_tokens, cacheable)
     written, written_1h = behaviour.cache_write_tokens, behaviour.cache_write_1h_tokens
     if written is None:
@@ -260,6 +261,7 @@ def _input(
         cache_write_tokens=min(written, cacheable - cached - written_1h),
         cache_write_1h_tokens=written_1h,
         audio_tokens=prompt.audio,
+        image_tokens=images,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 from simulator.prompt.media import AREA, PATCHES, TILES, ImageRule
 from simulator.rates import PRICES, PriceList
 
-Kind = Literal["chat", "completion", "embedding", "claude"]
+Kind = Literal["chat", "completion", "embedding", "claude", "image"]
 """What a model is: that decides which APIs serve it."""
 
 # A search adds what it found to the prompt: some of it, or a block that has a fixed size
@@ -107,6 +107,21 @@ def _claude(name: str, snapshot: str, window: int, *, has_geography: bool = Fals
     )
 
 
+def _drawing(name: str) -> Model:
+    """A model that makes images; it has no window that anybody publishes."""
+    return Model(
+        name=name,
+        snapshot=name,
+        encoding="o200k_base",
+        context_window=1_000_000,
+        max_output_tokens=0,
+        reasons=name == "gpt-image-1.5",
+        images=None,
+        prices=PRICES[name],
+        kind="image",
+    )
+
+
 _SEARCH_BLOCKS = frozenset({"gpt-4o-mini", "gpt-4.1-mini"})
 
 _EVERY = (
@@ -153,6 +168,11 @@ _EVERY = (
     _legacy("embedding", "text-embedding-3-small", 8_192, 0),
     _legacy("embedding", "text-embedding-3-large", 8_192, 0),
     _legacy("embedding", "text-embedding-ada-002", 8_192, 0),
+    _drawing("gpt-image-1"),
+    _drawing("gpt-image-1-mini"),
+    _drawing("gpt-image-1.5"),
+    _drawing("gpt-image-2"),
+    _drawing("dall-e-3"),
     _claude("claude-opus-4-5", "claude-opus-4-5-20251101", 200_000),
     _claude("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", 200_000),
     _claude("claude-haiku-4-5", "claude-haiku-4-5-20251001", 200_000),

@@ -11,10 +11,12 @@ Sources, read in November 2026:
     embeddings          https://developers.openai.com/api/docs/models/text-embedding-3-small
     legacy completions  https://developers.openai.com/api/docs/models/gpt-3.5-turbo-instruct
     Claude, all of it   https://platform.claude.com/docs/en/about-claude/pricing
+    images              https://developers.openai.com/api/docs/pricing#image-generation
+    dall-e-3            https://openai.com/api/pricing/ (as it was until May 2026)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
@@ -31,6 +33,8 @@ class Rates:
     cache_write_1h: Decimal | None = None
     audio_input: Decimal | None = None
     audio_output: Decimal | None = None
+    image_input: Decimal | None = None
+    image_output: Decimal | None = None
 
     def times(self, factor: Decimal) -> "Rates":
         """Every rate, so many times dearer."""
@@ -52,7 +56,8 @@ class LongContext:
 class PriceList:
     """All that one model can be billed at. None: the tier is not sold for this model.
 
-    `web_search` is USD per thousand searches.
+    `web_search` is USD per thousand searches, `image_fees` USD for one image of this size and
+    quality.
     """
 
     standard: Rates
@@ -60,6 +65,7 @@ class PriceList:
     flex: Rates | None = None
     long_context: LongContext | None = None
     web_search: Decimal | None = Decimal("10.00")
+    image_fees: Mapping[str, Decimal] = field(default_factory=dict)
 
     def is_long(self, prompt_tokens: int) -> bool:
         """Whether a prompt is past the edge. The edge itself is still the short price."""
@@ -96,6 +102,23 @@ def _claude(
         cached_input=Decimal(usd_cached),
         output=Decimal(usd_output),
     )
+
+
+def _drawing(usd_input: str, usd_output: str, usd_image_in: str, usd_image_out: str) -> PriceList:
+    """Text in and out, images in and out."""
+    rates = Rates(
+        input=Decimal(usd_input),
+        output=Decimal(usd_output),
+        image_input=Decimal(usd_image_in),
+        image_output=Decimal(usd_image_out),
+    )
+    return PriceList(standard=rates, web_search=None)
+
+
+def _by_the_image(fees: Mapping[str, str]) -> PriceList:
+    rates = Rates(input=Decimal(0), output=Decimal(0))
+    in_usd = {kind: Decimal(usd) for kind, usd in fees.items()}
+    return PriceList(standard=rates, web_search=None, image_fees=in_usd)
 
 
 def _plain(usd_input: str, usd_output: str) -> PriceList:
@@ -202,6 +225,18 @@ PRICES: Mapping[str, PriceList] = MappingProxyType(
         "text-embedding-3-small": _plain("0.02", "0"),
         "text-embedding-3-large": _plain("0.13", "0"),
         "text-embedding-ada-002": _plain("0.10", "0"),
+        "gpt-image-1": _drawing("5.00", "40.00", "10.00", "40.00"),
+        "gpt-image-1-mini": _drawing("2.00", "8.00", "2.50", "8.00"),
+        "gpt-image-1.5": _drawing("5.00", "10.00", "8.00", "32.00"),
+        "gpt-image-2": _drawing("5.00", "30.00", "8.00", "30.00"),
+        "dall-e-3": _by_the_image(
+            {
+                "1024x1024/standard": "0.04",
+                "1792x1024/standard": "0.08",
+                "1024x1024/hd": "0.08",
+                "1792x1024/hd": "0.12",
+            }
+        ),
         "claude-opus-4-5": PriceList(standard=_claude("5", "6.25", "10", "0.50", "25")),
         "claude-sonnet-4-5": PriceList(
             standard=_claude("3", "3.75", "6", "0.30", "15"),

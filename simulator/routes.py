@@ -17,6 +17,7 @@ from aiohttp import web
 from simulator.apis.chat import CHAT
 from simulator.apis.completions import COMPLETIONS
 from simulator.apis.embeddings import EMBEDDINGS
+from simulator.apis.images import EDITS, GENERATIONS
 from simulator.apis.messages import COUNT_TOKENS, MESSAGES
 from simulator.apis.responses import INPUT_TOKENS, compaction_api, responses_api
 from simulator.apis.responses.socket import Conversation
@@ -56,6 +57,8 @@ class Routes:
             responses_api(self._stored),
             compaction_api(self._stored),
             INPUT_TOKENS,
+            GENERATIONS,
+            EDITS,
         )
         self._apis = {api.path: api for api in every}
         self._models = models

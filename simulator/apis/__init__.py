@@ -6,4 +6,5 @@ responses/   POST /v1/responses, and what was stored of it
 messages/    POST /v1/messages, and its count_tokens
 completions  POST /v1/completions
 embeddings   POST /v1/embeddings
+images/      POST /v1/images/generations and /v1/images/edits
 """

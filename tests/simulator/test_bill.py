@@ -129,6 +129,9 @@ def test_wrong_predictions_are_paid_for_and_right_ones_are_part_of_the_text() ->
 def test_every_model_on_offer_has_a_price_and_no_price_is_zero() -> None:
     assert set(MODELS) == set(PRICES)
     for name, prices in PRICES.items():
+        assert all(fee > Decimal(0) for fee in prices.image_fees.values())
+        if prices.image_fees:
+            continue
         for tier in prices.tiers(0).values():
             assert tier.input > Decimal(0)
             assert tier.output >= tier.input or MODELS[name].kind == "embedding"
@@ -270,11 +273,14 @@ async def test_the_bill_is_shown_without_a_word_of_the_prompt(simulator: Simulat
                 "cache_write_tokens": 0,
                 "cache_write_1h_tokens": 0,
                 "audio_tokens": 0,
+                "image_tokens": 0,
             },
             "output": {
                 "text_tokens": 10,
                 "reasoning_tokens": 0,
                 "audio_tokens": 0,
+                "image_tokens": 0,
+                "images": [],
                 "rejected_prediction_tokens": 0,
                 "accepted_prediction_tokens": 0,
                 "web_searches": 0,

@@ -28,10 +28,11 @@ def read_usage(
     """The tokens and the images, or what is wrong with the tokens.
 
     Images that are billed one by one come without a report; neither is known of an answer
-    with no image and no report.
+    with no image and no report. A report of nothing says that nothing is billed.
     """
     usage, fault = read_report(reported, _usage)
-    if fault is not None or not (images or usage):
+    is_told = usage is not None and not (usage.input_tokens or usage.output_tokens)
+    if fault is not None or is_told or not (images or usage):
         return usage, fault
     kind = image_kind(text_or_none(size) or "", text_or_none(quality) or "")
     counted = {kind: images} if images else {}

@@ -78,7 +78,8 @@ def test_what_is_no_answer_is_not_complete(text: bytes) -> None:
 def test_any_bytes_anywhere_are_survived(noise: bytes, place: int) -> None:
     answer = IMAGES.read_answer(WHOLE[:place] + noise + WHOLE[place:])
 
-    assert answer.usage is None or answer.complete
+    assert not answer.countable
+    assert answer.usage is None or answer.usage.output_tokens >= 0
 
 
 def test_an_image_is_passed_over_and_not_decoded() -> None:
@@ -168,6 +169,13 @@ USAGES = [
         Usage(100, 500, output_image_tokens=500, billed_microcents=1_000_000),
     ),
 ]
+
+
+def test_a_report_of_nothing_is_of_nothing() -> None:
+    """Zero is a usage (field-report 46)."""
+    nothing = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+
+    assert read_usage(nothing, images=1, size=None, quality=None) == (Usage(0, 0), None)
 
 
 @pytest.mark.parametrize(("reported", "usage"), USAGES)
