@@ -184,6 +184,7 @@ class Dialect:
     limit_field: where an output limit is written; None where that depends on the model.
     form: how its calls come as forms; None where they are JSON alone.
     new_sound: reads an answer along that is sound of a media type, None for another type.
+    ends_streams: whether a stream of it can be ended where its budget ends.
     """
 
     name: str
@@ -198,3 +199,4 @@ class Dialect:
     error_body: ErrorBody
     form: FormRules | None = None
     new_sound: Callable[[str], Relayed | None] = no_sound
+    ends_streams: bool = False

@@ -116,7 +116,7 @@ class Pipeline:
         plan = await steps.estimator.plan(
             call.dialect, call.request, call.wish, at_ms=steps.clock.now_ms(), routes=routes
         )
-        plan = steps.fitting.fit(plan, call.request, call.caller.subject)
+        plan = steps.fitting.fit(plan, call.dialect, call.request, call.caller.subject)
         for way in plan.ways:
             call.forwarders[way.route.name].check_ready()
         call.record.planned(plan, call.wish)

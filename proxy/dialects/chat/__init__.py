@@ -31,4 +31,5 @@ CHAT: Final = Dialect(
     new_reader=ChatEvents,
     add_cost=add_cost,
     error_body=error_body,
+    ends_streams=True,
 )

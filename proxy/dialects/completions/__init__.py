@@ -27,4 +27,5 @@ COMPLETIONS: Final = Dialect(
     new_reader=CompletionEvents,
     add_cost=add_cost,
     error_body=error_body,
+    ends_streams=True,
 )

@@ -32,4 +32,5 @@ MESSAGES: Final = Dialect(
     new_reader=MessageEvents,
     add_cost=add_cost,
     error_body=error_body,
+    ends_streams=True,
 )

@@ -35,6 +35,7 @@ RESPONSES: Final = Dialect(
     new_reader=ResponseEvents,
     add_cost=add_cost,
     error_body=error_body,
+    ends_streams=True,
 )
 
 COMPACTION: Final = replace(RESPONSES, read_request=read_compaction)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pricing.bound import BoundClass
 from proxy.dialects.answer import Answer
-from proxy.dialects.dialect import Request
+from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.scope import Scope, derive
 from proxy.domain.subject import Subject
 from proxy.gateway.estimate import Plan, Way
@@ -30,10 +30,10 @@ class Fitting:
         self._rules = rules
         self._ledger = ledger
 
-    def fit(self, plan: Plan, request: Request, subject: Subject) -> Plan:
+    def fit(self, plan: Plan, dialect: Dialect, request: Request, subject: Subject) -> Plan:
         """The plan, holding less where answers of the kind are known to be shorter."""
         rules = self._rules
-        if rules is None or not _is_seen(request):
+        if rules is None or not dialect.ends_streams or not _is_seen(request):
             return plan
         scope = _scope_of(subject)
         ways = [
