@@ -47,8 +47,8 @@ from proxy.listening import Listeners
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
 from proxy.opening import Home, open_to_serve
-from proxy.selftest import NAME as SELF_TEST
 from proxy.outgoing import open_upstream
+from proxy.selftest import NAME as SELF_TEST
 from proxy.selftest import self_test
 
 EXPIRY_BATCH: Final = 200
@@ -179,14 +179,12 @@ class Server:
         self._config = config
 
     def _open_upstreams(self, config: Config, *, but_those_of: Config | None = None) -> None:
-        """Open what is new. An old one ends with the calls that still use it."""
+        """Open what is new, or has files to read again; an old one ends with its last call."""
         known = but_those_of.upstreams if but_those_of is not None else ()
-        self._upstreams = {
-            each.name: (
-                self._upstreams[each.name] if each in known else open_upstream(each, config)
-            )
-            for each in config.upstreams
-        }
+        stay = [each for each in known if each in config.upstreams and not each.pem_files]
+        new = [each for each in config.upstreams if each not in stay]
+        kept = {each.name: self._upstreams[each.name] for each in stay}
+        self._upstreams = kept | {each.name: open_upstream(each, config) for each in new}
 
     async def _declare(self, config: Config) -> None:
         declared = await self._ledger.declare(
