@@ -16,6 +16,9 @@ Outcome = Literal["running", "completed", "refused", "cut", "aborted"]
 # USD per million tokens -> microcents per token: 10**8 / 10**6.
 _MICROCENTS_PER_TOKEN = 100
 _MILLION = 1_000_000
+# USD per hour -> USD per million, which a second then counts as so many tokens of.
+_TOKENS = 1_000_000
+_SECONDS_PER_HOUR = 3_600
 NO_FACTOR = Decimal(1)
 # USD per thousand calls -> USD per million, which a call then counts as one token of.
 _THOUSANDS_PER_MILLION = 1000
@@ -31,6 +34,10 @@ class Input:
     """Written to a cache of the usual lifetime; what lives for an hour is not among them."""
     cache_write_1h_tokens: int = 0
     audio_tokens: int = 0
+    audio_seconds: int = 0
+    """Of sound that is billed by the hour: no tokens."""
+    characters: int = 0
+    """Of text that is billed by them: no tokens."""
     image_tokens: int = 0
     """Of models that bill images apart from text."""
 
@@ -132,6 +139,9 @@ def amount_microcents(
         + consumed.image_tokens * Fraction(_or(rates.image_input, rates.input))
         + produced.image_tokens * Fraction(_or(rates.image_output, rates.output))
         + image_fees * _MILLION
+        + consumed.characters * Fraction(_or(prices.characters, Decimal(0)))
+        + Fraction(consumed.audio_seconds * _TOKENS, _SECONDS_PER_HOUR)
+        * Fraction(_or(prices.audio_hour, Decimal(0)))
         + produced.web_searches * Fraction(search)
     )
     return math.ceil(usd_per_million * _MICROCENTS_PER_TOKEN)

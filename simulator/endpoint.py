@@ -166,6 +166,11 @@ class Endpoint:
             tab.generated(answer.hidden())
             head = Head(status=200, content_type=STREAM_TYPE, headers=headers, streams=True)
             return head, carrier.frames(api.events(answer), says_done=api.says_done)
+        media = api.media(answer)
+        if media is not None:
+            tab.generated(answer.output())
+            head = Head(status=200, content_type=media.content_type, headers=headers, streams=True)
+            return head, [Frame(piece, Output()) for piece in media.pieces]
         tab.generated(answer.output())
         data = msgspec.json.encode(api.json(answer))
         return Head(status=200, content_type=JSON_TYPE, headers=headers), [Frame(data, Output())]
@@ -261,6 +266,8 @@ def _input(
         cache_write_tokens=min(written, cacheable - cached - written_1h),
         cache_write_1h_tokens=written_1h,
         audio_tokens=prompt.audio,
+        audio_seconds=prompt.seconds,
+        characters=prompt.characters,
         image_tokens=images,
     )
 

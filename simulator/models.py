@@ -14,7 +14,7 @@ from typing import Literal
 from simulator.prompt.media import AREA, PATCHES, TILES, ImageRule
 from simulator.rates import PRICES, PriceList
 
-Kind = Literal["chat", "completion", "embedding", "claude", "image"]
+Kind = Literal["chat", "completion", "embedding", "claude", "image", "speech", "transcription"]
 """What a model is: that decides which APIs serve it."""
 
 # A search adds what it found to the prompt: some of it, or a block that has a fixed size
@@ -81,6 +81,20 @@ def _legacy(kind: Kind, name: str, window: int, max_output: int) -> Model:
         name=name,
         snapshot=name,
         encoding="cl100k_base",
+        context_window=window,
+        max_output_tokens=max_output,
+        reasons=False,
+        images=None,
+        prices=PRICES[name],
+        kind=kind,
+    )
+
+
+def _audio(kind: Kind, name: str, window: int, max_output: int) -> Model:
+    return Model(
+        name=name,
+        snapshot=name,
+        encoding="o200k_base",
         context_window=window,
         max_output_tokens=max_output,
         reasons=False,
@@ -173,6 +187,13 @@ _EVERY = (
     _drawing("gpt-image-1.5"),
     _drawing("gpt-image-2"),
     _drawing("dall-e-3"),
+    _audio("transcription", "gpt-4o-transcribe", 16_000, 2_000),
+    _audio("transcription", "gpt-4o-mini-transcribe", 16_000, 2_000),
+    _audio("transcription", "whisper-1", 1_000_000, 100_000),
+    _audio("transcription", "gpt-transcribe", 1_000_000, 100_000),
+    _audio("speech", "gpt-4o-mini-tts", 1_000_000, 100_000),
+    _audio("speech", "tts-1", 1_000_000, 100_000),
+    _audio("speech", "tts-1-hd", 1_000_000, 100_000),
     _claude("claude-opus-4-5", "claude-opus-4-5-20251101", 200_000),
     _claude("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", 200_000),
     _claude("claude-haiku-4-5", "claude-haiku-4-5-20251001", 200_000),

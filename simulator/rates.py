@@ -10,6 +10,7 @@ Sources, read in November 2026:
     long context        https://developers.openai.com/api/docs/models/gpt-5.4
     embeddings          https://developers.openai.com/api/docs/models/text-embedding-3-small
     legacy completions  https://developers.openai.com/api/docs/models/gpt-3.5-turbo-instruct
+    audio               https://developers.openai.com/api/docs/pricing#transcription-and-speech
     Claude, all of it   https://platform.claude.com/docs/en/about-claude/pricing
     images              https://developers.openai.com/api/docs/pricing#image-generation
     dall-e-3            https://openai.com/api/pricing/ (as it was until May 2026)
@@ -56,14 +57,17 @@ class LongContext:
 class PriceList:
     """All that one model can be billed at. None: the tier is not sold for this model.
 
-    `web_search` is USD per thousand searches, `image_fees` USD for one image of this size and
-    quality.
+    `audio_hour` is USD for an hour of sound that goes in, `characters` for a million characters
+    of text. `web_search` is USD per thousand searches, `image_fees` USD for one image of this
+    size and quality.
     """
 
     standard: Rates
     priority: Rates | None = None
     flex: Rates | None = None
     long_context: LongContext | None = None
+    audio_hour: Decimal | None = None
+    characters: Decimal | None = None
     web_search: Decimal | None = Decimal("10.00")
     image_fees: Mapping[str, Decimal] = field(default_factory=dict)
 
@@ -124,6 +128,23 @@ def _by_the_image(fees: Mapping[str, str]) -> PriceList:
 def _plain(usd_input: str, usd_output: str) -> PriceList:
     rates = Rates(input=Decimal(usd_input), output=Decimal(usd_output))
     return PriceList(standard=rates, web_search=None)
+
+
+def _heard(usd_input: str, usd_output: str, usd_audio: str) -> PriceList:
+    """Text and sound in, text out."""
+    rates = Rates(
+        input=Decimal(usd_input), output=Decimal(usd_output), audio_input=Decimal(usd_audio)
+    )
+    return PriceList(standard=rates, web_search=None)
+
+
+def _by_length(*, usd_audio_hour: str = "", usd_characters: str = "") -> PriceList:
+    return PriceList(
+        standard=Rates(input=Decimal(0), output=Decimal(0)),
+        audio_hour=Decimal(usd_audio_hour) if usd_audio_hour else None,
+        characters=Decimal(usd_characters) if usd_characters else None,
+        web_search=None,
+    )
 
 
 def _rates(usd_input: str, usd_cached: str, usd_output: str, usd_write: str = "") -> Rates:
@@ -237,6 +258,18 @@ PRICES: Mapping[str, PriceList] = MappingProxyType(
                 "1792x1024/hd": "0.12",
             }
         ),
+        "gpt-4o-transcribe": _heard("2.50", "10.00", "6.00"),
+        "gpt-4o-mini-transcribe": _heard("1.25", "5.00", "3.00"),
+        "whisper-1": _by_length(usd_audio_hour="0.36"),  # $0.006 a minute, as the page has it
+        "gpt-transcribe": _by_length(usd_audio_hour="0.27"),
+        "gpt-4o-mini-tts": PriceList(
+            standard=Rates(
+                input=Decimal("0.60"), output=Decimal("12.00"), audio_output=Decimal("12.00")
+            ),
+            web_search=None,
+        ),
+        "tts-1": _by_length(usd_characters="15.00"),
+        "tts-1-hd": _by_length(usd_characters="30.00"),
         "claude-opus-4-5": PriceList(standard=_claude("5", "6.25", "10", "0.50", "25")),
         "claude-sonnet-4-5": PriceList(
             standard=_claude("3", "3.75", "6", "0.30", "15"),

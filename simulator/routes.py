@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from simulator.apis.audio import SPEECH, TRANSCRIPTIONS, TRANSLATIONS
 from simulator.apis.chat import CHAT
 from simulator.apis.completions import COMPLETIONS
 from simulator.apis.embeddings import EMBEDDINGS
@@ -52,6 +53,9 @@ class Routes:
             CHAT,
             COMPLETIONS,
             EMBEDDINGS,
+            SPEECH,
+            TRANSCRIPTIONS,
+            TRANSLATIONS,
             MESSAGES,
             COUNT_TOKENS,
             responses_api(self._stored),

@@ -1,6 +1,6 @@
 """What an API is to the upstream: its words for a request, an answer and an error."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,6 +32,19 @@ class Generate(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An answer that is no JSON, in pieces as they are sent."""
+
+    content_type: str
+    pieces: Iterable[bytes]
+
+
+def no_media(answer: Answer) -> Media | None:
+    """For the APIs whose answers are JSON."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """One API. All its functions may raise ApiError, `json` and `events` excepted.
@@ -41,6 +54,7 @@ class Api:
     count: what goes in; it also refuses what does not fit the window.
     says_done: whether its streams end with `[DONE]`.
     is_free: whether its calls cost nothing.
+    media: an answer that is no JSON; None where it is.
     """
 
     path: str
@@ -53,6 +67,7 @@ class Api:
     events: Callable[[Answer], Iterator[Event]]
     says_done: bool = False
     is_free: bool = False
+    media: Callable[[Answer], Media | None] = no_media
     error: Callable[[ApiError], dict[str, Any]] = ApiError.body
     headers: Callable[[str, int, int], dict[str, str]] = answer_headers
 

@@ -39,11 +39,16 @@ BYTES_PER_FILE_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class PromptCount:
-    """Tokens of one prompt. `total` includes audio and images."""
+    """Tokens of one prompt. `total` includes audio and images.
+
+    `characters` and `seconds` are text and sound that are not billed in tokens.
+    """
 
     total: int
     audio: int = 0
     images: int = 0
+    characters: int = 0
+    seconds: int = 0
 
 
 def count_prompt(request: ChatRequest, vocabulary: Vocabulary) -> PromptCount:
