@@ -10,6 +10,7 @@ from proxy.cli.check import check_command
 from proxy.cli.demo.command import demo_command
 from proxy.cli.docs import docs_command
 from proxy.cli.estimate.command import estimate_command
+from proxy.cli.explain.command import explain_command
 from proxy.cli.health import health_command
 from proxy.cli.journal.command import journal_group
 from proxy.cli.price import price_command
@@ -39,6 +40,7 @@ for command in (
     health_command,
     price_command,
     estimate_command,
+    explain_command,
     budgets_group,
     reservations_group,
     tenants_group,

@@ -6,6 +6,7 @@ Source: cycles-protocol-v0.yaml, schema Subject; design of identity in docs/sema
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 LEVELS = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
 """Outermost first. A scope is made of the levels that are given, in this order."""
@@ -47,3 +48,9 @@ class Subject(msgspec.Struct, frozen=True):
             ("toolset", self.toolset),
         )
         return tuple([(level, value) for level, value in every if value is not None])
+
+    def counted_at(self, steps: str | None) -> "Subject":
+        """The same, whose calls are counted at this scope as well; None: at no other."""
+        if steps is None:
+            return self
+        return replace(self, dimensions={**self.dimensions, STEPS: steps})

@@ -5,6 +5,7 @@ deciding    which policy decides, and what it leaves of a call
 """
 
 from proxy.policies.deciding import (
+    OTHER_SCOPE,
     Consideration,
     Policies,
     Wish,
@@ -15,6 +16,7 @@ from proxy.policies.deciding import (
 )
 
 __all__ = [
+    "OTHER_SCOPE",
     "Consideration",
     "Policies",
     "Wish",

@@ -30,6 +30,7 @@ def test_every_command_that_was_promised_is_there() -> None:
         "simulate",
         "price",
         "estimate",
+        "explain",
         "budgets",
         "budgets list",
         "budgets show",

@@ -2,12 +2,18 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from proxy.cli.configured import budget_option, config_option, read_config
 from proxy.cli.output import json_option, print_json, say_no
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proxy.cli.estimate.forecast import Forecast
+    from proxy.config.model import Config
 
 
 class LevelType(click.ParamType[tuple[str, str]]):
@@ -40,18 +46,36 @@ class MeteredPath(click.ParamType[str]):
         return str(value)
 
 
-@click.command("estimate")
-@click.argument("body", type=click.File("rb"), metavar="BODY.json")
-@click.option(
+named_option = click.option(
     "--as", "named", type=LevelType(), multiple=True, help="Who calls, as agent=bot. Repeatable."
 )
-@click.option(
+
+path_option = click.option(
     "--path",
     type=MeteredPath(),
     default="/v1/chat/completions",
     show_default=True,
     help="Where the call goes.",
 )
+
+
+def forecast_or_no(
+    config: "Config", body: bytes, named: "Sequence[tuple[str, str]]", path: str
+) -> "Forecast":
+    """What would become of a call; or exit code 1 with why it has no plan at all."""
+    from proxy.cli.estimate.forecast import forecast
+    from proxy.domain.errors import LedgerError, Refused
+
+    try:
+        return asyncio.run(forecast(config, body, named, path))
+    except (Refused, LedgerError) as refusal:
+        say_no(str(refusal))
+
+
+@click.command("estimate")
+@click.argument("body", type=click.File("rb"), metavar="BODY.json")
+@named_option
+@path_option
 @config_option
 @budget_option
 @json_option
@@ -77,15 +101,10 @@ def estimate_command(
     echo '{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}' |
       spendgate estimate - --budget 5.00
     """
-    from proxy.cli.estimate.forecast import forecast
     from proxy.cli.estimate.show import forecast_object, show_forecast
-    from proxy.domain.errors import LedgerError, Refused
 
     config = read_config(config_file, budget_usd)
-    try:
-        found = asyncio.run(forecast(config, body.read(), named, path))
-    except (Refused, LedgerError) as refusal:
-        say_no(str(refusal))
+    found = forecast_or_no(config, body.read(), named, path)
     if as_json:
         print_json(forecast_object(found))
     else:

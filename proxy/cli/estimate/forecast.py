@@ -20,7 +20,7 @@ from proxy.domain.decision import Decision
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.key import KeyRing
 from proxy.domain.money import Unit
-from proxy.domain.scope import Scope, budget_scopes, derive
+from proxy.domain.scope import Scope, all_scopes, budget_scopes, derive
 from proxy.domain.subject import LEVELS, RUN, Subject
 from proxy.gateway.candidates.counting import Counter
 from proxy.gateway.estimate import UNITS, Plan
@@ -32,7 +32,7 @@ from proxy.ledger.records import Balance
 from proxy.ledger.rules import Granted
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.opening import open_beside, open_elsewhere
-from proxy.policies import Policies, Wish
+from proxy.policies import Consideration, Policies, Wish
 
 NAMEABLE: Final = (*LEVELS, RUN)
 """What `--as` may name."""
@@ -52,11 +52,13 @@ class Forecast:
     """What would happen now. `granted` and `shaped` are None for a refusal.
 
     `from_ledger`: balances are those of the ledger, not just what the configuration declares.
+    `considered` are the policies in the order in which they are asked.
     """
 
     request: Request
     scopes: tuple[Scope, ...]
     from_ledger: bool
+    considered: tuple[Consideration, ...]
     wish: Wish
     plan: Plan
     by_scope: tuple[ScopeForecast, ...]
@@ -85,22 +87,27 @@ async def forecast(
     dialect = METERED[path]
     request = dialect.read_request(body)
     subject = _subject(config, named)
-    scopes = budget_scopes(subject)
+    ours, scopes, now_ms = Policies(policies(config)), all_scopes(subject), SystemClock().now_ms()
     async with _ledger(config, subject) as (ledger, from_ledger):
-        every = await ledger.balances(scopes, *Unit)
-    balances = sorted((b for b in every if b.unit in UNITS), key=_order(scopes))
-    wish = Policies(policies(config)).wish(request.model, scopes=scopes, balances=balances)
+        watched = await ledger.balances(ours.watched(scopes), *UNITS, Unit.CALLS)
+        wish = ours.wish(request.model, scopes=scopes, balances=watched, at_ms=now_ms)
+        places = budget_scopes(subject.counted_at(wish.steps))
+        every = await ledger.balances(places, *Unit)
+    considered = tuple(ours.considered(scopes=scopes, balances=watched, at_ms=now_ms))
     tokenizers = Tokenizers()
     tokenizers.load()
     estimator = estimator_of(config, Catalogue(price_overrides(config)), Counter(tokenizers))
-    plan = await estimator.plan(dialect, request, wish, at_ms=SystemClock().now_ms())
+    plan = await estimator.plan(dialect, request, wish, at_ms=now_ms)
+    held = plan.rungs[0].keys()
+    balances = sorted((b for b in every if b.unit in held), key=_order(places))
 
     share_pct = config.degrade.max_share_pct
     granted: Granted | None = None
     shaped: Shaped | None = None
     refused: Refused | None = None
     try:
-        if not balances and not plan.free:
+        wish.check_leaves()
+        if not plan.free and not rules.covers(balance.unit for balance in balances):
             raise _no_budget(subject, is_counted_otherwise=bool(every))
         granted = _grant(balances, plan, share_pct)
         way = plan.ways[granted.rung]
@@ -108,8 +115,18 @@ async def forecast(
     except Refused as refusal:
         refused = refusal
     by_scope = tuple(_alone(balance, plan, share_pct) for balance in balances)
-    levels = derive(subject)
-    return Forecast(request, levels, from_ledger, wish, plan, by_scope, granted, shaped, refused)
+    return Forecast(
+        request=request,
+        scopes=derive(subject),
+        from_ledger=from_ledger,
+        considered=considered,
+        wish=wish,
+        plan=plan,
+        by_scope=by_scope,
+        granted=granted,
+        shaped=shaped,
+        refused=refused,
+    )
 
 
 def _order(scopes: Sequence[Scope]) -> Callable[[Balance], tuple[int, int, tuple[int, str]]]:

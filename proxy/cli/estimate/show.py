@@ -13,6 +13,7 @@ from proxy.cli.output import counted, new_table, open_console
 from proxy.domain.decision import Decision
 from proxy.domain.money import Unit, usd, written
 from proxy.gateway.estimate import Way
+from proxy.policies import Consideration
 
 _STYLES = {
     Decision.ALLOW: "bold green",
@@ -27,12 +28,12 @@ def show_forecast(found: Forecast) -> None:
     first = found.plan.ways[0]
     console.print(f"{found.request.model}, called by {found.scopes[-1]}")
     if found.wish.policy is not None:
-        console.print(f"policy {found.wish.policy} applies: {_wish(found)}")
+        console.print(f"policy {found.wish.policy} applies: {wish_of(found)}")
     _show_tokens(console, first)
     _show_rates(console, taken(first))
-    _show_plan(console, found)
+    show_plan(console, found)
     _show_scopes(console, found)
-    _show_decision(console, found)
+    show_decision(console, found)
 
 
 def _show_tokens(console: Console, way: Way) -> None:
@@ -69,7 +70,8 @@ def _show_rates(console: Console, rates: Taken) -> None:
         console.print("\nRates taken: none, the model is free")
 
 
-def _show_plan(console: Console, found: Forecast) -> None:
+def show_plan(console: Console, found: Forecast) -> None:
+    """Each rung with what it would hold, the one that is taken, and who cannot stand in."""
     table = new_table(
         "rung", "model", ">answer up to", ">holds at least", ">at most", "bound", "", title="\nPlan"
     )
@@ -88,6 +90,8 @@ def _show_plan(console: Console, found: Forecast) -> None:
             taken_now,
         )
     console.print(table)
+    for model, missing in found.plan.skipped:
+        console.print(f"{model} cannot stand in: it lacks {missing} for this call")
 
 
 def _show_scopes(console: Console, found: Forecast) -> None:
@@ -96,12 +100,13 @@ def _show_scopes(console: Console, found: Forecast) -> None:
     for each in found.by_scope:
         balance = each.balance
         remaining = written(balance.remaining, balance.unit)
-        table.add_row(balance.scope, period_name(balance.period), remaining, _says(each))
+        table.add_row(balance.scope, period_name(balance.period), remaining, says_of(each))
     if found.by_scope:
         console.print(table)
 
 
-def _show_decision(console: Console, found: Forecast) -> None:
+def show_decision(console: Console, found: Forecast) -> None:
+    """What the call would be told, and what of it is changed."""
     console.print()
     console.print(found.decision, style=_STYLES[found.decision], end="  ")
     if found.refused is not None:
@@ -111,7 +116,8 @@ def _show_decision(console: Console, found: Forecast) -> None:
         console.print(f"holds {amounts(found.granted.amounts)} in every scope{changed}")
 
 
-def _says(each: ScopeForecast) -> str:
+def says_of(each: ScopeForecast) -> str:
+    """What a budget alone would say."""
     if each.refused is not None:
         return f"no: {each.refused.reason}"
     assert each.granted is not None
@@ -119,16 +125,27 @@ def _says(each: ScopeForecast) -> str:
     return f"rung {each.granted.rung + 1}, {written(each.granted.amounts[unit], unit)}"
 
 
-def _wish(found: Forecast) -> str:
+def wish_of(found: Forecast) -> str:
     """What policy changed before any budget was asked."""
     wish, caps = found.wish, found.wish.caps
+    steps = caps.max_steps_remaining
     changes = [
         f"model {wish.model}" if wish.model else "",
         f"at most {counted(caps.max_tokens, 'token')}" if caps.max_tokens is not None else "",
         f"only tools {', '.join(caps.tool_allowlist)}" if caps.tool_allowlist else "",
         f"no tools {', '.join(caps.tool_denylist)}" if caps.tool_denylist else "",
+        f"at most {counted(wish.n, 'answer')}" if wish.n is not None else "",
+        f"effort {_mapped(wish.reasoning_effort)}" if wish.reasoning_effort else "",
+        f"service tier {_mapped(wish.service_tier)}" if wish.service_tier else "",
+        f"{counted(steps, 'step')} for {wish.steps}" if steps is not None else "",
+        f"{caps.cooldown_ms:,} ms between calls" if caps.cooldown_ms is not None else "",
+        "no call at all" if wish.deny is not None else "",
     ]
     return ", ".join(change for change in changes if change)
+
+
+def _mapped(choices: Mapping[str, str]) -> str:
+    return ", ".join(f"{asked} to {sent}" for asked, sent in choices.items())
 
 
 def _decimal(rates: Taken) -> str:
@@ -162,6 +179,10 @@ def forecast_object(found: Forecast) -> dict[str, object]:
     }
     if found.wish.policy is not None:
         answer["policy"] = found.wish.policy
+    if found.considered:
+        answer["policies"] = [_policy_object(each) for each in found.considered]
+    if found.plan.skipped:
+        answer["cannot_stand_in"] = dict(found.plan.skipped)
     if found.refused is not None:
         answer |= {"reason": found.refused.reason, "message": str(found.refused)}
     elif found.granted is not None and found.shaped is not None:
@@ -201,6 +222,12 @@ def _way_object(way: Way) -> dict[str, object]:
         **_by_unit("want", {unit: span.want for unit, span in way.rung.items()}),
         "bound": way.bound.bound_class,
     }
+
+
+def _policy_object(each: Consideration) -> dict[str, object]:
+    told: dict[str, object] = {"name": each.policy, "priority": each.priority}
+    told["used_pct"] = each.used_pct
+    return told | ({"unmet": each.unmet} if each.unmet is not None else {"band": each.band})
 
 
 def _scope_object(each: ScopeForecast) -> dict[str, object]:

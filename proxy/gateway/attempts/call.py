@@ -3,11 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from msgspec.structs import replace
-
 from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.clock import Clock
-from proxy.domain.subject import STEPS, Subject
+from proxy.domain.subject import Subject
 from proxy.gateway.charge import Pricer
 from proxy.gateway.estimate import Estimator
 from proxy.gateway.forward import Forwarder
@@ -71,10 +69,7 @@ class Call:
     @property
     def subject(self) -> Subject:
         """Who spends, and where its calls are counted when a policy wants that."""
-        subject, steps = self.caller.subject, self.wish.steps
-        if steps is None:
-            return subject
-        return replace(subject, dimensions={**subject.dimensions, STEPS: steps})
+        return self.caller.subject.counted_at(self.wish.steps)
 
     def name_of_hold(self, number: int) -> str:
         """By what the ledger knows the hold of the first attempt, of the second, and so on.
