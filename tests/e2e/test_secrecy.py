@@ -136,6 +136,8 @@ BEHAVIOURS = {
 HEADERS = {
     "their secret": f"Authorization: Bearer {THEIR_SECRET}",
     "their other secret": f"x-api-key: {THEIR_SECRET}",
+    "their secret for Azure": f"api-key: {THEIR_SECRET}",
+    "our secret as Azure's": f"api-key: {OUR_SECRET}",
     "our secret": f"Authorization: Bearer {OUR_SECRET}",
     "an unknown secret of ours": f"Authorization: Bearer cyc_{THEIR_SECRET}",
     "a malformed secret": f"Authorization: Bearer {THEIR_SECRET}\0",
@@ -200,7 +202,14 @@ async def test_a_body_that_is_not_json_is_not_repeated(watched: Watched, data: b
 
 
 @pytest.mark.parametrize(
-    "path", [f"/v1/{PROMPT}", f"/s/{PROMPT}/v1/models", f"/v1/models?{PROMPT}"]
+    "path",
+    [
+        f"/v1/{PROMPT}",
+        f"/s/{PROMPT}/v1/models",
+        f"/v1/models?{PROMPT}",
+        f"/openai/deployments/{PROMPT}/models?api-version={PROMPT}",
+        f"/api/v1/{PROMPT}",
+    ],
 )
 async def test_a_path_is_not_repeated(watched: Watched, path: str) -> None:
     data = request_bytes(method="GET", path=path)

@@ -80,8 +80,34 @@ def test_a_key_spends_only_where_its_filter_lets_it(agent: str | None, admitted:
         assert refusal(headers, rules=rules) is Reason.IDENTITY_MISMATCH
 
 
-def test_a_key_is_known_in_either_header() -> None:
-    assert call({"x-api-key": SECRET}).subject.app == "ci"
+@pytest.mark.parametrize("header", ["x-api-key", "api-key", "Api-Key"])
+def test_a_key_is_known_in_every_header_that_has_one(header: str) -> None:
+    caller = call({header: SECRET}, rules=identifier(require_key=True))
+
+    assert caller.subject.app == "ci"
+    assert (caller.foreign_credential, caller.foreign_azure_key) == (None, None)
+
+
+def test_a_key_of_azures_is_foreign_and_told_apart_from_others() -> None:
+    caller = call({"api-key": "theirs", "Authorization": "Bearer sk-theirs"})
+
+    assert (caller.foreign_credential, caller.foreign_azure_key) == ("sk-theirs", "theirs")
+    assert call({"api-key": "theirs"}).foreign_credential is None
+
+
+def test_a_key_of_azures_does_not_let_anybody_in() -> None:
+    rules = identifier(require_key=True)
+
+    assert refusal({"api-key": "theirs"}, rules=rules) is Reason.IDENTITY_REQUIRED
+    assert refusal({"api-key": "cyc_unknown"}) is Reason.INVALID_KEY
+
+
+@pytest.mark.parametrize("prefix", ["", "/s/agent=bot"])
+def test_a_deployment_in_the_path_is_noticed(prefix: str) -> None:
+    caller = call({}, f"{prefix}/openai/deployments/mine/chat/completions")
+
+    assert (caller.path, caller.deployment) == ("/v1/chat/completions", "mine")
+    assert call({}, "/v1/chat/completions").deployment is None
 
 
 def test_the_credential_of_somebody_else_is_handed_on_as_foreign() -> None:
@@ -235,9 +261,9 @@ async def refusal_of_child(headers: Mapping[str, str], children: Children | None
     return refused.value.reason
 
 
-@pytest.mark.parametrize("header", ["Authorization", "X-Api-Key"])
+@pytest.mark.parametrize("header", ["Authorization", "X-Api-Key", "Api-Key"])
 async def test_the_key_of_a_sub_budget_says_who_spends_and_from_which_purse(header: str) -> None:
-    secret = CHILD_SECRET if header == "X-Api-Key" else f"bearer {CHILD_SECRET}"
+    secret = f"bearer {CHILD_SECRET}" if header == "Authorization" else CHILD_SECRET
     caller = await of_child({header: secret, "X-Cycles-Toolset": "web"}, require_key=True)
     assert caller.foreign_credential is None
     assert caller.limits == CHILD.limits
