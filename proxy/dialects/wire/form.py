@@ -149,9 +149,9 @@ def _text(value: bytearray) -> str:
         raise refused("has a field that is not in UTF-8") from None
 
 
-def is_form(content_type: str | None) -> bool:
+def is_form(content_type: str) -> bool:
     """Whether a body is a form with files."""
-    return (content_type or "").partition(";")[0].strip().lower() == MULTIPART
+    return content_type.partition(";")[0].strip().lower() == MULTIPART
 
 
 def boundary_of(content_type: str) -> str:

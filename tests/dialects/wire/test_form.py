@@ -135,6 +135,6 @@ def test_a_boundary_in_doubt_is_refused(given_type: str) -> None:
     assert caught.value.reason is Reason.INVALID_REQUEST
 
 
-@pytest.mark.parametrize("other", [None, "", "application/json", "multipart/mixed; boundary=a"])
-def test_other_bodies_are_no_forms(other: str | None) -> None:
+@pytest.mark.parametrize("other", ["", "application/json", "multipart/mixed; boundary=a"])
+def test_other_bodies_are_no_forms(other: str) -> None:
     assert not is_form(other)
