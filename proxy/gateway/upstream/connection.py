@@ -60,17 +60,13 @@ class Connection(asyncio.Protocol):
         self._react: Callable[[], None] | None = None
         self.status = 0
         self.headers: CIMultiDict[str] = CIMultiDict()
+        self.tls: ssl.SSLObject | None = None
+        """What encrypts it, if anything does."""
 
     @property
     def is_idle(self) -> bool:
         """Whether another request can be sent on it."""
         return self._progress is Progress.IDLE and not self._transport.is_closing()
-
-    @property
-    def tls(self) -> ssl.SSLObject | None:
-        """What encrypts it, if anything does."""
-        found: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
-        return found
 
     def send(self, head: bytes, body: bytes) -> None:
         """Put a request on the wire."""
@@ -173,6 +169,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        # A transport that was closed knows nothing of it any more.
+        self.tls = transport.get_extra_info("ssl_object")
 
     def data_received(self, data: bytes) -> None:
         if self._progress not in (Progress.WAITING, Progress.BODY):

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from proxy.gateway.forward import NotSent
+from proxy.gateway.forward import BrokenOff, NotSent
 from proxy.gateway.upstream.dial import http_proxy
 from proxy.gateway.upstream.pool import HttpUpstream, UpstreamTimeouts
 from proxy.gateway.upstream.tls import client_context
 from tests.gateway.upstream.certificates import Authority
 from tests.gateway.upstream.proxies import ESTABLISHED, HANG, proxying
-from tests.gateway.upstream.wire import ask, playing, whole
+from tests.gateway.upstream.wire import CLOSE, ask, playing, whole
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CLOSING = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
@@ -96,6 +96,18 @@ async def test_a_session_that_the_server_does_not_know_is_no_failure(
         async with playing([OK], server_tls=server, client_tls=context) as (upstream, _):
             assert await whole(await ask(upstream)) == b"hello"
         assert server.session_stats()["hits"] == 0
+
+
+async def test_a_connection_that_ended_in_the_middle_is_no_failure(authority: Authority) -> None:
+    server = authority.server(authority.issue("server"))
+    context = client_context(str(authority.file))
+    async with playing(
+        [OK[:-2], HANG], [OK[:-2], CLOSE], server_tls=server, client_tls=context
+    ) as (upstream, player):
+        (await ask(upstream)).abort()
+        await player.all_closed.wait()
+        with pytest.raises(BrokenOff):
+            await whole(await ask(upstream))
 
 
 @pytest.mark.parametrize("credentials", ["", "me:secret!@"])
