@@ -20,6 +20,9 @@ FRAME_BYTES_MAX: Final = 64 * 2**20
 
 _REFUSAL_BYTES_MAX: Final = 65_536
 
+_LAST_WORD_S: Final = 0.2
+"""For saying that we close, to an upstream that may not be listening."""
+
 _SWITCHING: Final = 101
 _COMPRESSES: Final = 15
 """permessage-deflate, with the window that is usual: RFC 7692 section 7.1.2."""
@@ -61,6 +64,7 @@ class WebSocketClient:
                     headers=handshake.headers,
                     proxy=self.proxy_url or None,
                     compress=_COMPRESSES,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=0),
                     max_msg_size=FRAME_BYTES_MAX,
                     decode_text=False,
                 )
@@ -96,8 +100,14 @@ class ClientSocket:
         return self._connected.close_code
 
     async def close(self) -> None:
-        # Without the closing handshake: what is still on its way is of no use to anybody.
-        await self._session.close()
+        # It says so, and does not wait: what is still on its way is of no use to anybody.
+        try:
+            async with asyncio.timeout(_LAST_WORD_S):
+                await self._connected.close()
+        except TimeoutError:
+            pass
+        finally:
+            await self._session.close()
 
 
 async def _only_sockets(

@@ -17,7 +17,7 @@ from proxy.gateway.websocket.events import ERROR, is_of_a_response, status_of, t
 
 CANCEL: Final = b'{"type":"response.cancel"}'
 
-CUT_MS: Final = 800
+CUT_MS: Final = 700
 """How long a response may go on after it was cancelled, before its socket is closed."""
 
 

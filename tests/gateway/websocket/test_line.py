@@ -180,7 +180,7 @@ def test_who_waits_too_long_for_the_first_event_cancels_the_response() -> None:
         await world.upstream.close()
         assert world.client.socket.sent == [b"{}", CANCEL]
 
-    assert lived(test) == pytest.approx(10.8)
+    assert lived(test) == pytest.approx(10.7)
 
 
 def test_an_answer_that_falls_silent_is_broken_off_and_cancelled() -> None:
@@ -192,7 +192,7 @@ def test_an_answer_that_falls_silent_is_broken_off_and_cancelled() -> None:
         await world.upstream.close()
         assert world.client.socket.sent[-1] == CANCEL
 
-    assert lived(test) == pytest.approx(5.8)
+    assert lived(test) == pytest.approx(5.7)
 
 
 def test_a_response_that_ends_when_it_is_cancelled_leaves_its_socket() -> None:
@@ -217,18 +217,18 @@ def test_one_that_does_not_loses_it_within_a_second(says: tuple[bytes, ...]) -> 
         socket = world.client.socket
         answer.abort()
         socket.say(*says)
-        await asyncio.sleep(0.9)
+        await asyncio.sleep(0.8)
         assert socket.is_closed
         assert world.closed_with == []
 
-    assert lived(test) == pytest.approx(0.9)
+    assert lived(test) == pytest.approx(0.8)
 
 
 def test_the_next_frame_waits_until_the_last_response_was_cut() -> None:
     async def test(world: World) -> None:
         (await begun(world, CREATED)).abort()
         sending = asyncio.get_running_loop().create_task(world.send(b"next"))
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(0.6)
         assert len(world.client.opened) == 1
         await asyncio.sleep(0.2)
         assert len(world.client.opened) == 2
