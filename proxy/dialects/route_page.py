@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from proxy.dialects.addresses import PREFIXES
 from proxy.dialects.routes import FREE_PATHS, METERED
 from proxy.dialects.unmetered import UNMETERED
 
@@ -58,6 +59,15 @@ This page is generated from the code by `spendgate docs`.
 What is not on it does not pass: the answer is 403 with `path_not_allowed`
 ([errors.md](errors.md)). A path prefix that says who is calling (`/s/agent=bot/v1/…`) changes
 nothing here. How calls are held and charged is told in [semantics.md](semantics.md).
+"""
+
+_PATHS: Final = """\
+## Paths
+
+Paths are told here below `/v1`. Clients whose base URL ends otherwise may send what follows in its
+place, and mean the same ([semantics.md](semantics.md#where-calls-go)); `/v1` twice is refused with a
+hint.
+
 """
 
 _FREE: Final = """\
@@ -116,7 +126,16 @@ _ELSEWHERE: Final = (
 
 def route_page() -> str:
     """The page, in Markdown."""
-    return "\n".join([_HEAD, "".join(_metered()), _FREE + "".join(_free()), _LISTED, _refused()])
+    paths = _PATHS + "".join(_prefixes())
+    free = _FREE + "".join(_free())
+    return "\n".join([_HEAD, paths, "".join(_metered()), free, _LISTED, _refused()])
+
+
+def _prefixes() -> Iterator[str]:
+    for prefix in PREFIXES:
+        yield f"- `{prefix}/…`\n"
+    yield "- nothing: `/chat/completions`, `/models`, and so on\n"
+    yield "- `/openai/deployments/{name}/…`, where the deployment says the model\n"
 
 
 def _metered() -> Iterator[str]:
