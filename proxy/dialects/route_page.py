@@ -65,8 +65,8 @@ _PATHS: Final = """\
 ## Paths
 
 Paths are told here below `/v1`. Clients whose base URL ends otherwise may send what follows in its
-place, and mean the same ([semantics.md](semantics.md#where-calls-go)); `/v1` twice is refused with a
-hint.
+place, and mean the same ([semantics.md](semantics.md#where-calls-go)); `/v1` twice is refused with
+a hint.
 
 """
 
