@@ -7,6 +7,7 @@ from tests.mutations.mutation import Mutation
 _RESPONSES: Final = "tests/e2e/endpoints/test_responses.py"
 _EMBEDDED: Final = "tests/dialects/embeddings/test_embeddings_answer.py"
 _COMPLETIONS: Final = "tests/e2e/endpoints/test_completions.py"
+_IMAGES: Final = "tests/e2e/endpoints/test_images.py"
 _LOOPS: Final = "tests/gateway/test_tool_loops.py"
 
 OF_DIALECTS: Final = (
@@ -30,8 +31,8 @@ OF_DIALECTS: Final = (
     Mutation(
         "charge every search that might have been made",
         "proxy/gateway/charge.py",
-        "{**fees, **usage.tool_calls}",
-        "{**usage.tool_calls, **fees}",
+        "{**calls, **usage.tool_calls}",
+        "{**usage.tool_calls, **calls}",
         (f"{_RESPONSES}::test_only_the_searches_that_were_made_are_paid_for[JSON]",),
     ),
     Mutation(
@@ -120,6 +121,56 @@ OF_DIALECTS: Final = (
             "::test_a_model_that_writes_nothing_has_no_price_for_what_it_writes",
             "tests/e2e/endpoints/test_embeddings.py"
             "::test_a_model_that_writes_nothing_is_no_model_for_a_chat",
+        ),
+    ),
+    Mutation(
+        "hold an image of any size at the cheapest",
+        "pricing/drawing.py",
+        "return max(fitting) + rule.text_tokens",
+        "return min(fitting) + rule.text_tokens",
+        (
+            "tests/pricing/test_drawing.py::test_what_is_left_to_the_model_is_the_dearest_that_it_may_choose[gpt-image-1-auto-auto-6240]",
+            f"{_IMAGES}::test_an_honest_bill_is_within_the_hold[asked3]",
+        ),
+    ),
+    Mutation(
+        "take what an answer leaves unsaid of an image for the cheapest",
+        "pricing/card.py",
+        "        return max(fees.values())\n",
+        "        return min(fees.values())\n",
+        (
+            "tests/pricing/test_measures.py::test_what_is_not_known_of_an_image_is_the_dearest_it_can_be[-12000000]",
+            f"{_IMAGES}::test_an_image_that_has_a_fee_is_held_and_charged_at_it[asked4-12000000]",
+        ),
+    ),
+    Mutation(
+        "price an image that came out as text",
+        "proxy/dialects/images/usage.py",
+        "output_image_tokens=all_output - text_out",
+        "output_image_tokens=0",
+        (
+            "tests/dialects/images/test_image_answer.py::test_the_documented_answer",
+            f"{_IMAGES}::test_an_honest_bill_is_within_the_hold[asked6]",
+        ),
+    ),
+    Mutation(
+        "hold for the images of a form that have come by now",
+        "proxy/dialects/images/form.py",
+        "max(seen, MAX_IMAGES_IN) + len",
+        "seen + 0 * len",
+        (
+            "tests/dialects/images/test_image_form.py::test_while_a_form_is_still_coming_it_may_have_as_many_images_as_there_can_be",
+            f"{_IMAGES}::test_an_edit_with_a_large_image_is_held_for_as_many_as_may_come",
+        ),
+    ),
+    Mutation(
+        "let images that have no fee cost nothing",
+        "pricing/measures.py",
+        "    if missing and not priced and not (has_tokens and card.standard):",
+        "    if missing and not priced and has_tokens and not card.standard:",
+        (
+            "tests/pricing/test_measures.py::test_what_a_card_has_no_price_for_is_never_free[gpt-image-1-usage6]",
+            f"{_IMAGES}::test_without_a_usage_that_can_be_all_that_was_held_is_charged[report0-False]",
         ),
     ),
 )

@@ -15,10 +15,16 @@ def lacking(model: Model, request: Request, bound: InputBound) -> str | None:
     """
     capabilities, window = model.profile.capabilities, model.profile.context_window
     if capabilities is not None:
+        if request.images and not _draws(model):
+            return "image output"
         for capability, is_needed in _needs(request):
             if is_needed and capability not in capabilities:
                 return capability.value.replace("_", " ")
     return "context window" if window is not None and bound.total_tokens >= window else None
+
+
+def _draws(model: Model) -> bool:
+    return model.profile.drawing_rule is not None or bool(model.card.image_fees)
 
 
 def _needs(request: Request) -> tuple[tuple[Capability, bool], ...]:

@@ -172,7 +172,7 @@ USAGES = [
 
 
 def test_a_report_of_nothing_is_of_nothing() -> None:
-    """Zero is a usage (field-report 46)."""
+    """Zero is a usage (field-report 38)."""
     nothing = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 
     assert read_usage(nothing, images=1, size=None, quality=None) == (Usage(0, 0), None)

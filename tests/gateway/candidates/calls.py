@@ -10,6 +10,7 @@ from proxy.dialects.chat import CHAT
 from proxy.dialects.completions import COMPLETIONS
 from proxy.dialects.dialect import Dialect, Request
 from proxy.dialects.embeddings import EMBEDDINGS
+from proxy.dialects.images import IMAGES
 from proxy.dialects.messages import MESSAGES
 from proxy.dialects.responses import RESPONSES
 from proxy.gateway.candidates.counting import Counter
@@ -26,6 +27,7 @@ DIALECTS: Final = {
     "messages": MESSAGES,
     "completions": COMPLETIONS,
     "embeddings": EMBEDDINGS,
+    "images": IMAGES,
 }
 TOKENIZERS: Final = Tokenizers()
 TOKENIZERS.load(["o200k_base", "cl100k_base"])

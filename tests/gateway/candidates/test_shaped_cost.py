@@ -20,6 +20,7 @@ MODELS = {
     "messages": ("claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-1"),
     "completions": ("gpt-3.5-turbo-instruct", "davinci-002"),
     "embeddings": ("text-embedding-3-large", "text-embedding-3-small"),
+    "images": ("gpt-image-2", "gpt-image-1.5", "gpt-image-1", "gpt-image-1-mini"),
 }
 FALLBACKS: dict[str, tuple[str, ...]] = {
     name: (names[-1],) for names in MODELS.values() for name in names[:-1]
@@ -74,6 +75,16 @@ def bodies(draw: st.DrawFn, api: str) -> dict[str, Any]:
         case "completions":
             answers = draw(some({"n": st.integers(1, 4), "best_of": st.integers(4, 8)}))
             return fields | {"prompt": said} | answers | draw(some({"max_tokens": tokens}))
+        case "images":
+            drawn = some(
+                {
+                    "n": st.integers(1, 10),
+                    "size": st.sampled_from(("auto", "1024x1024", "1536x1024")),
+                    "quality": st.sampled_from(("auto", "low", "high")),
+                    "partial_images": st.integers(0, 3),
+                }
+            )
+            return fields | {"prompt": said} | draw(drawn)
     return fields | {"input": said}
 
 
