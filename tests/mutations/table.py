@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.mutations.attempts import OF_ATTEMPTS
 from tests.mutations.authority import OF_AUTHORITY
 from tests.mutations.cycles import OF_CYCLES
 from tests.mutations.dialects import OF_DIALECTS
@@ -179,8 +180,8 @@ MUTATIONS: Final = (
     Mutation(
         "charge a hold for a missing report, though more was delivered",
         "proxy/gateway/charge.py",
-        "        if charge is Charge.HOLD or not answer.countable:\n            least = held\n",
-        "        if charge is Charge.HOLD or not answer.countable:\n            return held\n",
+        "            least = {unit: max(held[unit], amount) for unit, amount in least.items()}\n",
+        "            return held\n",
         (f"{ONE_THING}::test_a_bill_beyond_the_hold_is_charged",),
     ),
     Mutation(
@@ -321,4 +322,5 @@ MUTATIONS: Final = (
     *OF_AUTHORITY,
     *OF_CYCLES,
     *OF_WIRE,
+    *OF_ATTEMPTS,
 )
