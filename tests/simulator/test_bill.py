@@ -273,6 +273,8 @@ async def test_the_bill_is_shown_without_a_word_of_the_prompt(simulator: Simulat
                 "cache_write_tokens": 0,
                 "cache_write_1h_tokens": 0,
                 "audio_tokens": 0,
+                "audio_seconds": 0,
+                "characters": 0,
                 "image_tokens": 0,
             },
             "output": {

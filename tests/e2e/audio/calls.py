@@ -2,6 +2,7 @@
 
 import io
 import wave
+from collections.abc import Mapping
 from typing import Any
 
 from simulator.behaviour import Behaviour
@@ -28,7 +29,7 @@ def wav(seconds: float, *, rate_hz: int = 16_000) -> bytes:
     return sound.getvalue()
 
 
-def upload(sound: bytes, /, *, is_first: bool = False, **fields: str) -> bytes:
+def upload(sound: bytes, fields: Mapping[str, str], *, is_first: bool = False) -> bytes:
     """A form with a file, behind its fields or before them."""
     parts = [field(name, value) for name, value in fields.items()]
     parts.insert(0 if is_first else len(parts), file("file", sound))

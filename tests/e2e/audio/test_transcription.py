@@ -32,7 +32,7 @@ TOKENS, MINI, TIME = "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "whisper-1"
 async def test_models_that_read_sound_as_tokens_are_charged_by_them(
     stack: Stack, sound: bytes, fields: dict[str, str]
 ) -> None:
-    outcome = await run(stack, TRANSCRIPTIONS, upload(sound, **fields), FORM)
+    outcome = await run(stack, TRANSCRIPTIONS, upload(sound, fields), FORM)
 
     outcome.assert_within_the_hold()
     assert (outcome.through.status, outcome.through.body) == (200, outcome.direct.body)
@@ -45,7 +45,7 @@ async def test_by_the_second_every_format_costs_the_same(
     stack: Stack, shown: str, sound: bytes, is_first: bool
 ) -> None:
     """$0.006 a minute: 10,000 microcents a second."""
-    body = upload(sound, is_first=is_first, model=TIME, response_format=shown)
+    body = upload(sound, {"model": TIME, "response_format": shown}, is_first=is_first)
     outcome = await run(stack, TRANSCRIPTIONS, body, FORM)
 
     seconds = 5 if sound is SHORT else 40
@@ -59,7 +59,7 @@ async def test_by_the_second_every_format_costs_the_same(
 async def test_a_translation_tells_no_usage_and_is_charged_all_the_same(
     stack: Stack, shown: str
 ) -> None:
-    body = upload(LONG, model=TIME, response_format=shown)
+    body = upload(LONG, {"model": TIME, "response_format": shown})
     outcome = await run(stack, TRANSLATIONS, body, FORM)
 
     assert paid(outcome.row) == outcome.bill.amount_microcents == 400_000
@@ -68,7 +68,7 @@ async def test_a_translation_tells_no_usage_and_is_charged_all_the_same(
 
 async def test_what_cannot_be_known_of_other_formats_charges_the_hold(stack: Stack) -> None:
     sound = b"ID3" + bytes(300_000)
-    body = upload(sound, model=TIME, response_format="text")
+    body = upload(sound, {"model": TIME, "response_format": "text"})
     outcome = await run(stack, TRANSCRIPTIONS, body, FORM)
 
     assert outcome.row.estimated
@@ -77,7 +77,9 @@ async def test_what_cannot_be_known_of_other_formats_charges_the_hold(stack: Sta
 
 
 async def test_what_is_reported_of_other_formats_is_charged(stack: Stack) -> None:
-    outcome = await run(stack, TRANSCRIPTIONS, upload(b"ID3" + bytes(300_000), model=TIME), FORM)
+    outcome = await run(
+        stack, TRANSCRIPTIONS, upload(b"ID3" + bytes(300_000), {"model": TIME}), FORM
+    )
 
     assert paid(outcome.row) == outcome.bill.amount_microcents == 76 * 10_000
     assert not outcome.row.estimated
@@ -99,7 +101,7 @@ async def test_what_is_reported_of_other_formats_is_charged(stack: Stack) -> Non
 async def test_whatever_the_upstream_consumes_is_charged(
     stack: Stack, behaviour: Behaviour
 ) -> None:
-    body = upload(LONG, model=TOKENS)
+    body = upload(LONG, {"model": TOKENS})
     outcome = await run(stack, TRANSCRIPTIONS, body, FORM, behaviour=behaviour)
 
     assert paid(outcome.row) == outcome.bill.amount_microcents or behaviour.model == MINI
@@ -110,7 +112,7 @@ async def test_whatever_the_upstream_consumes_is_charged(
 @pytest.mark.parametrize("shape", ["negative", "fractions", "no_counts", "empty", "booleans"])
 async def test_nonsense_is_never_trusted_downward(stack: Stack, shape: Any) -> None:
     behaviour = Behaviour(report=Report(shape=shape))
-    body = upload(SHORT, model=TOKENS)
+    body = upload(SHORT, {"model": TOKENS})
     outcome = await run(stack, TRANSCRIPTIONS, body, FORM, behaviour=behaviour)
 
     assert outcome.row.estimated
@@ -131,12 +133,12 @@ async def refused(stack: Stack, body: bytes, *headers: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (upload(SHORT), "model"),
-        (upload(SHORT, model=TIME)[:-20], "ends before"),
-        (upload(SHORT, model=TIME, stream="perhaps"), "stream"),
-        (upload(SHORT, model=TIME).replace(b'name="file"', b'name="fil"'), "file"),
-        (upload(b"", model=TIME) + b"more", "goes on"),
-        (upload(SHORT, model="a-model-nobody-knows"), "No price"),
+        (upload(SHORT, {}), "model"),
+        (upload(SHORT, {"model": TIME})[:-20], "ends before"),
+        (upload(SHORT, {"model": TIME, "stream": "perhaps"}), "stream"),
+        (upload(SHORT, {"model": TIME}).replace(b'name="file"', b'name="fil"'), "file"),
+        (upload(b"", {"model": TIME}) + b"more", "goes on"),
+        (upload(SHORT, {"model": "a-model-nobody-knows"}), "No price"),
         (b"{}", "does not begin"),
     ],
 )
@@ -149,4 +151,6 @@ async def test_what_is_wrong_with_a_form_is_told_before_anything_leaves(
 async def test_json_is_no_form(stack: Stack) -> None:
     body = json.dumps({"model": TIME}).encode()
     assert "multipart/form-data" in (await refused(stack, body))["message"]
-    assert "multipart/form-data" in (await refused(stack, upload(SHORT, model=TIME)))["message"]
+    assert (
+        "multipart/form-data" in (await refused(stack, upload(SHORT, {"model": TIME})))["message"]
+    )
