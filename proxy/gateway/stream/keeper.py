@@ -120,8 +120,7 @@ class Keeper:
         try:
             if step is Step.COUNT:
                 await self._count()
-                step = self._growth.next_step(self._now_ms())
-            if step is Step.GROW:
+            else:
                 await self._grow()
         finally:
             self._work = None
