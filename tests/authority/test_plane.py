@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from proxy.authority.exchange import Reply
+from proxy.authority.openapi import document
 from proxy.domain.decision import Caps
 from proxy.domain.errors import Reason, Refused
+from proxy.domain.money import WIRE_UNITS
 from proxy.domain.policy import Band, Policy
 from proxy.domain.scope import parse_pattern
 from proxy.observe.metrics import Metrics
@@ -227,6 +229,33 @@ async def test_policies_cap_reservations_as_they_do_calls(tmp_path: Path) -> Non
             assert (came["decision"], came["caps"]) == ("ALLOW_WITH_CAPS", SAID)
         denied = await rig.decide(10**6)
         assert (denied["decision"], "caps" in denied) == ("DENY", False)
+
+
+async def test_steps_and_pace_are_told_to_those_who_keep_to_them(tmp_path: Path) -> None:
+    """The authority does not see what a client does between two reservations."""
+    caps = Caps(max_steps_remaining=3, cooldown_ms=500)
+    async with running(tmp_path, policies=[_policy(caps)]) as rig:
+        for came in (await rig.reserve(1), await rig.reserve(1), await rig.decide(1)):
+            assert came["decision"] == "ALLOW_WITH_CAPS"
+            assert came["caps"] == {"max_steps_remaining": 3, "cooldown_ms": 500}
+
+
+async def test_a_policy_that_denies_is_no_advice(tmp_path: Path) -> None:
+    shut = Policy("shut", parse_pattern("*", subtree=True), 1, (Band(0, deny=""),))
+    async with running(tmp_path, policies=[shut]) as rig:
+        for came in (await rig.decide(1), await rig.reserve(1, dry_run=True)):
+            assert (came["decision"], came["reason_code"]) == ("DENY", "POLICY_DENIED")
+        refused = await rig.reserve(1)
+        assert (refused.status, refused.code) == (403, "FORBIDDEN")
+        assert refused["message"] == "The policy shut allows no calls at present. Do not retry."
+
+
+async def test_the_unit_of_calls_is_none_of_the_protocol(rig: Rig) -> None:
+    amount = {"unit": "CALLS", "amount": 1}
+    came = await rig.reserve(1, estimate=amount)
+    assert (came.status, came.code) == (400, "INVALID_REQUEST")
+    assert document()["components"]["schemas"]["Unit"]["enum"] == sorted(WIRE_UNITS)
+    assert len(WIRE_UNITS) == 4
 
 
 async def test_a_replay_keeps_the_caps_of_then(tmp_path: Path) -> None:

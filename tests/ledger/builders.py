@@ -8,7 +8,7 @@ from proxy.domain.money import Unit
 from proxy.domain.period import Period
 from proxy.domain.reservation import OnExpiry, Overage
 from proxy.domain.scope import Scope, ScopePattern, parse_pattern
-from proxy.domain.subject import RUN, Subject
+from proxy.domain.subject import RUN, STEPS, Subject
 from proxy.ledger.records import (
     Balance,
     BudgetLine,
@@ -27,6 +27,7 @@ from tests.ledger.harness import MINUTE_MS, NOON_MS, Home
 USD = Unit.USD_MICROCENTS
 TOKENS = Unit.TOKENS
 POINTS = Unit.RISK_POINTS
+CALLS = Unit.CALLS
 
 DEV = Scope("tenant:dev")
 BOT = Scope("tenant:dev/agent:bot")
@@ -65,7 +66,9 @@ def run_of(scope: Scope, run: str) -> Scope:
 
 
 def pattern_of(text: str) -> ScopePattern:
-    """A budget's pattern, perhaps of runs, as configuration makes it."""
+    """A budget's pattern, perhaps of runs or of counts, as configuration makes it."""
+    if f"/{STEPS}:" in text:
+        return ScopePattern(text)
     levels, _, run = text.partition(f"/{RUN}:")
     pattern = parse_pattern(levels, subtree=False)
     return ScopePattern(f"{pattern.text}/{RUN}:{run}") if run else pattern

@@ -10,7 +10,7 @@ from proxy.domain.money import INT64_MAX, Unit
 from proxy.domain.period import Period
 from proxy.domain.period import Step as PeriodStep
 from proxy.domain.reservation import OPEN, OnExpiry, Overage, State
-from proxy.domain.scope import budget_scopes
+from proxy.domain.scope import Scope, budget_scopes
 from proxy.domain.subject import Subject
 from proxy.ledger.records import (
     BudgetLine,
@@ -25,6 +25,7 @@ from proxy.ledger.records import (
 )
 from tests.ledger.builders import (
     BOT,
+    CALLS,
     CLI,
     DEV,
     POINTS,
@@ -55,7 +56,8 @@ from tests.ledger.model.values import Hold
 
 _T = TypeVar("_T")
 
-SCOPES = (DEV, BOT, CLI, run_of(DEV, "1"), run_of(BOT, "1"), run_of(BOT, "2"))
+COUNTED = Scope(f"{BOT}/steps:thrift-day")
+SCOPES = (DEV, BOT, CLI, run_of(DEV, "1"), run_of(BOT, "1"), run_of(BOT, "2"), COUNTED)
 PERIODS = (
     Period.LIFETIME,
     Period.DAY,
@@ -69,6 +71,7 @@ PATTERNS = (
     *(DEV, DEV, BOT, run_of(BOT, "1")),
     *("tenant:*", "tenant:dev/agent:*", "tenant:dev/**/agent:*"),
     *("tenant:dev/run:*", "tenant:dev/agent:*/run:*", "tenant:dev/**/agent:bot/run:*"),
+    *("tenant:*/**/steps:thrift-day", "tenant:dev/agent:bot/steps:thrift-day"),
 )
 TIME_STEPS = (
     *(1, 1, 500, 29 * SECOND_MS, MINUTE_MS, MINUTE_MS + 5 * SECOND_MS, 15 * MINUTE_MS),
@@ -121,7 +124,7 @@ class Draw:
         return Kill()
 
     def _unit(self) -> Unit:
-        return self._one((USD, USD, USD, USD, TOKENS, TOKENS, POINTS))
+        return self._one((USD, USD, USD, USD, TOKENS, TOKENS, POINTS, CALLS, CALLS))
 
     def _time(self) -> int:
         """Often to the edge of a window, or of a part of a rolling one."""
@@ -211,12 +214,13 @@ class Draw:
 
     def _subject(self) -> Subject:
         agent = self._one(("bot", "bot", "bot", "cli", "third", None))
-        return subject_of(agent, self._one((None, None, "1", "1", "2")))
+        subject = subject_of(agent, self._one((None, None, "1", "1", "2")))
+        return subject.counted_at(COUNTED) if self._sometimes(20) else subject
 
     def _units_of(self, subject: Subject) -> list[Unit]:
         """Mostly units that the subject has a budget in."""
         if self._sometimes(10):
-            return self._one(([USD], [USD, TOKENS], [TOKENS], [POINTS]))
+            return self._one(([USD], [USD, TOKENS], [TOKENS], [POINTS], [CALLS]))
         names = self._model.names(budget_scopes(subject), set(Unit))
         units = sorted({name.unit for name in names}) or [USD]
         return units if self._sometimes(70) else [self._one(units)]
