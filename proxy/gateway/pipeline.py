@@ -130,35 +130,44 @@ class Pipeline:
         """
         first = attempt.way.route
         course = Course(self._steps.estimator.routes, first, has_key=call.caller.key is not None)
-        turn = self._turn_after(course, attempt)
-        while turn is not None and await self._pause(call, attempt, turn):
+        turn = self._turn_after(course, call, attempt)
+        while turn is not None and await self._wait(call, turn):
             try:
                 plan = await self._estimate(call, turn.routes)
                 attempt = await self._attempts.make(call, plan, attempt.number + 1)
             except Refused as refused:
+                self._steps.log.line(
+                    "attempt_refused",
+                    trace_id=call.record.trace_id,
+                    attempt=attempt.number + 1,
+                    reason=refused.reason,
+                )
                 turn = course.elsewhere() if refused.reason in _OF_ITS_UPSTREAM else None
             else:
-                turn = self._turn_after(course, attempt) if attempt.has_failed else None
+                turn = self._turn_after(course, call, attempt) if attempt.has_failed else None
         return attempt
 
-    def _turn_after(self, course: Course, attempt: Attempt) -> Turn | None:
-        ending, headers = attempt.metered.ending, attempt.headers
+    def _turn_after(self, course: Course, call: Call, attempt: Attempt) -> Turn | None:
+        """What follows an attempt that failed. That something does is told in the log."""
+        route, ending = attempt.way.route, attempt.metered.ending
         now_ms, jitter = self._steps.clock.now_ms(), self._steps.draw()
-        return course.after(attempt.way.route, ending, headers, now_ms=now_ms, jitter=jitter)
+        turn = course.after(route, ending, attempt.headers, now_ms=now_ms, jitter=jitter)
+        if turn is not None:
+            self._steps.log.line(
+                "attempt_failed",
+                trace_id=call.record.trace_id,
+                attempt=attempt.number,
+                upstream=route.name,
+                reservation_id=attempt.grant.reservation_id or None,
+                outcome=ending.outcome,
+                status=ending.status,
+                pause_ms=turn.pause_ms,
+            )
+        return turn
 
-    async def _pause(self, call: Call, attempt: Attempt, turn: Turn) -> bool:
+    async def _wait(self, call: Call, turn: Turn) -> bool:
         """Wait for the turn; whether the caller does so too."""
-        ending, clock = attempt.metered.ending, self._steps.clock
-        self._steps.log.line(
-            "attempt_failed",
-            trace_id=call.record.trace_id,
-            attempt=attempt.number,
-            upstream=attempt.way.route.name,
-            reservation_id=attempt.grant.reservation_id or None,
-            outcome=ending.outcome,
-            status=ending.status,
-            pause_ms=turn.pause_ms,
-        )
+        clock = self._steps.clock
         since_ns = call.record.sent_ns or clock.monotonic_ns()
         is_heard = await pause(turn.pause_ms, call.door)
         call.record.paused(since_ns, clock.monotonic_ns())
