@@ -6,12 +6,15 @@ from typing import Final
 from proxy.domain.errors import Refused
 from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.websocket.events import FrameSplitter
-from proxy.gateway.websocket.frames import error_frame
+from proxy.gateway.websocket.frames import error_frame, with_headers
 
 _OF_THE_SOCKET: Final = frozenset({"upgrade", "idempotency-key"})
 """What the handshake says of the socket alone. A key that named every frame would name none."""
 
 _HANDSHAKE: Final = "sec-websocket-"
+
+_OURS: Final = ("x-budget-", "x-cycles-")
+"""Of the headers of an answer, those about its budget. They go with its first event."""
 
 
 class FrameDoor:
@@ -46,6 +49,7 @@ class FrameDoor:
         self._refused = refused
         self._frames = FrameSplitter()
         self._has_begun = False
+        self._about: Mapping[str, str] = {}
         self._last: bytes | None = None
         self._react: Callable[[], None] | None = None
 
@@ -65,8 +69,11 @@ class FrameDoor:
             self._last = error_frame(status, headers, body, self._stream_id)
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
-        del status, headers  # a frame has none, and the handshake is long over
+        del status
         self._has_begun = True
+        self._about = {
+            name: value for name, value in headers.items() if name.lower().startswith(_OURS)
+        }
         if self.gone:
             raise ClientGone
 
@@ -74,6 +81,8 @@ class FrameDoor:
         for frame in self._frames.feed(data):
             if self.gone:
                 raise ClientGone
+            if self._about:
+                frame, self._about = with_headers(frame, self._about), {}
             await self._send(frame)
 
     async def finish(self) -> None:

@@ -11,7 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from proxy.dialects.wire.json_text import encode, optional, read_leniently, read_object
+from proxy.dialects.wire.json_text import (
+    encode,
+    optional,
+    read_leniently,
+    read_object,
+    with_members,
+)
 from proxy.domain.errors import Reason, Refused
 
 CREATE: Final = "response.create"
@@ -83,6 +89,14 @@ def error_frame(
         "headers": dict(headers),
     }
     return encode(frame if stream_id is None else {**frame, "stream_id": stream_id})
+
+
+def with_headers(frame: bytes, headers: Mapping[str, str]) -> bytes:
+    """The first event of a response, with what over HTTP stands in the head of an answer."""
+    try:
+        return with_members(frame, {"headers": encode(dict(headers))})
+    except ValueError:
+        return frame
 
 
 def _type(fields: Mapping[str, Any]) -> str:

@@ -122,6 +122,18 @@ async def test_every_frame_has_a_line_in_the_log_and_a_trace_of_its_own(
     ]
 
 
+async def test_the_first_event_says_what_the_head_of_an_answer_says(
+    stack: Stack, caller: Caller
+) -> None:
+    first, *others = await caller.ask(ASK)
+    row = await stack.row()
+    assert first["type"] == "response.created"
+    assert first["headers"]["X-Budget-Reservation-Id"] == row.reservation_id
+    assert first["headers"]["X-Budget-Decision"] == "ALLOW"
+    assert all(name.startswith(("X-Budget-", "X-Cycles-")) for name in first["headers"])
+    assert not any("headers" in event for event in others)
+
+
 async def test_a_second_frame_waits_for_the_first_response(stack: Stack, caller: Caller) -> None:
     await caller.send(ASK | {"metadata": {"n": "1"}})
     await caller.send(ASK | {"metadata": {"n": "2"}})
@@ -149,8 +161,10 @@ async def test_a_policy_shapes_a_frame(tmp_path: Path, simulator: Simulator) -> 
     simulator.behave(Behaviour(output_tokens=500))
     async with serving_sockets(tmp_path, simulator, policies=policies) as stack:
         async with opened(stack) as caller:
-            *_, last = await caller.ask(ASK)
+            first, *_, last = await caller.ask(ASK)
         assert last["response"]["usage"]["output_tokens"] == 20
+        assert first["headers"]["X-Budget-Decision"] == "ALLOW_WITH_CAPS"
+        assert first["headers"]["X-Budget-Caps"] == "max_tokens"
         assert paid(await stack.row()) == simulator.total_microcents
 
 
