@@ -222,8 +222,8 @@ MUTATIONS: Final = (
     Mutation(
         "send for a caller who has left",
         "proxy/gateway/attempts/attempt.py",
-        "            if call.door.gone:\n                raise ClientGone\n        except LedgerError:",
-        "        except LedgerError:",
+        "            if call.door.gone:\n                raise ClientGone\n",
+        "",
         (f"{EVERY_AWAIT}::test_a_caller_may_leave_at_every_wait",),
     ),
     Mutation(
