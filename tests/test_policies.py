@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from proxy.domain.decision import Caps
+from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit
 from proxy.domain.period import Period
-from proxy.domain.policy import Band, Policy
+from proxy.domain.policy import Band, Bounds, Condition, Policy
 from proxy.domain.scope import Scope, ScopePattern, derive
+from proxy.domain.sub_budget import UNLIMITED
 from proxy.domain.subject import Subject
 from proxy.ledger.records import Balance, BudgetStatus
-from proxy.policies import Policies, Wish, entry_for
+from proxy.policies import Policies, Wish, choice_for, entry_for, limited
 
 SCOPES = derive(Subject(tenant="dev", agent="bot"))
 TENANT, AGENT = SCOPES
@@ -195,6 +197,67 @@ def test_all_that_a_band_says_holds_at_once() -> None:
     assert granted == Wish("t", "gpt-4o-mini", caps)
     assert granted.max_tokens == 500
     assert not granted.caps.allows_tool("web_search")
+
+
+def test_a_band_may_have_a_condition_of_its_own() -> None:
+    """The higher band is reached and does not hold, so the lower one does."""
+    rush = Condition(reserved_pct=Bounds(gte=50))
+    bands = (Band(50, Caps(max_tokens=9)), Band(80, Caps(max_tokens=5), when=rush))
+    thrift = Policy("t", ScopePattern("*"), 0, bands)
+
+    assert wish([thrift], balance(TENANT, 90)).max_tokens == 9
+    assert wish([thrift], balance(TENANT, 90, reserved=500_000)).max_tokens == 5
+
+
+def test_what_a_call_is_not_let_do_is_a_wish_as_well() -> None:
+    shut = Policy("shut", ScopePattern("*"), 0, (Band(80, deny="Not now."),))
+    open_wish, shut_wish = wish([shut]), wish([shut], balance(TENANT, 80))
+
+    assert limited(open_wish, "gpt-4o", UNLIMITED) is open_wish
+    with pytest.raises(Refused) as refused:
+        limited(shut_wish, "gpt-4o", UNLIMITED)
+    assert (refused.value.reason, str(refused.value)) == (Reason.POLICY_DENIED, "Not now.")
+
+
+def test_the_calls_of_a_band_are_counted_by_its_name() -> None:
+    paced = Band(0, Caps(max_steps_remaining=3), steps="t-0")
+
+    assert wish([Policy("t", ScopePattern("*"), 0, (paced,))]).steps == f"{AGENT}/steps:t-0-day"
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("high", "medium"),
+        ("xhigh", "low"),
+        ("low", None),
+        (None, "minimal"),
+    ],
+)
+def test_a_choice_is_mapped_by_what_was_asked_for(asked: str | None, given: str | None) -> None:
+    table = {"high": "medium", "*": "low", "unset": "minimal"}
+
+    assert choice_for(asked, table) == given
+    assert choice_for(asked, {}) is None
+
+
+def test_each_policy_says_why_it_decides_or_not() -> None:
+    policies = [
+        policy("elsewhere", "tenant:prod/*", (0, 1), priority=3),
+        policy("late", "*", (90, 1), priority=2),
+        policy("now", "tenant:dev/agent:*", (10, 1), (50, 2), priority=1),
+        policy("spare", "*", (0, 1)),
+    ]
+    seen = (balance(TENANT, 80), balance(AGENT, 60))
+
+    considered = Policies(policies).considered(scopes=SCOPES, balances=seen, at_ms=0)
+
+    assert [(each.policy, each.used_pct, each.band, each.unmet) for each in considered] == [
+        ("elsewhere", 0, None, "scope"),
+        ("late", 80, None, "used_pct"),
+        ("now", 60, 50, None),
+        ("spare", 80, 0, None),
+    ]
 
 
 def test_a_model_that_stands_in_for_itself_is_no_swap() -> None:

@@ -13,8 +13,11 @@ from proxy.domain.scope import (
     carve_of,
     derive,
     encode_value,
+    is_level_scope,
     parse_pattern,
     purse_of,
+    steps_patterns,
+    steps_scope,
     tenant_of,
 )
 from proxy.domain.subject import PURSE, RUN, Subject
@@ -50,6 +53,34 @@ PARENT = Subject(tenant="acme", app="web")
 def spender(purse: Scope, run: str | None = None, **levels: str) -> Subject:
     dimensions: dict[str, str] = {PURSE: purse} | ({RUN: run} if run is not None else {})
     return Subject(tenant="acme", app="web", **levels, dimensions=dimensions)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "run", "place"),
+    [
+        ("tenant:acme/*", "7", "tenant:acme/run:7/steps:a-run"),
+        ("tenant:acme/*", None, "tenant:acme/agent:bot/steps:a-day"),
+        ("tenant:acme", "7", "tenant:acme/run:7/steps:a-run"),
+        ("tenant:acme", None, "tenant:acme/steps:a-day"),
+        ("tenant:acme/agent:*", "7", "tenant:acme/agent:bot/run:7/steps:a-run"),
+    ],
+)
+def test_calls_are_counted_for_a_run_or_for_who_makes_them(
+    pattern: str, run: str | None, place: str
+) -> None:
+    subject = Subject(tenant="acme", agent="bot", dimensions={RUN: run} if run else {})
+    scope = steps_scope(all_scopes(subject), ScopePattern(pattern), "A")
+
+    assert scope == place
+    assert budget_scopes(subject.counted_at(scope)) == (*budget_scopes(subject), place)
+    assert all_scopes(subject.counted_at(scope)) == all_scopes(subject)
+    assert [made.matches(scope) for made in steps_patterns("A")] == [run is not None, run is None]
+    assert not is_level_scope(scope)
+
+
+def test_who_is_counted_nowhere_is_as_they_were() -> None:
+    subject = Subject(tenant="acme")
+    assert subject.counted_at(None) is subject
 
 
 def test_a_purse_holds_in_place_of_the_scopes_that_it_was_carved_from() -> None:

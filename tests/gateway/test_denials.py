@@ -88,9 +88,10 @@ def test_a_settlement_in_the_scope_that_was_short_asks_anew() -> None:
     assert not denies(denials)
 
 
-def test_what_calls_in_flight_may_free_is_not_remembered() -> None:
+@pytest.mark.parametrize("reason", [Reason.BUDGET_BUSY, Reason.COOLDOWN])
+def test_what_calls_in_flight_may_free_is_not_remembered(reason: Reason) -> None:
     denials = Denials(Clock())
-    denials.remember(QUESTION, refusal(Reason.BUDGET_BUSY))
+    denials.remember(QUESTION, refusal(reason))
     assert not denies(denials)
 
 

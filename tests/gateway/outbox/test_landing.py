@@ -5,10 +5,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from proxy.domain.money import Unit
 from proxy.gateway.ending import Charged, GivenBack
 from proxy.gateway.outbox.landing import Landing
 from proxy.gateway.outbox.record import Ended, Left, Record, Settle
-from tests.ledger.builders import BOT, DEV, TOKENS, USD, balance_of, declare, event, hold, line
+from tests.ledger.builders import (
+    BOT,
+    CALLS,
+    DEV,
+    TOKENS,
+    USD,
+    balance_of,
+    declare,
+    event,
+    hold,
+    line,
+)
 from tests.ledger.harness import Home, open_sqlite
 
 BILL = {USD: 700, TOKENS: 20}
@@ -93,3 +105,16 @@ async def test_who_left_and_who_ended_is_charged_once(ledger: Home) -> None:
     await Landing(ledger).land(Left(spent))
     await Landing(ledger).land(Ended(spent.key, spent))
     assert (await balance_of(ledger, DEV, unit=USD)).spent == 700
+
+
+@pytest.mark.parametrize("counted", [HELD, {**HELD, CALLS: 1}])
+async def test_a_call_that_cost_nothing_was_none(ledger: Home, counted: dict[Unit, int]) -> None:
+    """Whether calls were counted when it was held is not in the record."""
+    await declare(ledger, line(DEV, 10_000), line(DEV, 500, unit=CALLS))
+    reservation_id = await hold(ledger, counted)
+    await ledger.mark_uncertain(reservation_id)
+
+    await Landing(ledger).land(Settle(reservation_id, GivenBack()))
+
+    row = await ledger.reservation(reservation_id)
+    assert row.charged == dict.fromkeys(counted, 0)

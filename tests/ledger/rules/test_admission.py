@@ -9,8 +9,8 @@ from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.money import Unit
 from proxy.domain.scope import Scope
 from proxy.ledger.records import Balance, BudgetStatus, Rung
-from proxy.ledger.rules import Granted, grant
-from tests.ledger.builders import POINTS, TOKENS, USD, in_full, rung, usd
+from proxy.ledger.rules import Granted, covers, grant
+from tests.ledger.builders import CALLS, POINTS, TOKENS, USD, in_full, rung, usd
 from tests.ledger.rules.balances import balance
 
 ROOM = balance()
@@ -215,6 +215,31 @@ def test_what_the_asker_holds_counts_in_its_own_unit_only() -> None:
     with pytest.raises(BudgetRefused) as refusal:
         grant([HELD], plan, max_share_pct=100, own={USD: 0, TOKENS: 100})
     assert refusal.value.reason is Reason.BUDGET_BUSY
+
+
+@pytest.mark.parametrize(
+    ("counted", "reason", "retry_after_ms"),
+    [
+        (balance(allocated=1, reserved=1, unit=CALLS), Reason.STEPS_EXHAUSTED, None),
+        (balance(allocated=1, spent=1, unit=CALLS), Reason.STEPS_EXHAUSTED, None),
+        (balance(allocated=1, reserved=1, unit=CALLS, rolling_ms=700), Reason.COOLDOWN, 700),
+        (balance(spent=100, rolling_ms=700), Reason.BUDGET_EXCEEDED, None),
+    ],
+)
+def test_a_lack_of_calls_has_a_name_of_its_own_and_is_never_busy(
+    counted: Balance, reason: Reason, retry_after_ms: int | None
+) -> None:
+    with pytest.raises(BudgetRefused) as refused:
+        grant([ROOM, counted], [in_full({USD: 10, CALLS: 1})], max_share_pct=100)
+
+    assert refused.value.reason is reason
+    assert refused.value.retry_after_ms == retry_after_ms
+
+
+def test_what_only_counts_calls_pays_for_none() -> None:
+    assert not covers([CALLS])
+    assert not covers([])
+    assert covers([CALLS, TOKENS])
 
 
 def test_a_plan_whose_rungs_each_lack_another_unit_names_what_the_last_one_lacked() -> None:
