@@ -51,6 +51,13 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """By metered path: what is held before the call, and what is charged after it."""
 
+_OVER_A_SOCKET: Final = (
+    "`GET /v1/responses` as a WebSocket, where `upstreams[].websockets` is on",
+    "responses",
+    "of each `response.create` frame, as over HTTP; of a warm-up (`generate: false`) the input",
+    "as over HTTP, each frame by itself",
+)
+
 _HEAD: Final = """\
 # Routes
 
@@ -97,8 +104,8 @@ _REFUSED: Final = """\
 
 _ELSEWHERE: Final = (
     (
-        "an upgrade to WebSocket, on any path",
-        "Responses over WebSocket, realtime sessions",
+        "an upgrade to WebSocket, on any other path",
+        "realtime sessions",
         "`upgrade_required` (426)",
         "use HTTP; agents that know both fall back by themselves",
     ),
@@ -143,6 +150,7 @@ def _metered() -> Iterator[str]:
     for path, dialect in METERED.items():
         held, charged = WORDS[path]
         yield _row((f"`POST {path}`", dialect.name, held, charged))
+    yield _row(_OVER_A_SOCKET)
 
 
 def _free() -> Iterator[str]:
