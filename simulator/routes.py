@@ -23,6 +23,7 @@ from simulator.apis.messages import COUNT_TOKENS, MESSAGES
 from simulator.apis.responses import INPUT_TOKENS, compaction_api, responses_api
 from simulator.apis.responses.socket import Conversation
 from simulator.apis.responses.store import Store
+from simulator.apis.shelf import Shelf
 from simulator.azure import KEY_HEADER, Azure
 from simulator.behaviour import read_behaviour
 from simulator.endpoint import Endpoint, always
@@ -49,6 +50,7 @@ class Routes:
         self._endpoint = endpoint
         self._records = records
         self._stored = Store()
+        self._shelf = Shelf()
         every = (
             CHAT,
             COMPLETIONS,
@@ -91,6 +93,8 @@ class Routes:
                 return await self._endpoint.answer(api, request, body, number)
             if path.startswith("/v1/responses/"):
                 return _json(200, self._stored.serve(request.method, path), headers)
+            if self._shelf.serves(path):
+                return _shown(self._shelf.serve(request.method, path, body), headers)
             if path == "/v1/models" or path.startswith("/v1/models/"):
                 _check_method(request, "GET")
                 return _json(200, self._listing(path), headers)
@@ -125,6 +129,7 @@ class Routes:
             case "POST", ["reset"]:
                 self._records.reset()
                 self._stored.reset()
+                self._shelf.reset()
             case "POST", ["behaviour"]:
                 try:
                     self._endpoint.choose = always(read_behaviour(body))
@@ -144,6 +149,12 @@ def _check_method(request: web.Request, method: str) -> None:
 
 def _model_object(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": MODELS_CREATED_S, "owned_by": "openai"}
+
+
+def _shown(answer: dict[str, Any] | bytes, headers: Mapping[str, str]) -> web.Response:
+    if isinstance(answer, dict):
+        return _json(200, answer, headers)
+    return web.Response(body=answer, content_type="application/octet-stream", headers=headers)
 
 
 def _json(status: int, body: object, headers: Mapping[str, str]) -> web.Response:

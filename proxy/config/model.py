@@ -73,7 +73,7 @@ class Config(Section):
     dedupe: DedupeConfig = DedupeConfig()
 
     passthrough: Annotated[tuple[FreePath, ...], AfterValidator(unique())] = Field(
-        default=(), examples=['["GET /v1/files*", "POST /v1/files", "POST /v1/moderations"]']
+        default=(), examples=['["GET /v1/batches*", "GET /v1/skills*", "POST /v1/skills"]']
     )
     """Requests that cost nothing, and pass without a hold beside those that always do
     ([routes.md](routes.md)). They go to the upstream of the model that their body names, else

@@ -130,6 +130,11 @@ class Routes:
                 return route
         return None
 
+    def first(self, *, speaks: str) -> Route:
+        """The first upstream that speaks this API, or the first of all where none does."""
+        speakers = (route for route in self._routes if route.dialects == speaks)
+        return next(speakers, self._routes[0])
+
     def with_stand_in(self, name: str, *, instead_of: str) -> "Routes":
         """The same, where one upstream serves all that another one did."""
         other = next(route for route in self._routes if route.name == name)

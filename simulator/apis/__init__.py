@@ -7,5 +7,6 @@ messages/    POST /v1/messages, and its count_tokens
 audio/       POST /v1/audio/speech, /v1/audio/transcriptions and /v1/audio/translations
 completions  POST /v1/completions
 embeddings   POST /v1/embeddings
+shelf        /v1/files, /v1/uploads and /v1/moderations, which cost nothing
 images/      POST /v1/images/generations and /v1/images/edits
 """

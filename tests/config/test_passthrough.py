@@ -25,7 +25,8 @@ def test_entries_are_methods_and_paths() -> None:
         ("GET /v1/../files", "not a plain path"),
         ("POST /v1/chat/completions", "lets pass what costs money"),
         ("POST /v1/*", "lets pass what costs money"),
-        ("POST /v1/images/edits", r"lets pass what costs money: POST /v1/images\* is billed"),
+        ("POST /v1/videos/edits", r"lets pass what costs money: POST /v1/videos\* is billed"),
+        ("POST /v1/images/edits", "lets pass what costs money: POST /v1/images/edits is metered"),
     ],
 )
 def test_what_is_not_free_or_not_clear_is_a_finding(entry: str, problem: str) -> None:

@@ -12,7 +12,7 @@ from tests.e2e.wire import RawAnswer, exchange, read_answer, request_bytes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LISTED = ["GET /v1/files*", "POST /v1/files", "DELETE /v1/files/*", "GET /v1/x/*/content"]
+LISTED = ["GET /v1/skills*", "POST /v1/skills", "DELETE /v1/skills/*", "GET /v1/x/*/content"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -39,10 +39,10 @@ async def asked(stack: Stack, method: str, path: str, body: bytes = b"") -> RawA
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("GET", "/v1/files?limit=2", b""),
-        ("GET", "/v1/files/file-1/content", b""),
-        ("POST", "/v1/files", b"--b\r\nContent-Disposition: form-data; name=f\r\n\r\nx\r\n--b--"),
-        ("DELETE", "/v1/files/file-1", b""),
+        ("GET", "/v1/skills?limit=2", b""),
+        ("GET", "/v1/skills/skill_1/content", b""),
+        ("POST", "/v1/skills", b"--b\r\nContent-Disposition: form-data; name=f\r\n\r\nx\r\n--b--"),
+        ("DELETE", "/v1/skills/skill_1", b""),
         ("GET", "/v1/x/7/content", b""),
     ],
 )
@@ -62,12 +62,12 @@ async def test_what_is_listed_passes_as_it_came(
 @pytest.mark.parametrize(
     ("method", "path", "said"),
     [
-        ("PUT", "/v1/files", "not metered"),
-        ("POST", "/v1/files/file-1", "not metered"),
-        ("GET", "/v1/files/../chat/completions", "not metered"),
-        ("GET", "/v1/files/%2e%2e/chat/completions", "not metered"),
+        ("PUT", "/v1/skills", "not metered"),
+        ("POST", "/v1/skills/skill_1", "not metered"),
+        ("GET", "/v1/skills/../chat/completions", "not metered"),
+        ("GET", "/v1/skills/%2e%2e/chat/completions", "not metered"),
         ("GET", "/v1/x/a/b/content", "not metered"),
-        ("GET", "/files", "not metered"),
+        ("GET", "/skills", "not metered"),
         ("POST", "/v1/batches", "send their calls one by one"),
         ("POST", "/v1/assistants", "use POST /v1/responses"),
         ("POST", "/v1/fine_tuning/jobs", "No fine-tuning"),

@@ -130,3 +130,13 @@ def test_azure_and_openai_stand_in_for_each_other() -> None:
     assert routes.stand_in("mistral", beside=OPENAI) is None
     assert Routes([EAST, WEST]).stand_in("gpt-5", beside=OPENAI) is WEST
     assert routes.stand_in("gpt-4o", beside=WEST) is OPENAI
+
+
+def test_what_names_no_model_goes_to_the_first_upstream_that_speaks_its_api() -> None:
+    other = Route("other", "openai", ("*",), "openai")
+    azure = Route("azure", "azure", ("*",), "azure")
+    claude = Route("claude", "anthropic", ("claude*",), "anthropic")
+
+    assert Routes([other, claude]).first(speaks="anthropic") is claude
+    assert Routes([claude, azure, other]).first(speaks="openai") is azure
+    assert Routes([claude]).first(speaks="openai") is claude

@@ -358,7 +358,7 @@ FreePath = Annotated[
     Accepts(
         f"a method ({', '.join(METHODS)}), a blank, and a path below /v1/; * stands for any "
         "characters of one part of the path, at its end for all that follows",
-        '"GET /v1/files*"',
+        '"GET /v1/skills*"',
     ),
 ]
 """Requests that cost nothing, by method and path."""

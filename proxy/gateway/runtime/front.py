@@ -46,6 +46,9 @@ SOCKET_PATH: Final = "/v1/responses"
 
 _SWITCHING: Final = 101
 
+_OF_ANTHROPIC: Final = "anthropic-version"
+"""What every caller of Anthropic's API sends: https://docs.anthropic.com/en/api/versioning."""
+
 
 class Front:
     """Takes each request of the proxy's port to where it belongs."""
@@ -224,7 +227,7 @@ class Front:
         The usage of a response that is fetched again was charged when it was made.
         """
         body, rest = await take_free(door)
-        forwarder = self._forwarder_of(body)
+        forwarder = self._forwarder_of(body, door)
         forwarder.check_ready()
         record.free()
         line = await forwarder.connect()
@@ -240,8 +243,9 @@ class Front:
         shown = forwarder.for_caller(answer.status, headers, metered.body)
         door.answer(answer.status, headers, shown)
 
-    def _forwarder_of(self, body: bytes) -> Forwarder:
-        """To the upstream of the model that a body names; to the first where none is named.
+    def _forwarder_of(self, body: bytes, door: Door) -> Forwarder:
+        """To the upstream of the model that a body names; where none is named, to the first
+        that speaks the API of the caller.
 
         Raises:
             Refused: MODEL_NOT_SERVED.
@@ -250,7 +254,8 @@ class Front:
         model = fields.get("model") if isinstance(fields, dict) else None
         if isinstance(model, str):
             return self._forwarders[self._routes.of(model).name]
-        return next(iter(self._forwarders.values()))
+        speaks = "openai" if door.header(_OF_ANTHROPIC) is None else "anthropic"
+        return self._forwarders[self._routes.first(speaks=speaks).name]
 
     def _refuse(self, door: Door, refused: Refused, record: CallRecord) -> None:
         answer = self._refusal(spoken_at(door.path), refused, record)
