@@ -32,6 +32,8 @@ _HINTS: Final[Mapping[str, str]] = {
     "response.create when this one has ended",
 }
 
+_OF_A_BODY: Final = ("Content-", "content-")
+
 _UNTYPED: Final = b'{"message":"The upstream refused the call.","type":"server_error"}'
 
 
@@ -82,11 +84,12 @@ def error_frame(
         return body
     found = fields.get("error") if isinstance(fields, dict) else None
     error: dict[str, Any] = found if isinstance(found, dict) else msgspec.json.decode(_UNTYPED)
+    told = {name: value for name, value in headers.items() if not name.startswith(_OF_A_BODY)}
     frame: dict[str, Any] = {
         "type": "error",
         "status": status,
-        "error": {**error, "headers": dict(headers)},
-        "headers": dict(headers),
+        "error": {**error, "headers": told},
+        "headers": told,
     }
     return encode(frame if stream_id is None else {**frame, "stream_id": stream_id})
 

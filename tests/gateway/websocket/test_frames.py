@@ -4,8 +4,12 @@ import json
 
 import pytest
 
-from proxy.domain.errors import Reason, Refused
+from proxy.dialects.responses import FRAMES
+from proxy.domain.errors import BudgetRefused, Reason, Refused, Shortage
+from proxy.domain.money import Unit
+from proxy.gateway.respond import refusal_answer
 from proxy.gateway.websocket.frames import CONTROLS, error_frame, read_frame
+from tests.docs.pages import blocks, page
 
 
 def test_a_call_is_a_call_in_its_lane() -> None:
@@ -74,6 +78,22 @@ def test_an_error_says_in_which_lane_it_is() -> None:
 def test_an_error_that_came_as_a_frame_stays_as_it_came() -> None:
     came = b'{"type":"error", "status": 400,"error":{"code":"previous_response_not_found"}}'
     assert error_frame(400, {"x": "y"}, came, "a") is came
+
+
+def test_the_example_in_the_documentation_is_what_would_be_sent() -> None:
+    (example,) = (json.loads(block) for block in blocks(page("errors.md"), "jsonc"))
+    budget = example["error"]["budget"]
+    shortage = Shortage(
+        budget["scope"], Unit(budget["unit"]), budget["required"], budget["remaining"], None
+    )
+    answer = refusal_answer(
+        FRAMES,
+        BudgetRefused(Reason(budget["reason"]), shortage),
+        deny_status=429,
+        trace_id=budget["trace_id"],
+    )
+    frame = error_frame(answer.status, answer.headers, answer.body, None)
+    assert json.loads(frame) == example
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b"[1]", b'{"error": "text"}', b"\xff"])
