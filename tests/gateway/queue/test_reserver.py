@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
+from pricing.bound import BoundClass, InputBound
 from proxy.domain.errors import BudgetRefused, LedgerUnavailable, Reason, Refused, Shortage
 from proxy.domain.reservation import Overage
 from proxy.domain.subject import Subject
@@ -20,11 +21,13 @@ from tests.ledger.rules.balances import balance
 from tests.simulation.rig.virtual import VirtualLoop, VirtualTime
 
 MODEL = SimpleNamespace(name="m", card=SimpleNamespace(source="a page"))
+BOUND = InputBound(0, 0, 0, 0, BoundClass.EXACT, ())
 PLAN = SimpleNamespace(
     api="chat",
     rungs=({USD: Span(5, 5), TOKENS: Span(5, 5)},),
     free=frozenset(),
-    ways=[SimpleNamespace(model=MODEL)],
+    ways=[SimpleNamespace(model=MODEL, bound=BOUND, held_tokens=None)],
+    policy=None,
 )
 GRANT = Grant("r", 0, {USD: 5, TOKENS: 5}, 0, 0, (), ())
 
