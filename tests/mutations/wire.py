@@ -31,7 +31,7 @@ OF_WIRE: Final = (
     Mutation(
         "let an upstream repeat our credential in its headers",
         "proxy/gateway/forward.py",
-        "answer.headers = headers_without(self._credential.secret, answer.headers)",
+        "answer.headers = headers_without(each, answer.headers)",
         "pass",
         (f"{ANSWERS}::test_our_credential_and_our_session_are_never_sent_back[401]",),
     ),
