@@ -32,8 +32,8 @@ from proxy.gateway.candidates.counting import Counter
 from proxy.gateway.candidates.terms import Ceilings, Degrade
 from proxy.gateway.charge import Pricer
 from proxy.gateway.dedupe.calls import Dedupe
+from proxy.gateway.dedupe.denials import Denials
 from proxy.gateway.dedupe.places import DedupeRules, Places
-from proxy.gateway.denials import Denials
 from proxy.gateway.estimate import Estimator
 from proxy.gateway.forward import Upstream
 from proxy.gateway.identify import Identifier
@@ -148,16 +148,7 @@ class Gateway:
                 policies=Policies(policies(config)),
                 estimator=self.estimator,
                 fitting=Fitting(base.lengths, _learning_rules(config), base.ledger),
-                reserver=Reserver(
-                    base.ledger,
-                    leases,
-                    denials,
-                    base.queue,
-                    _hold_rules(config),
-                    base.metrics,
-                    base.clock,
-                    unheld if config.ledger.when_unavailable == "allow" else None,
-                ),
+                reserver=_reserver(config, base, leases, denials, unheld),
                 ledger=base.ledger,
                 forwarders=forwarders,
                 meter=Meter(
@@ -251,6 +242,21 @@ def open_leases(config: Config, ledger: Ledger, log: Log) -> Leases:
     if isinstance(ledger, CyclesLedger):
         return Leases(Heartbeats(ledger, log), log, ttl_ms=ttl_ms, beat_ms=TICK_MS)
     return Leases(ledger, log, ttl_ms=ttl_ms)
+
+
+def _reserver(
+    config: Config, base: Foundation, leases: Leases, denials: Denials, unheld: UnheldCalls
+) -> Reserver:
+    return Reserver(
+        base.ledger,
+        leases,
+        denials,
+        base.queue,
+        _hold_rules(config),
+        base.metrics,
+        base.clock,
+        unheld if config.ledger.when_unavailable == "allow" else None,
+    )
 
 
 def _settler(base: Foundation, leases: Leases, denials: Denials) -> Settler:

@@ -21,7 +21,7 @@ from proxy.domain.reservation import OnExpiry, Overage
 from proxy.domain.scope import budget_scopes
 from proxy.domain.subject import Subject
 from proxy.gateway.dedupe.calls import answer_gone, mismatch
-from proxy.gateway.denials import Denials, question_of
+from proxy.gateway.dedupe.denials import Denials, question_of
 from proxy.gateway.estimate import Plan
 from proxy.gateway.identify import CallKey
 from proxy.gateway.outbox.unheld import Unheld, UnheldCalls

@@ -10,7 +10,7 @@ from functools import partial
 
 from proxy.domain.errors import LedgerError, LedgerUnavailable, Reason, Refused
 from proxy.domain.money import Unit
-from proxy.gateway.denials import Denials
+from proxy.gateway.dedupe.denials import Denials
 from proxy.gateway.ending import Sentence
 from proxy.gateway.outbox.landing import Landing
 from proxy.gateway.outbox.outbox import Outbox

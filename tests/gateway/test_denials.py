@@ -5,7 +5,13 @@ import pytest
 from proxy.domain.errors import BudgetRefused, Reason, Shortage
 from proxy.domain.money import Unit
 from proxy.domain.scope import Scope
-from proxy.gateway.denials import REMEMBERED_MAX, REMEMBERED_NS, Denials, Question, question_of
+from proxy.gateway.dedupe.denials import (
+    REMEMBERED_MAX,
+    REMEMBERED_NS,
+    Denials,
+    Question,
+    question_of,
+)
 from proxy.ledger.records import Rung, Span
 
 TENANT, BOT = Scope("tenant:dev"), Scope("tenant:dev/agent:bot")

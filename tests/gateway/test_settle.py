@@ -20,7 +20,7 @@ from proxy.domain.errors import (
 )
 from proxy.domain.money import Unit
 from proxy.domain.reservation import State
-from proxy.gateway.denials import Denials
+from proxy.gateway.dedupe.denials import Denials
 from proxy.gateway.ending import Charged, GivenBack, LeftUncertain, Sentence
 from proxy.gateway.outbox import outbox
 from proxy.gateway.outbox.landing import Landing

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from proxy.domain.errors import ReservationExpired, ReservationFinalized, ReservationNotFound
-from proxy.gateway.denials import Denials
+from proxy.gateway.dedupe.denials import Denials
 from proxy.gateway.ending import Charged, GivenBack, LeftUncertain, Sentence
 from proxy.gateway.outbox.landing import Landing
 from proxy.gateway.outbox.outbox import Outbox

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from proxy.domain.errors import IdempotencyMismatch, LedgerUnavailable, Reason, Refused
 from proxy.domain.reservation import Overage
 from proxy.domain.subject import Subject
-from proxy.gateway.denials import Denials
+from proxy.gateway.dedupe.denials import Denials
 from proxy.gateway.identify import CallKey
 from proxy.gateway.reserve import HoldRules, Reserver
 from proxy.gateway.runtime.leases import Leases

@@ -9,7 +9,7 @@ from pricing.bound import BoundClass, InputBound
 from proxy.domain.errors import BudgetRefused, LedgerUnavailable, Reason, Refused, Shortage
 from proxy.domain.reservation import Overage
 from proxy.domain.subject import Subject
-from proxy.gateway.denials import Denials
+from proxy.gateway.dedupe.denials import Denials
 from proxy.gateway.reserve import HoldRules, Reserver
 from proxy.gateway.runtime.leases import Leases
 from proxy.gateway.runtime.queue import Patience, Queue

@@ -7,7 +7,7 @@ from shutil import copytree
 
 from proxy.domain.clock import SystemClock
 from proxy.domain.errors import LedgerUnavailable
-from proxy.gateway.denials import Denials
+from proxy.gateway.dedupe.denials import Denials
 from proxy.gateway.ending import Charged, Sentence
 from proxy.gateway.outbox.elsewhere import LANES, LandingElsewhere, SettlerElsewhere
 from proxy.gateway.outbox.outage import Outage
