@@ -52,6 +52,7 @@ def _usage(reported: Mapping[str, Any]) -> Usage:
         input_image_tokens=count_of(prompt, "image_tokens") or 0,
         input_audio_tokens=count_of(prompt, "audio_tokens") or 0,
         output_audio_tokens=count_of(completion, "audio_tokens") or 0,
+        output_image_tokens=count_of(completion, "image_tokens") or 0,
         reasoning_tokens=count_of(completion, "reasoning_tokens") or 0,
         billed_microcents=billed_of(reported),
     )

@@ -13,6 +13,7 @@ from proxy.dialects.messages.tools import WEB_SEARCH
 from proxy.dialects.usage import (
     FaultyUsage,
     UsageFault,
+    billed_of,
     check_parts,
     count_of,
     part_of,
@@ -88,6 +89,7 @@ def _usage(reported: Mapping[str, Any]) -> Usage:
         cache_write_1h_tokens=written_1h + sum(_written(each)[1] for each in beside),
         reasoning_tokens=count_of(details, "thinking_tokens") or 0,
         tool_calls={WEB_SEARCH: count_of(used, "web_search_requests") or 0},
+        billed_microcents=billed_of(reported),
     )
     check_parts(usage, cached_in_input=False)
     return usage

@@ -77,6 +77,7 @@ def _usage(reported: Mapping[str, Any], response: Mapping[str, Any]) -> Usage:
         input_image_tokens=count_of(into, "image_tokens") or 0,
         input_audio_tokens=count_of(into, "audio_tokens") or 0,
         output_audio_tokens=count_of(out, "audio_tokens") or 0,
+        output_image_tokens=count_of(out, "image_tokens") or 0,
         reasoning_tokens=count_of(out, "reasoning_tokens") or 0,
         tool_calls=_tool_calls(response),
         billed_microcents=billed_of(reported),

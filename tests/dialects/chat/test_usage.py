@@ -28,6 +28,7 @@ def test_every_quantity_is_read() -> None:
         "completion_tokens_details": {
             "reasoning_tokens": 192,
             "audio_tokens": 13,
+            "image_tokens": 16,
             "accepted_prediction_tokens": 14,
             "rejected_prediction_tokens": 15,
         },
@@ -41,6 +42,7 @@ def test_every_quantity_is_read() -> None:
             input_audio_tokens=11,
             input_image_tokens=12,
             output_audio_tokens=13,
+            output_image_tokens=16,
             reasoning_tokens=192,
         ),
         None,
@@ -120,6 +122,7 @@ def test_reasoning_that_only_the_total_shows_is_output() -> None:
             "contradictory",
         ),
         (_PLAIN | {"completion_tokens_details": {"reasoning_tokens": 21}}, "contradictory"),
+        (_PLAIN | {"completion_tokens_details": {"image_tokens": 21}}, "contradictory"),
         (_PLAIN | {"completion_tokens_details": {"audio_tokens": 21}}, "contradictory"),
     ],
 )

@@ -53,6 +53,11 @@ def _usage(*counts: int, **more: Any) -> Usage:
             },
             _usage(1, 900, reasoning_tokens=700),
         ),
+        # what a router says that it billed
+        (
+            {"input_tokens": 12, "output_tokens": 6, "cost": 0.000126},
+            _usage(12, 6, billed_microcents=12_600),
+        ),
         # the rounds of a loop are in the counts at the top, a summary is not
         (
             {

@@ -84,6 +84,7 @@ def test_every_part_of_a_usage_is_read() -> None:
         "cache_write_tokens": 90,
         "cache_write_tokens_details": {"ttl_30m_tokens": 50, "ttl_12h_tokens": 40},
     }
+    reported["output_tokens_details"] |= {"image_tokens": 30}
     read, fault = read_usage({"usage": reported})
     assert fault is None
     assert read == Usage(
@@ -92,6 +93,7 @@ def test_every_part_of_a_usage_is_read() -> None:
         cache_read_tokens=300,
         cache_write_tokens=90,
         cache_write_1h_tokens=40,
+        output_image_tokens=30,
         reasoning_tokens=150,
         tool_calls=NONE_CALLED,
     )
