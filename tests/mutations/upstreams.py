@@ -14,8 +14,8 @@ OF_UPSTREAMS: Final = (
     Mutation(
         "believe the body where the path names a deployment",
         "proxy/gateway/hearing/named.py",
-        '    if read_object(body).get("model") == deployment:\n',
-        '    if "model" in read_object(body):\n',
+        "    if named_in(body) == name:\n",
+        "    if named_in(body) is not None:\n",
         (f"{AZURE}::test_the_deployment_of_the_path_decides_whatever_the_body_says[model2]",),
     ),
     Mutation(

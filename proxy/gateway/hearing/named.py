@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from proxy.dialects.dialect import Dialect, FormRules, Request
 from proxy.dialects.wire.form import Form
-from proxy.dialects.wire.json_text import encode, read_object, with_members
+from proxy.dialects.wire.json_text import encode, read_leniently, read_object, with_members
 from proxy.gateway.routes import Routes
 
 
@@ -19,7 +19,8 @@ def read_call(dialect: Dialect, body: bytes, routes: Routes, *, deployment: str 
         Refused: INVALID_REQUEST.
     """
     if deployment is not None:
-        body = _naming(body, deployment)
+        read_object(body)  # a member that stands twice is refused, and not made one
+        body = naming(body, deployment)
     return _meant(dialect.read_request(body), routes, deployment)
 
 
@@ -42,9 +43,18 @@ def _meant(request: Request, routes: Routes, deployment: str | None) -> Request:
     return request if known is None else replace(request, model=model, deployment=known)
 
 
-def _naming(body: bytes, deployment: str) -> bytes:
-    if body.lstrip()[:1] != b"{":
-        return body  # nothing that could be read
-    if read_object(body).get("model") == deployment:
+def named_in(body: bytes) -> str | None:
+    """The model that a body names; None where it names none, or cannot be read."""
+    fields = read_leniently(body) if body else None
+    model = fields.get("model") if isinstance(fields, dict) else None
+    return model if isinstance(model, str) else None
+
+
+def naming(body: bytes, name: str) -> bytes:
+    """The body with this name as its model; the same bytes where they have it, or are no JSON."""
+    if named_in(body) == name:
         return body
-    return with_members(body, {"model": encode(deployment)})
+    try:
+        return with_members(body, {"model": encode(name)})
+    except ValueError:
+        return body

@@ -15,7 +15,6 @@ from proxy.dialects.path_pattern import PathPattern
 from proxy.dialects.responses import FRAMES
 from proxy.dialects.routes import FREE_PATHS, METERED, free_at, spoken_at
 from proxy.dialects.unmetered import costs_nothing, unmetered_at
-from proxy.dialects.wire.json_text import read_leniently
 from proxy.domain.clock import Clock
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.guard import Guard
@@ -25,6 +24,7 @@ from proxy.gateway.dedupe.calls import Dedupe
 from proxy.gateway.ending import Outcome
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.hearing.intake import take_free
+from proxy.gateway.hearing.named import named_in, naming
 from proxy.gateway.identify import Caller, Identifier
 from proxy.gateway.meter import read_whole
 from proxy.gateway.metered import Disconnects
@@ -227,7 +227,7 @@ class Front:
         The usage of a response that is fetched again was charged when it was made.
         """
         body, rest = await take_free(door)
-        forwarder = self._forwarder_of(body, door)
+        forwarder, body = self._way_of(body, door)
         forwarder.check_ready()
         record.free()
         line = await forwarder.connect()
@@ -243,19 +243,21 @@ class Front:
         shown = forwarder.for_caller(answer.status, headers, metered.body)
         door.answer(answer.status, headers, shown)
 
-    def _forwarder_of(self, body: bytes, door: Door) -> Forwarder:
-        """To the upstream of the model that a body names; where none is named, to the first
-        that speaks the API of the caller.
+    def _way_of(self, body: bytes, door: Door) -> tuple[Forwarder, bytes]:
+        """To the upstream of the model that a body names, in its words; where none is named, to
+        the first that speaks the API of the caller.
 
         Raises:
             Refused: MODEL_NOT_SERVED.
         """
-        fields = read_leniently(body) if body else None
-        model = fields.get("model") if isinstance(fields, dict) else None
-        if isinstance(model, str):
-            return self._forwarders[self._routes.of(model).name]
+        named = named_in(body)
+        if named is not None:
+            model, deployment = self._routes.meant_by(named, is_deployment=False)
+            route = self._routes.of(model, deployment=deployment)
+            body = naming(body, route.name_of(model, asked=deployment))
+            return self._forwarders[route.name], body
         speaks = "openai" if door.header(_OF_ANTHROPIC) is None else "anthropic"
-        return self._forwarders[self._routes.first(speaks=speaks).name]
+        return self._forwarders[self._routes.first(speaks=speaks).name], body
 
     def _refuse(self, door: Door, refused: Refused, record: CallRecord) -> None:
         answer = self._refusal(spoken_at(door.path), refused, record)

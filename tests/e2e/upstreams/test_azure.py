@@ -20,7 +20,7 @@ from tests.e2e.upstreams.calls import (
     deployment,
     seen,
 )
-from tests.e2e.wire import CHAT
+from tests.e2e.wire import CHAT, answered
 
 
 @pytest.mark.parametrize("model", [{}, {"model": "mine"}, {"model": "gpt-4o-mini"}, {"model": 5}])
@@ -239,4 +239,25 @@ async def test_no_other_path_of_azures_passes(behind: Stack, path: str) -> None:
     answer = await call(behind, path + DATED, body=HELLO)
 
     assert (answer.status, answer.error()["code"]) == (403, "path_not_allowed")
+    assert behind.simulator.requests_seen == []
+
+
+async def test_what_costs_nothing_names_deployments_too(behind: Stack) -> None:
+    for model in ("mine", "gpt-4o"):
+        answer = await call(
+            behind, "/openai/responses/input_tokens", body={"model": model, "input": "hi"}
+        )
+        assert answer.status == 200
+        assert answer.json()["input_tokens"] > 0
+
+    sent = [json.loads(request.body or b"")["model"] for request in behind.simulator.requests_seen]
+    assert sent == ["mine", "mine"]
+    assert await behind.rows() == ()
+
+
+async def test_a_body_that_names_its_model_twice_is_refused(behind: Stack) -> None:
+    data = b'{"model":"a","model":"mine","messages":[{"role":"user","content":"hi"}]}'
+    answer = await answered(behind.base_url, data, path=deployment("mine") + DATED)
+
+    assert (answer.status, answer.error()["code"]) == (400, "invalid_request")
     assert behind.simulator.requests_seen == []
