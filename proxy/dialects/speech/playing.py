@@ -147,7 +147,7 @@ class Aac(Frames):
 
     def _read(self, data: bytearray, place: int) -> tuple[int, int] | None:
         head = int.from_bytes(data[place : place + 7], "big")
-        rate, length, blocks = head >> 42 & 15, head >> 13 & 0x1FFF, (head & 3) + 1
+        rate, length, blocks = head >> 34 & 15, head >> 13 & 0x1FFF, (head & 3) + 1
         if head >> 44 != 0xFFF or rate >= len(_AAC_RATES_HZ) or length < self.HEAD_BYTES:
             return None
         return length, -(-blocks * 1_024 * 1_000_000 // _AAC_RATES_HZ[rate])

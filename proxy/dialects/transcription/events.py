@@ -16,6 +16,7 @@ from proxy.dialects.wire.sse import data_of
 _DELTA, _DONE = "transcript.text.delta", "transcript.text.done"
 _TELLING: Final = b"transcript.text.done"
 _FRAGMENT: Final = fragment_pattern("delta", "text")
+_NEW_FRAGMENT: Final = fragment_pattern("delta")
 _TEXT: Final = ("text",)
 
 
@@ -44,7 +45,9 @@ class TranscriptionEvents:
     def read(self, data: bytes) -> None:
         told = read_leniently(data)
         if not isinstance(told, dict):
-            self.delivered.keep_fragments(_FRAGMENT, data)
+            # What breaks off at the end, or in a segment, has come in pieces before.
+            is_new = _DELTA.encode() in data or not self.delivered.texts()
+            self.delivered.keep_fragments(_FRAGMENT if is_new else _NEW_FRAGMENT, data)
         elif told.get("type") == _DELTA and isinstance(told.get("delta"), str):
             self.delivered.keep(_TEXT, told["delta"])
         elif told.get("type") == _DONE and isinstance(told.get("text"), str):

@@ -69,23 +69,23 @@ def _wave_length(begin: bytes, max_bytes: int) -> Length:
 
 
 def _bytes_per_second(begin: bytes, place: int) -> int:
-    """Of linear samples; what is compressed is taken for the most that it can be."""
+    """Of linear samples; 0 of those that are compressed."""
     coding, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", begin, place)
     if coding not in _LINEAR or not 0 < rate_hz <= _RATE_HZ_MAX or not 0 < channels <= 64:
-        return _OPUS_BYTES_PER_SECOND
+        return 0
     return int(channels * rate_hz * max(1, -(-bits // 8)))
 
 
 def _flac_length(begin: bytes, max_bytes: int) -> Length:
     """By the samples that the file says it has: silence takes next to no bytes.
 
-    A file that is larger than so many samples are says something else than it has.
+    0 is no number of them, and a file that is larger than so many are has others.
     """
     if len(begin) >= _STREAMINFO_ENDS_AT and begin[4] & 0x7F == _STREAMINFO:
         packed = int.from_bytes(begin[18:26], "big")
         rate_hz, samples = packed >> 44, packed & (1 << 36) - 1
         channels, bits = (packed >> 41 & 7) + 1, (packed >> 36 & 31) + 1
-        if rate_hz and samples * channels * bits // 8 + _TAGS_BYTES_MAX >= max_bytes:
+        if rate_hz and samples and samples * channels * bits // 8 + _TAGS_BYTES_MAX >= max_bytes:
             return Length(-(-samples // rate_hz))
     return Length(_seconds(max_bytes, _OPUS_BYTES_PER_SECOND))
 
