@@ -72,18 +72,17 @@ class Keeper:
         self._tasks = TaskSet()
         self._work: asyncio.Task[None] | None = None
         self._arrived_bytes = 0
-        self._loop = asyncio.get_running_loop()
 
     async def let_pass(self) -> bool:
         """Whether what came may go on, as soon as it may; False: the stream ends here."""
         growth = self._growth
         growth.arrived(self._stream.text_bytes - self._arrived_bytes)
         self._arrived_bytes = self._stream.text_bytes
-        while (step := growth.next_step(self._now_ms())) is not Step.PASS:
+        while (step := growth.next_step(now_ms())) is not Step.PASS:
             if self._work is None and step is Step.CUT:
                 return False
             if self._work is None and step is Step.WAIT:
-                await asyncio.sleep(growth.pause_ms(self._now_ms()) / 1000)
+                await asyncio.sleep(growth.pause_ms(now_ms()) / 1000)
                 continue
             if self._work is None:
                 self._work = self._tasks.start(self._attend(step), name="grow a hold")
@@ -131,7 +130,7 @@ class Keeper:
         self._growth.counted(
             self._hold.limit_tokens if tokens is None else tokens,
             text_bytes=self._arrived_bytes - before,
-            now_ms=self._now_ms(),
+            now_ms=now_ms(),
         )
 
     async def _grow(self) -> None:
@@ -142,18 +141,20 @@ class Keeper:
             if self._goes_on:
                 growth.lifted()
             else:
-                growth.unanswered(now_ms=self._now_ms())
+                growth.unanswered(now_ms=now_ms())
         except BudgetRefused as refused:
             left_tokens = hold.left_tokens(refused) if refused.reason in _LACKING else 0
-            growth.refused(left_tokens=left_tokens, now_ms=self._now_ms())
+            growth.refused(left_tokens=left_tokens, now_ms=now_ms())
         except (Refused, LedgerError):
-            growth.refused(left_tokens=0, now_ms=self._now_ms())
+            growth.refused(left_tokens=0, now_ms=now_ms())
         else:
-            growth.grown(by_tokens, now_ms=self._now_ms())
+            growth.grown(by_tokens, now_ms=now_ms())
             self._metrics.holds_grown.inc()
 
-    def _now_ms(self) -> int:
-        return int(self._loop.time() * 1000)
+
+def now_ms() -> int:
+    """By the clock of the loop, which never steps."""
+    return int(asyncio.get_running_loop().time() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ class Keeping:
             held_tokens=hold.held_tokens,
             limit_tokens=hold.limit_tokens,
             lookahead_tokens=self.lookahead_tokens,
+            started_ms=now_ms(),
         )
         delivered = DeliveredCount(stream, self.counter, way.model.profile)
         return Keeper(hold, stream, delivered, growth, self.metrics, self.log, goes_on=self.goes_on)

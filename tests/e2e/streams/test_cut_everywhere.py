@@ -9,7 +9,7 @@ from simulator.behaviour import Behaviour
 from tests.e2e.streams import cutting
 from tests.e2e.streams.cutting import EVERY_TOKEN, LOOKAHEAD, Ask, cut_after, learning
 
-TOKENS_SAID = 40
+TOKENS_SAID = 36
 SAYS = Behaviour(output_tokens=TOKENS_SAID, tool_calls=0, wire=EVERY_TOKEN)
 CALLS = Behaviour(tool_calls=4, wire=EVERY_TOKEN)
 

@@ -12,7 +12,13 @@ LOOKAHEAD = 100
 
 
 def growth(held: int = 1_000, limit: int = 64_000) -> Growth:
-    return Growth(held_tokens=held, limit_tokens=limit, lookahead_tokens=LOOKAHEAD)
+    """A stream that began so long ago that it is slow."""
+    return Growth(
+        held_tokens=held,
+        limit_tokens=limit,
+        lookahead_tokens=LOOKAHEAD,
+        started_ms=-(10**9),
+    )
 
 
 def test_text_far_below_the_hold_passes_uncounted() -> None:
@@ -61,29 +67,49 @@ def test_what_is_over_the_hold_waits_for_its_turn_and_is_then_asked_for() -> Non
     assert (rules.next_step(GROW_PAUSE_MS), rules.wanted_tokens) == (Step.GROW, 2_000)
 
 
+def test_a_fast_stream_asks_so_early_that_it_can_ask_again_before_it_is_over() -> None:
+    rules = Growth(held_tokens=1_000, limit_tokens=64_000, lookahead_tokens=LOOKAHEAD, started_ms=0)
+    rules.counted(500, text_bytes=0, now_ms=1_000)  # 125 tokens in the least pause
+    assert rules.next_step(1_000) is Step.PASS
+
+    rules.counted(660, text_bytes=0, now_ms=1_320)
+
+    assert rules.next_step(1_320) is Step.GROW
+    assert not rules.is_over
+
+
+def test_a_stream_that_comes_all_at_once_asks_when_half_of_its_hold_is_used() -> None:
+    rules = Growth(held_tokens=1_000, limit_tokens=64_000, lookahead_tokens=LOOKAHEAD, started_ms=0)
+    rules.counted(400, text_bytes=0, now_ms=0)
+    assert rules.next_step(0) is Step.PASS
+
+    rules.counted(401, text_bytes=0, now_ms=1)
+
+    assert (rules.next_step(1), rules.wanted_tokens) == (Step.GROW, 1_000)
+
+
 def test_a_refusal_names_what_is_left_and_that_is_asked_for_next() -> None:
     rules = growth()
-    rules.counted(950, text_bytes=0, now_ms=0)
+    rules.counted(850, text_bytes=0, now_ms=0)
     rules.refused(left_tokens=300, now_ms=0)
 
-    assert rules.next_step(0) is Step.WAIT
+    assert rules.next_step(0) is Step.PASS
     assert (rules.next_step(GROW_PAUSE_MS), rules.wanted_tokens) == (Step.GROW, 300)
 
 
 def test_refusals_without_a_hint_halve_what_is_asked_for() -> None:
     rules = growth()
-    rules.counted(950, text_bytes=0, now_ms=0)
+    rules.counted(850, text_bytes=0, now_ms=0)
     asked = []
-    for now_ms in range(0, 10_000, GROW_PAUSE_MS):
-        if rules.next_step(now_ms) is Step.CUT:
-            break
+    for now_ms in range(0, 7 * GROW_PAUSE_MS, GROW_PAUSE_MS):
+        assert rules.next_step(now_ms) is Step.GROW
         asked.append(rules.wanted_tokens)
         rules.refused(left_tokens=10**6, now_ms=now_ms)
 
-    assert asked == [1_000, 500, 250, 125, 62, LEAST_TOKENS]
+    assert asked == [1_000, 500, 250, 125, 62, LEAST_TOKENS, LEAST_TOKENS]
 
 
-@pytest.mark.parametrize("left_tokens", [0, LEAST_TOKENS - 1])
+@pytest.mark.parametrize("left_tokens", [0, 10**6])
 def test_a_stream_goes_on_within_a_hold_that_cannot_grow_and_ends_at_its_end(
     left_tokens: int,
 ) -> None:
@@ -139,6 +165,8 @@ class Stream:
     now_ms: int = 0
     asked_at_ms: list[int] = field(default_factory=list)
     counts: int = 0
+    is_refused: bool = False
+    """Whether the last answer was no."""
 
     def passes(self, tokens: int, text_bytes: int) -> bool:
         """Whether a chunk of so many tokens may go on."""
@@ -159,7 +187,8 @@ class Stream:
 
     def _ask(self, tokens: int) -> None:
         self.asked_at_ms.append(self.now_ms)
-        if tokens > self.room:
+        self.is_refused = tokens > self.room
+        if self.is_refused:
             self.rules.refused(left_tokens=self.room, now_ms=self.now_ms)
             return
         self.room -= tokens
@@ -180,8 +209,7 @@ def test_nothing_passes_that_the_hold_does_not_cover(
     stream = Stream(growth(limit=limit), room)
     for tokens, bytes_each, pause_ms in chunks:
         if not stream.passes(tokens, tokens * bytes_each):
-            # What is left is not worth a question, and one chunk more than is held for came.
-            assert stream.room < LEAST_TOKENS
+            assert stream.is_refused
             assert stream.tokens + LOOKAHEAD > stream.held
             break
         assert stream.tokens + LOOKAHEAD <= stream.held or stream.held >= limit
