@@ -20,6 +20,7 @@ from proxy.domain.scope import all_scopes
 from proxy.gateway.attempts.attempt import Attempt, Attempts
 from proxy.gateway.attempts.call import Call, Steps
 from proxy.gateway.attempts.course import Course, Turn
+from proxy.gateway.attempts.kept import refers_to_kept
 from proxy.gateway.attempts.pause import pause
 from proxy.gateway.ending import Outcome
 from proxy.gateway.estimate import UNITS, Plan
@@ -128,8 +129,12 @@ class Pipeline:
         What refuses a further attempt is not what the caller is told: it is told what the
         upstream said before.
         """
-        first = attempt.way.route
-        course = Course(self._steps.estimator.routes, first, has_key=call.caller.key is not None)
+        course = Course(
+            self._steps.estimator.routes,
+            attempt.way.route,
+            has_key=call.caller.key is not None,
+            may_move=not refers_to_kept(call.request),
+        )
         turn = self._turn_after(course, call, attempt)
         while turn is not None and await self._wait(call, turn):
             try:

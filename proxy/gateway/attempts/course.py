@@ -24,10 +24,13 @@ class Course:
     its own calls does not count here (field-report 80).
     """
 
-    def __init__(self, routes: Routes, first: Route, *, has_key: bool) -> None:
+    def __init__(
+        self, routes: Routes, first: Route, *, has_key: bool, may_move: bool = True
+    ) -> None:
+        """`has_key`: its caller relies on it being made once. `may_move`: others know it too."""
         self._routes = routes
         self._asked = first.name
-        self._stand_ins = list(first.fallback)
+        self._stand_ins = list(first.fallback) if may_move else []
         self._has_key = has_key
         self._made: Counter[str] = Counter()
 

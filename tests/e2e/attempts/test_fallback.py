@@ -165,3 +165,18 @@ async def test_a_swapped_model_is_stood_in_for_where_it_went(
         assert answer.headers["x-budget-model"] == "gpt-4o-mini; requested=gpt-4o"
         assert [bill.model[:11] for bill in spare.bills] == ["gpt-4o-mini"]
         assert await stack.charged_and_uncovered() == (spare.total_microcents, 0)
+
+
+async def test_what_only_the_first_upstream_keeps_is_not_asked_for_elsewhere(
+    tmp_path: Path, simulator: Simulator, spare: Simulator
+) -> None:
+    async with falling_back(tmp_path, simulator, spare) as stack:
+        body = {"model": "gpt-4o", "max_output_tokens": 30, "input": "Say something."}
+        first = await answered(stack.base_url, body, path="/v1/responses")
+        simulator.behave(failing(503))
+        following = body | {"previous_response_id": first.json()["id"]}
+        second = await answered(stack.base_url, following, path="/v1/responses")
+        other = await answered(stack.base_url, body, path="/v1/responses")
+
+        assert (first.status, second.status, other.status) == (200, 503, 200)
+        assert len(spare.requests_seen) == 1

@@ -100,6 +100,14 @@ def test_what_must_not_be_sent_again_goes_nowhere_else_either() -> None:
         assert after(Course(Routes([a, b]), a, has_key=False), a, ending) is None
 
 
+def test_a_call_that_only_its_upstream_can_answer_is_asked_of_nobody_else() -> None:
+    a, b = route("a", TWICE, "b"), route("b")
+    course = Course(Routes([a, b]), a, has_key=False, may_move=False)
+
+    assert (of(after(course, a)) or b).name == "a"
+    assert after(course, a) is None
+
+
 def test_the_stand_ins_of_a_stand_in_do_not_count() -> None:
     a, b, c = route("a", ONCE, "b"), route("b", ONCE, "c", "a"), route("c")
     course = Course(Routes([a, b, c]), a, has_key=False)
