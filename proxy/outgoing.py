@@ -55,7 +55,7 @@ def forwarder_of(upstream: UpstreamConfig, way: Upstream, clock: Clock) -> Forwa
     if upstream.api == AZURE:
         addressing = AzureAddressing(upstream.is_v1, upstream.api_version or "")
     mode = CredentialMode(upstream.key_mode)
-    secret = _secret(upstream, clock) if mode is CredentialMode.SECRET else None
+    secret = secret_of(upstream, clock) if mode is CredentialMode.SECRET else None
     return Forwarder(way, Credential(mode, secret, upstream.api), addressing)
 
 
@@ -93,7 +93,8 @@ def routes_of(config: Config) -> Routes:
     return Routes([_route(upstream) for upstream in config.upstreams])
 
 
-def _secret(upstream: UpstreamConfig, clock: Clock) -> Secret:
+def secret_of(upstream: UpstreamConfig, clock: Clock) -> Secret:
+    """What goes to an upstream as its secret, from wherever it is kept."""
     if upstream.api_key is not None:
         return GivenSecret(upstream.api_key.get_secret_value())
     if upstream.api_key_file is not None:

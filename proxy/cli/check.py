@@ -32,10 +32,10 @@ def check_command(
     """Find what is wrong with a configuration.
 
     One line for each finding: file, line, key and what is accepted. Checks every key, prices
-    that look like a wrong unit, budgets that no call can reach, a Redis or Valkey that may forget
-    what was spent, an authority elsewhere (its key, budgets and latency), the vocabulary files,
-    and that a call without budget is denied. Exit code 1 when something is wrong; warnings alone
-    are 0, unless --strict.
+    that look like a wrong unit, budgets that no call can reach, keys and certificates of upstreams
+    (an api_key_command is run), a Redis or Valkey that may forget what was spent, an authority
+    elsewhere (its key, budgets and latency), the vocabulary files, and that a call without budget
+    is denied. Exit code 1 when something is wrong; warnings alone are 0, unless --strict.
 
     \b
     spendgate check -c config.yaml
@@ -43,6 +43,7 @@ def check_command(
     """
     config, findings = _config_findings(config_file, budget_usd)
     if config is not None:
+        findings += _key_findings(config)
         findings += _store_findings(config)
         findings += _authority_findings(config)
     findings += _program_findings()
@@ -75,6 +76,25 @@ def _priced_right(finding: "Finding") -> "Finding":
     """A price in the wrong unit is a budget that does not exist, so here it is an error."""
     is_price = finding.path[: len(_PRICES)] == _PRICES
     return replace(finding, severity="error") if is_price else finding
+
+
+def _key_findings(config: "Config") -> "Iterator[Finding]":
+    """Commands that write no key here. They may well do so where the proxy runs."""
+    from proxy.config.findings import Finding
+    from proxy.domain.clock import SystemClock
+    from proxy.gateway.forward import NoCredential
+    from proxy.outgoing import secret_of
+
+    origin = config.origin
+    for number, upstream in enumerate(config.upstreams):
+        if upstream.api_key_command is None:
+            continue
+        try:
+            asyncio.run(secret_of(upstream, SystemClock()).renew())
+        except NoCredential as failure:
+            path = ("upstreams", number, "api_key_command")
+            line = origin.line_of(path)
+            yield Finding(path, str(failure), severity="warning", file=origin.file, line=line)
 
 
 def _store_findings(config: "Config") -> "Iterator[Finding]":

@@ -115,3 +115,36 @@ def test_the_secret_is_in_no_finding(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "base_url" in result.output
     assert "sk-very-secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ("echo sk-very-secret; exit 4", "its command ended with status 4"),
+        ("echo sk-very-secret", None),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_command_that_writes_no_key_is_a_warning_without_its_words(
+    tmp_path: Path, script: str, problem: str | None, more: tuple[str, ...]
+) -> None:
+    file = write_config(tmp_path)
+    command = f'api_key_command: [/bin/sh, -c, "{script}"]'
+    file.write_text(file.read_text().replace("api_key: none", command))
+
+    result = run("check", "-c", str(file), *more)
+
+    assert result.exit_code == 0
+    assert "sk-very-secret" not in result.output
+    assert ("upstreams[0].api_key_command" in result.output) == (problem is not None)
+    assert problem is None or problem in result.output
+
+
+def test_certificates_that_are_not_there_are_a_no(tmp_path: Path) -> None:
+    file = write_config(tmp_path)
+    file.write_text(file.read_text().replace("api_key: none", "api_key: none, ca_file: no.pem"))
+
+    result = run("check", "-c", str(file))
+
+    assert result.exit_code == 1
+    assert "upstreams[0].ca_file: no such file or directory" in result.stdout

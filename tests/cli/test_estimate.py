@@ -70,6 +70,19 @@ def test_a_call_may_be_meant_for_another_path(config_file: Path, tmp_path: Path)
     assert told["estimate_usd"] == "0.262216"  # 36 tokens in, 32,768 out
 
 
+def test_a_deployment_is_estimated_as_its_model(config_file: Path, tmp_path: Path) -> None:
+    azure = "api: azure, api_version: '2024-10-21', deployments: {mine: gpt-4o-mini}, "
+    config_file.write_text(config_file.read_text().replace("api_key:", f"{azure}api_key:"))
+    body = written(tmp_path, model="anything")
+    path = "/openai/deployments/mine/chat/completions"
+
+    by_path = forecast_of(config_file, body, path=path)
+    by_name = forecast_of(config_file, written(tmp_path, model="mine"))
+
+    assert by_path.request.model == by_name.request.model == "gpt-4o-mini"
+    assert run("estimate", str(body), "-c", str(config_file), "--path", path).exit_code == 0
+
+
 def test_a_path_that_is_not_metered_is_wrong_usage(config_file: Path, tmp_path: Path) -> None:
     file = str(written(tmp_path))
     wrong = run("estimate", file, "-c", str(config_file), "--path", "/v1/files")

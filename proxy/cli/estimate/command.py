@@ -39,9 +39,10 @@ class MeteredPath(click.ParamType[str]):
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from proxy.dialects.addresses import meant_by
         from proxy.dialects.routes import METERED
 
-        if value not in METERED:
+        if meant_by(value).path not in METERED:
             self.fail(f"metered are {', '.join(METERED)}", param, ctx)
         return str(value)
 

@@ -13,6 +13,7 @@ from proxy.app import estimator_of, new_reservation_id
 from proxy.config.convert import budget_lines, ledger_file, policies, price_overrides
 from proxy.config.model import Config
 from proxy.config.sections.ledger import is_elsewhere, is_store
+from proxy.dialects.addresses import meant_by
 from proxy.dialects.dialect import Request
 from proxy.dialects.routes import METERED
 from proxy.domain.clock import SystemClock
@@ -24,6 +25,7 @@ from proxy.domain.scope import Scope, all_scopes, budget_scopes, derive
 from proxy.domain.subject import LEVELS, RUN, Subject
 from proxy.gateway.candidates.counting import Counter
 from proxy.gateway.estimate import UNITS, Plan
+from proxy.gateway.hearing.named import read_call
 from proxy.gateway.identify import Identifier
 from proxy.gateway.shape import Shaped, shape
 from proxy.ledger import rules
@@ -32,6 +34,7 @@ from proxy.ledger.records import Balance
 from proxy.ledger.rules import Granted
 from proxy.ledger.sqlite.ledger import SqliteLedger
 from proxy.opening import open_beside, open_elsewhere
+from proxy.outgoing import routes_of
 from proxy.policies import Consideration, Policies, Wish
 
 NAMEABLE: Final = (*LEVELS, RUN)
@@ -84,8 +87,9 @@ async def forecast(
         Refused: the call has no plan: it is malformed, unpriced, unbounded or too dear.
         LedgerUnavailable: the ledger is there and cannot be read.
     """
-    dialect = METERED[path]
-    request = dialect.read_request(body)
+    meant = meant_by(path)
+    dialect = METERED[meant.path]
+    request = read_call(dialect, body, routes_of(config), deployment=meant.deployment)
     subject = _subject(config, named)
     ours, scopes, now_ms = Policies(policies(config)), all_scopes(subject), SystemClock().now_ms()
     async with _ledger(config, subject) as (ledger, from_ledger):
