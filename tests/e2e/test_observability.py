@@ -123,6 +123,7 @@ async def test_a_call_is_one_line_of_ids_and_amounts(tmp_path: Path, simulator: 
             "scope": "tenant:dev/agent:bot",
             "model": "gpt-4o",
             "served_model": "gpt-4o-2024-08-06",
+            "upstream": "simulated",
             "bound": "exact",
             "reservation_id": row.reservation_id,
             "estimate_microcents": HOLD,
@@ -182,9 +183,7 @@ async def test_the_figures_are_those_of_the_calls(tmp_path: Path, simulator: Sim
     assert values(found, "spendgate_reservations_open") == {(): 0}
     assert values(found, "spendgate_reservations_uncertain") == {(): 1}
     assert values(found, "spendgate_settlements_pending") == {(): 0}
-    assert values(found, "spendgate_estimate_exceeded_total") == {
-        ("chat", "exact", "gpt-4o"): 1
-    }
+    assert values(found, "spendgate_estimate_exceeded_total") == {("chat", "exact", "gpt-4o"): 1}
     (broken,) = stack.log.events("bound_broken")
     assert (broken["model"], broken["api"], broken["bound"]) == ("gpt-4o", "chat", "exact")
     assert broken["held_microcents"] == HOLD

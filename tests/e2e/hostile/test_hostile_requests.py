@@ -215,7 +215,7 @@ IN_CHUNKS = {
     "chunks that nobody reads": request_bytes(
         chunked(WORDS)[:-2] + b"X-Cycles-Agent: late\r\n\r\n",
         CHUNKED,
-        path="/v1/files",
+        path="/v1/vector_stores",
         length=False,
         keep_alive=True,
     ),
@@ -268,7 +268,7 @@ def assert_written_anew(stack: Stack, seen: RequestSeen) -> None:
 
 OTHERS = {
     "a refusal": (403, request_bytes(SECOND, host="elsewhere.example", keep_alive=True)),
-    "an unknown path": (403, request_bytes(SECOND, path="/v1/files", keep_alive=True)),
+    "an unknown path": (403, request_bytes(SECOND, path="/v1/vector_stores", keep_alive=True)),
     "a body that is none": (400, request_bytes(SECOND, keep_alive=True)),
     "a compressed body": (400, request_bytes(SECOND, "Content-Encoding: gzip", keep_alive=True)),
     "a list of models": (
