@@ -70,8 +70,8 @@ OF_AUTHORITY = (
     Mutation(
         "hold what a child spends in its parent's budgets as well",
         "proxy/domain/scope.py",
-        "return _beside_purse(derive(subject), subject.dimensions.get(RUN), Scope(purse))",
-        "return (*_places(subject), Scope(purse))",
+        "scopes = _beside_purse(derive(subject), subject.dimensions.get(RUN), Scope(purse))",
+        "scopes = (*_places(subject), Scope(purse))",
         (
             "tests/authority/sub_budgets/test_carving.py::test_a_child_is_never_held_by_the_parent_a_second_time",
             "tests/authority/sub_budgets/test_lives.py::test_no_order_of_things_counts_anything_twice",
@@ -108,8 +108,8 @@ OF_AUTHORITY = (
     Mutation(
         "let a client say from which purse it pays",
         "proxy/cycles_wire/subjects.py",
-        "    if wire.dimensions is not UNSET and PURSE in wire.dimensions:\n",
-        "    if False:\n",
+        "    for name in (PURSE, STEPS):\n",
+        "    for name in ():\n",
         ("tests/authority/sub_budgets/test_carving.py::test_no_client_names_a_purse",),
     ),
 )

@@ -9,6 +9,8 @@ from tests.mutations.dialects import OF_DIALECTS
 from tests.mutations.homes import OF_HOMES
 from tests.mutations.mutation import CONTRACT, Mutation
 from tests.mutations.outbox import OF_OUTBOX
+from tests.mutations.policies import OF_POLICIES
+from tests.mutations.upstreams import OF_UPSTREAMS
 from tests.mutations.wire import OF_WIRE
 
 SIMULATION: Final = "tests/simulation/test_simulation.py::test_no_life_breaks_the_promise[0]"
@@ -319,8 +321,10 @@ MUTATIONS: Final = (
     *OF_DIALECTS,
     *OF_HOMES,
     *OF_OUTBOX,
+    *OF_POLICIES,
     *OF_AUTHORITY,
     *OF_CYCLES,
     *OF_WIRE,
+    *OF_UPSTREAMS,
     *OF_ATTEMPTS,
 )

@@ -182,9 +182,11 @@ async def test_bad_input_is_refused_and_holds_nothing(
     assert await family.stands() == (0, 0, 1_000)
 
 
-async def test_no_client_names_a_purse(family: Family) -> None:
+@pytest.mark.parametrize("name", ["purse", "steps"])
+async def test_no_client_names_a_purse(family: Family, name: str) -> None:
+    """Nor where calls are counted."""
     child = await family.carved(400)
-    subject = {"tenant": "dev", "dimensions": {"purse": child["scope"]}}
+    subject = {"tenant": "dev", "dimensions": {name: child["scope"]}}
     for came in (
         await family.reserve(10, subject=subject),
         await family.reserve(10, subject=subject, secret=child["key"]),
