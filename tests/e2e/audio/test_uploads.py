@@ -11,7 +11,7 @@ import pytest
 from proxy.domain.reservation import State
 from proxy.gateway.hearing.intake import HELD_BYTES
 from simulator.server import Simulator
-from tests.dialects.wire.forms import field, file, form
+from tests.dialects.wire.forms import content_type, field, file, form
 from tests.e2e.audio.calls import FORM, TRANSCRIPTIONS, upload, wav
 from tests.e2e.audio.sink import ANSWER, REFUSAL, Sink, sinking
 from tests.e2e.stack import Stack, paid, running
@@ -274,3 +274,32 @@ async def test_a_stand_in_is_written_into_the_form(tmp_path: Path, sink: Sink) -
     assert answer.status == 200
     assert sink.taken[-1].digest == sha256(changed).hexdigest()
     assert f"content-length: {len(changed)}" in sink.taken[-1].head.lower()
+
+
+async def test_a_form_that_is_sent_again_with_another_boundary_is_the_same_call(
+    tmp_path: Path, sink: Sink
+) -> None:
+    """As SDKs send it again: each request draws a boundary of its own."""
+    upstream = {"name": "sink", "base_url": sink.base_url, "api_key": "none"}
+    window = {"window_ms": 600_000}
+    key = "Idempotency-Key: one"
+    parts = [field("model", "whisper-1"), file("file", SOUND)]
+    async with (
+        Simulator() as simulator,
+        running(tmp_path, simulator, upstreams=[upstream], dedupe=window) as stack,
+    ):
+        answers = [
+            await sent(
+                stack,
+                request_bytes(
+                    form(parts, boundary=boundary),
+                    f"Content-Type: {content_type(boundary)}",
+                    key,
+                    path=TRANSCRIPTIONS,
+                ),
+            )
+            for boundary in ("first", "second")
+        ]
+
+    assert [answer.body for answer in answers] == [ANSWER, ANSWER]
+    assert len(sink.taken) == 1
