@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pricing.prompt import Image, Part, Prompt, Text, Unseen
+from pricing.prompt import Image, Part, Prompt, Text, Unbounded, Unseen
 from proxy.dialects.dialect import Request, ToolKind
 from proxy.dialects.openai.framing import (
     CALL_TOKENS,
@@ -49,6 +49,10 @@ _NOT_INPUT: Final = frozenset(
 
 _STORED_INPUT: Final = ("previous_response_id", "conversation", "prompt")
 """Fields that stand for input which only the provider has."""
+
+_SEARCHED: Final = "data_sources"
+"""Azure searches these by a call of the model's own, and no most of either is published:
+https://learn.microsoft.com/azure/ai-services/openai/concepts/use-your-data"""
 
 
 def prompt_of(request: Request) -> Prompt:
@@ -117,6 +121,8 @@ class _Reading:
             if name not in _NOT_INPUT:
                 self._text(value)
         self.parts += [Unseen(name) for name in _STORED_INPUT if fields.get(name) is not None]
+        if fields.get(_SEARCHED) is not None:
+            self.parts.append(Unbounded(_SEARCHED))
 
     def _beside_content(self, message: Mapping[str, Any]) -> None:
         self._tool_calls(message.get("tool_calls"))

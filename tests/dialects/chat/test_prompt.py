@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Picture
 
-from pricing.prompt import Audio, File, Image, Prompt, Text, Unseen
+from pricing.prompt import Audio, File, Image, Prompt, Text, Unbounded, Unseen
 from proxy.dialects.chat.prompt import predicted_texts, prompt_of
 from proxy.dialects.chat.request import read_request
 from proxy.dialects.openai.framing import (
@@ -259,6 +259,13 @@ def test_a_tool_that_the_provider_runs_brings_input_that_nobody_sees() -> None:
 def test_input_that_is_stored_elsewhere_is_unseen(field: str) -> None:
     assert Unseen(field) in _prompt(**{field: {"id": "x"}}).parts
     assert _prompt(**{field: None}) == _prompt()
+
+
+def test_what_azure_searches_is_bounded_by_nobody() -> None:
+    sources = [{"type": "azure_search", "parameters": {"index_name": "x"}}]
+
+    assert Unbounded("data_sources") in _prompt(data_sources=sources).parts
+    assert not any(isinstance(part, Unbounded) for part in _prompt(data_sources=None).parts)
 
 
 def test_an_unknown_field_may_be_rendered_so_its_text_counts() -> None:
