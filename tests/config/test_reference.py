@@ -34,6 +34,7 @@ COUNTS = {
     "max_steps_remaining",
     "n",
     "templates_max",
+    "answers_min",
 }
 """Numbers of things; their names say which."""
 WITHOUT_UNIT = {
