@@ -18,7 +18,7 @@ from simulator.apis.audio import SPEECH, TRANSCRIPTIONS, TRANSLATIONS
 from simulator.apis.chat import CHAT
 from simulator.apis.completions import COMPLETIONS
 from simulator.apis.embeddings import EMBEDDINGS
-from simulator.apis.images import EDITS, GENERATIONS
+from simulator.apis.images import EDITS, GENERATIONS, VARIATIONS
 from simulator.apis.messages import COUNT_TOKENS, MESSAGES
 from simulator.apis.responses import INPUT_TOKENS, compaction_api, responses_api
 from simulator.apis.responses.socket import Conversation
@@ -65,6 +65,7 @@ class Routes:
             INPUT_TOKENS,
             GENERATIONS,
             EDITS,
+            VARIATIONS,
         )
         self._apis = {api.path: api for api in every}
         self._models = models

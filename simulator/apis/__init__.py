@@ -8,5 +8,5 @@ audio/       POST /v1/audio/speech, /v1/audio/transcriptions and /v1/audio/trans
 completions  POST /v1/completions
 embeddings   POST /v1/embeddings
 shelf        /v1/files, /v1/uploads and /v1/moderations, which cost nothing
-images/      POST /v1/images/generations and /v1/images/edits
+images/      POST /v1/images/generations, /v1/images/edits and /v1/images/variations
 """

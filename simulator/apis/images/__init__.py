@@ -9,7 +9,7 @@ from typing import Final
 
 from simulator.apis.api import Api
 from simulator.apis.images.render import events, json_images
-from simulator.apis.images.request import read_edit, read_generation
+from simulator.apis.images.request import read_edit, read_generation, read_variation
 from simulator.apis.images.tokens import count, draw
 
 GENERATIONS: Final = Api(
@@ -28,6 +28,17 @@ EDITS: Final = Api(
     serves="image",
     id_prefix="img_",
     read=read_edit,
+    count=count,
+    generate=draw,
+    json=json_images,
+    events=events,
+)
+
+VARIATIONS: Final = Api(
+    path="/v1/images/variations",
+    serves="image",
+    id_prefix="img_",
+    read=read_variation,
     count=count,
     generate=draw,
     json=json_images,

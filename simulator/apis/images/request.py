@@ -41,6 +41,11 @@ def read_edit(body: bytes, models: Mapping[str, Model]) -> ChatRequest:
     return _request(fields | {FILES: [b""] * (len(images) + len(masks))}, models)
 
 
+def read_variation(body: bytes, models: Mapping[str, Model]) -> ChatRequest:
+    """Check a call that has one image and says nothing of it. Raises ApiError."""
+    return _request(_form(body) | {"prompt": "once more"}, models)
+
+
 def _form(body: bytes) -> dict[str, Any]:
     boundary = body.partition(b"\r\n")[0].removeprefix(b"--")
     head = b'Content-Type: multipart/form-data; boundary="%b"\r\n\r\n' % boundary

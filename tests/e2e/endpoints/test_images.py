@@ -265,6 +265,21 @@ async def test_an_edit_with_a_large_image_is_held_for_as_many_as_may_come(stack:
     assert held(row) > 18 * 2 * 1_536 * 800
 
 
+async def test_variations_of_an_image_have_its_fee(stack: Stack) -> None:
+    stack.simulator.reset()
+    stack.simulator.behave(Behaviour())
+    async with AsyncOpenAI(base_url=stack.base_url, api_key="any", max_retries=0) as sdk:
+        with pytest.warns(DeprecationWarning):
+            made = await sdk.images.create_variation(
+                image=("a.png", PNG), model=COUNTED, n=2, size="1024x1024"
+            )
+
+    assert made.data is not None
+    assert len(made.data) == 2
+    row, (bill,) = (await stack.rows())[-1], stack.simulator.bills
+    assert held(row) == paid(row) == bill.amount_microcents == 16_000_000
+
+
 async def test_policy_may_ask_for_fewer_images_and_another_model(tmp_path: Path) -> None:
     policies = [
         {
@@ -282,4 +297,16 @@ async def test_policy_may_ask_for_fewer_images_and_another_model(tmp_path: Path)
         assert answer.status == 200
         assert (sent(stack)["model"], sent(stack)["n"]) == (OLD, 1)
         row = await stack.row()
+        assert paid(row) == line.amount_microcents <= held(row)
+
+        simulator.reset()
+        async with AsyncOpenAI(base_url=stack.base_url, api_key="any", max_retries=0) as sdk:
+            await sdk.images.edit(
+                model=NEW, prompt="Add a hat", image=("a.png", PNG + bytes(2**19)), n=4
+            )
+        (line,) = simulator.bills
+        assert line.model == OLD
+        # One image of the dearest size and quality.
+        assert line.output.image_tokens == 6_240
+        row = (await stack.rows())[-1]
         assert paid(row) == line.amount_microcents <= held(row)
