@@ -269,7 +269,7 @@ async def test_variations_of_an_image_have_its_fee(stack: Stack) -> None:
     stack.simulator.reset()
     stack.simulator.behave(Behaviour())
     async with AsyncOpenAI(base_url=stack.base_url, api_key="any", max_retries=0) as sdk:
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="deprecated"):
             made = await sdk.images.create_variation(
                 image=("a.png", PNG), model=COUNTED, n=2, size="1024x1024"
             )
