@@ -14,7 +14,7 @@ from tests.e2e.stack import Stack, running
 
 pytestmark = [pytest.mark.clients, pytest.mark.asyncio(loop_scope="module")]
 
-FREE = ("models", "count_tokens")
+FREE = ("models", "count_tokens", "moderations", "files")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -24,7 +24,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stac
         upstream = {"base_url": simulator.base_url, "api_key": "none"}
         upstreams = [
             {"name": "claude", "api": "anthropic", "models": ["claude-*"], **upstream},
-            {"name": "gpt", "models": ["*"], **upstream},
+            {"name": "gpt", "models": ["*"], "websockets": True, **upstream},
         ]
         async with running(folder, simulator, upstreams=upstreams) as stack:
             yield stack

@@ -19,6 +19,7 @@ NODE_MODULES = Path(__file__).with_name("node_modules")
 PATIENCE_S = 60.0
 ANSWER_BYTES_MAX = 2**24
 
+OVER_A_SOCKET = "responses over a WebSocket"
 OPENAI_ASKS = (
     "chat",
     "chat, streamed",
@@ -26,8 +27,15 @@ OPENAI_ASKS = (
     "responses, streamed",
     "completions",
     "embeddings",
+    "images",
+    "speech",
+    "transcriptions",
+    "translations",
     "models",
+    "moderations",
+    "files",
 )
+CURL_ASKS = (*OPENAI_ASKS[:7], "models", "moderations")
 ANTHROPIC_ASKS = ("messages", "messages, streamed", "count_tokens")
 LANGCHAIN_ASKS = ("chat", "chat, streamed", "responses", "embeddings")
 VERCEL_ASKS = (
@@ -36,6 +44,9 @@ VERCEL_ASKS = (
     "responses",
     "responses, streamed",
     "embeddings",
+    "images",
+    "speech",
+    "transcriptions",
     "messages",
     "messages, streamed",
 )
@@ -52,14 +63,14 @@ class Sdk:
 
 
 SDKS = (
-    Sdk("openai, Python", "ask_openai.py", OPENAI_ASKS, "chat"),
+    Sdk("openai, Python", "ask_openai.py", (*OPENAI_ASKS, OVER_A_SOCKET), "chat"),
     Sdk("openai, npm", "ask_openai.mjs", OPENAI_ASKS, "chat"),
     Sdk("langchain-openai", "ask_langchain.py", LANGCHAIN_ASKS, "chat"),
     Sdk("Vercel AI SDK, OpenAI", "ask_vercel.mjs", VERCEL_ASKS, "responses"),
     Sdk("anthropic, Python", "ask_anthropic.py", ANTHROPIC_ASKS, "messages"),
     Sdk("anthropic, npm", "ask_anthropic.mjs", ANTHROPIC_ASKS, "messages"),
     Sdk("Vercel AI SDK, Anthropic", "ask_vercel.mjs", (), "messages"),
-    Sdk("curl", "ask_curl.py", (*OPENAI_ASKS, *ANTHROPIC_ASKS), "chat"),
+    Sdk("curl", "ask_curl.py", (*CURL_ASKS, *ANTHROPIC_ASKS), "chat"),
 )
 
 

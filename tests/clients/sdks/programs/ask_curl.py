@@ -66,6 +66,11 @@ answer_all(
         "count_tokens": post(
             "/messages/count_tokens", {"model": "claude-haiku-5-5", "messages": HELLO}
         ),
+        "images": post(
+            "/images/generations",
+            {"model": "gpt-image-1", "prompt": "A cat", "size": "1024x1024", "quality": "low"},
+        ),
+        "moderations": post("/moderations", {"model": "omni-moderation-latest", "input": "Hello"}),
         "models": get("/models"),
     }
 )

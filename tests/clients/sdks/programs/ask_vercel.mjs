@@ -1,7 +1,14 @@
 // The AI SDK of Vercel with its providers for OpenAI and Anthropic.
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
-import { embedMany, generateText, streamText } from "ai";
+import {
+  embedMany,
+  experimental_generateSpeech as generateSpeech,
+  experimental_transcribe as transcribe,
+  generateImage,
+  generateText,
+  streamText,
+} from "ai";
 import { all, answerAll } from "./asked.mjs";
 
 const prompt = "What is the capital of Åland?";
@@ -42,5 +49,20 @@ await answerAll({
     const model = createOpenAI({ baseURL, apiKey }).embedding("text-embedding-3-small");
     const { embeddings, usage } = await embedMany({ model, values: ["one", "two"] });
     return { embeddings, usage };
+  },
+  images: async (baseURL, apiKey) => {
+    const model = createOpenAI({ baseURL, apiKey }).image("gpt-image-1");
+    const { image, usage } = await generateImage({ model, prompt: "A cat", size: "1024x1024" });
+    return { image: image.base64, usage };
+  },
+  speech: async (baseURL, apiKey) => {
+    const model = createOpenAI({ baseURL, apiKey }).speech("tts-1");
+    const { audio } = await generateSpeech({ model, text: "Hello there" });
+    return audio.base64;
+  },
+  transcriptions: async (baseURL, apiKey) => {
+    const model = createOpenAI({ baseURL, apiKey }).transcription("gpt-4o-transcribe");
+    const { text } = await transcribe({ model, audio: Buffer.alloc(4_000, 1) });
+    return text;
   },
 });
