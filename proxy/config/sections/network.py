@@ -47,7 +47,8 @@ class LimitsConfig(Section):
     """Bounds on what is let in."""
 
     max_body_bytes: int = Field(default=52_428_800, ge=1_024, le=1_073_741_824)
-    """The largest request body. It is kept in memory while the call runs."""
+    """The largest request body. It is kept in memory while the call runs, but for files in forms,
+    which go on as they come."""
 
     max_connections: int = Field(default=1_000, ge=1, le=100_000)
     """How many connections from callers, and to the upstream, may be open at a time."""
@@ -56,7 +57,7 @@ class LimitsConfig(Section):
     """The most that one call may hold, whatever its budgets would allow. Null: no such limit."""
 
     body_timeout_ms: int = Field(default=30_000, ge=100, le=3_600_000)
-    """How long a caller may take to send its body."""
+    """How long a caller may take to send its body, or the next piece of a file in a form."""
 
     max_header_bytes: int = Field(default=32_768, ge=1_024, le=1_048_576)
     """The largest single header, and the longest request line."""
