@@ -10,6 +10,7 @@ from tests.mutations.homes import OF_HOMES
 from tests.mutations.mutation import CONTRACT, Mutation
 from tests.mutations.outbox import OF_OUTBOX
 from tests.mutations.policies import OF_POLICIES
+from tests.mutations.sockets import OF_SOCKETS
 from tests.mutations.upstreams import OF_UPSTREAMS
 from tests.mutations.wire import OF_WIRE
 
@@ -327,4 +328,5 @@ MUTATIONS: Final = (
     *OF_WIRE,
     *OF_UPSTREAMS,
     *OF_ATTEMPTS,
+    *OF_SOCKETS,
 )

@@ -80,11 +80,14 @@ def test_an_error_of_no_status_ends_the_response_and_its_socket() -> None:
     lived(test)
 
 
-def test_after_an_error_in_the_middle_the_response_may_go_on_so_its_socket_is_closed() -> None:
+@pytest.mark.parametrize("behind", [(), (DELTA,)])
+def test_after_an_error_in_the_middle_the_response_may_go_on_so_its_socket_is_closed(
+    behind: tuple[bytes, ...],
+) -> None:
     """It may be about a frame that was not understood, and say nothing of the response."""
 
     async def test(world: World) -> None:
-        answer = await begun(world, CREATED, DELTA, REFUSAL, DELTA)
+        answer = await begun(world, CREATED, DELTA, REFUSAL, *behind)
         assert await read_all(answer) == [as_event(each) for each in (CREATED, DELTA, REFUSAL)]
         assert world.client.socket.is_closed
         await read_all(await begun(world, CREATED, COMPLETED))
