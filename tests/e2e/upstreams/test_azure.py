@@ -261,3 +261,26 @@ async def test_a_body_that_names_its_model_twice_is_refused(behind: Stack) -> No
 
     assert (answer.status, answer.error()["code"]) == (400, "invalid_request")
     assert behind.simulator.requests_seen == []
+
+
+@pytest.mark.parametrize("asked", [deployment("mine") + DATED, CHAT])
+async def test_who_stands_in_for_azure_is_asked_in_its_own_words(
+    tmp_path: Path, cloud: Simulator, simulator: Simulator, asked: str
+) -> None:
+    """Another Azure by its own deployment, and others by the model."""
+    async with Simulator(deployments={"west": "gpt-4o"}, key=KEY, keep_bodies=True) as west:
+        for failing in (cloud, west):
+            failing.behave(Behaviour(refusal=Refusal(status=503)))
+        upstreams = [
+            azure(cloud, fallback=["west", "plain"]),
+            azure(west, name="west", deployments={"west": "gpt-4o"}, models=["none"]),
+            {"name": "plain", "base_url": simulator.base_url, "api_key": "none"},
+        ]
+        async with running(tmp_path, cloud, upstreams=upstreams) as stack:
+            answer = await call(stack, asked, model="gpt-4o")
+
+            assert answer.status == 200
+            paths = [each.requests_seen[0].path for each in (cloud, west, simulator)]
+            assert paths == [deployment("mine") + DATED, deployment("west") + DATED, CHAT]
+            assert json.loads(west.requests_seen[0].body or b"")["model"] == "west"
+            assert await stack.charged_and_uncovered() == (simulator.total_microcents, 0)
