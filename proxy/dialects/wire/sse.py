@@ -13,7 +13,6 @@ that may be an image. No image of 3840 x 2160 pixels is longer, in base64 and no
 # The end of one line and the whole end of the next. CR LF is one line end, never two. Where a
 # piece ends between its halves, the LF begins the next event: an empty line means nothing there.
 _EVENT_END: Final = re.compile(rb"\n(?>\r\n|\r|\n)|\r(?>\r\n|\r)")
-_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -62,7 +61,7 @@ class EventSplitter:
 def data_of(event: bytes) -> bytes:
     """The data of an event, its lines joined by LF; empty for a comment."""
     data = []
-    for line in _LINE_END.split(event.removeprefix(_BYTE_ORDER_MARK)):
+    for line in event.removeprefix(_BYTE_ORDER_MARK).splitlines():
         name, _, value = line.partition(b":")
         if name == b"data":
             data.append(value.removeprefix(b" "))
