@@ -122,6 +122,11 @@ class Endpoint:
             tab.close("refused" if behaviour.refusal else "completed")
             return response
 
+    @property
+    def sleep(self) -> Sleep:
+        """How it rests."""
+        return self._settings.sleep
+
     def request_id(self, number: int) -> str:
         """The x-request-id of request `number`."""
         return f"req_{self._settings.seed:08x}{number:024x}"

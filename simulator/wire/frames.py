@@ -10,7 +10,7 @@ from simulator.answer.stream import Event
 from simulator.behaviour import Behaviour
 from simulator.errors import ApiError
 from simulator.records import Tab
-from simulator.wire.deliver import CutShort, Head, end_connection
+from simulator.wire.deliver import CutShort, Head, Sleep, end_connection
 from simulator.wire.events import Frame
 
 
@@ -27,6 +27,7 @@ class FrameDelivery:
         behaviour: Behaviour,
         tab: Tab,
         *,
+        sleep: Sleep,
         gate: Callable[[str], asyncio.Event],
         cancelled: asyncio.Event,
         lane: str | None,
@@ -35,6 +36,7 @@ class FrameDelivery:
         self._request = request
         self._behaviour = behaviour
         self._tab = tab
+        self._sleep = sleep
         self._gate = gate
         self._cancelled = cancelled
         self._lane = lane
@@ -49,6 +51,7 @@ class FrameDelivery:
 
     async def send(self, head: Head, frames: Iterable[Frame]) -> web.StreamResponse:
         """Send all, or as much as the behaviour allows. Raises CutShort: it ended too early."""
+        await self._rest(self._behaviour.delay_ms)
         if head.status >= 400:
             (frame,) = frames
             await self._send(self._refusal(head, frame.data))
@@ -59,8 +62,8 @@ class FrameDelivery:
                 await self._send(self._interrupted())
                 raise CutShort
             self._tab.generated(frame.output)
+            await self._rest(self._behaviour.wire.pace_ms)
             await self._send(frame.data)
-            await asyncio.sleep(0)
         return self._socket
 
     async def _pass(self, point: str, count: int) -> None:
@@ -71,6 +74,9 @@ class FrameDelivery:
         if cut and (cut.at, cut.after) == (point, count):
             end_connection(self._request, by=cut.by)
             raise CutShort
+
+    async def _rest(self, pause_ms: int) -> None:
+        await (self._sleep(pause_ms / 1000) if pause_ms else asyncio.sleep(0))
 
     async def _send(self, frame: bytes) -> None:
         await self._socket.send_frame(frame, web.WSMsgType.TEXT)

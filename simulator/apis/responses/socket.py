@@ -106,6 +106,7 @@ class Conversation:
                 request,
                 behaviour,
                 tab,
+                sleep=self._endpoint.sleep,
                 gate=self._records.gate,
                 cancelled=self._cancelled,
                 lane=lane,
