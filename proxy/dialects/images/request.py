@@ -4,6 +4,7 @@ Everything else passes to the upstream untouched, known or not. Field names and 
 https://platform.openai.com/docs/api-reference/images/create and .../images/createEdit
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ MAX_PREVIEWS: Final = 3
 _UNPRICED: Final = ("complexity", "frame_count")
 """What makes a model think, or draw several frames: nobody publishes what it adds."""
 
+_WORD: Final = re.compile(r"[\w.-]{1,32}", re.ASCII)
 _FRAMES: Final = "gif"
 _SECOND_MODEL: Final = "svg"
 
@@ -79,8 +81,7 @@ def request_of(
     """
     _check_is_one_model(fields)
     n = read_number(fields, "n", 1, MAX_IMAGES) or 1
-    size = optional(fields, "size", str, "a string") or AUTO
-    quality = optional(fields, "quality", str, "a string") or AUTO
+    size, quality = _read_word(fields, "size"), _read_word(fields, "quality")
     previews = read_number(fields, "partial_images", 0, MAX_PREVIEWS) or 0
     is_known = all(fields.get(name) is None for name in _UNPRICED)
     is_known = is_known and fields.get("output_format") != _FRAMES
@@ -97,6 +98,18 @@ def request_of(
         images={image_kind(size, quality): n},
         draws=Drawing(size, quality, previews) if is_known else None,
     )
+
+
+def _read_word(fields: Mapping[str, Any], name: str) -> str:
+    """A size or a quality: it is looked up among fees, and named where there is none.
+
+    Raises:
+        Refused: INVALID_REQUEST.
+    """
+    word = optional(fields, name, str, "a string") or AUTO
+    if _WORD.fullmatch(word) is None:
+        raise invalid(name, "must be a word of at most 32 letters, digits, dots and hyphens")
+    return word
 
 
 def _check_prompt(fields: Mapping[str, Any]) -> None:
