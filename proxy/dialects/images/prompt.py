@@ -21,9 +21,8 @@ def prompt_of(request: Request) -> Prompt:
     The size of an image is left unseen: the newer models enlarge a small one.
     """
     images = _images(request)
-    detail: Literal["auto", "original"] = "auto"
-    if request.fields.get("input_fidelity") == "high":
-        detail = "original"
+    is_low = request.fields.get("input_fidelity") in (None, "low")
+    detail: Literal["auto", "original"] = "auto" if is_low else "original"
     parts: list[Part] = [Image(None, None, detail)] * images
     if isinstance(text := request.fields.get("prompt"), str):
         parts.append(Text(text))

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -134,10 +134,16 @@ def test_images_that_go_in_count_at_their_most_for_each_that_comes_out() -> None
     assert prompt.framing_tokens == 2 * (16 + 3 * 64)
 
 
-def test_high_fidelity_is_billed_as_such() -> None:
-    request = IMAGE_EDITS.read_request(encoded(EDIT | {"input_fidelity": "high"}))
+@pytest.mark.parametrize(
+    ("fidelity", "detail"),
+    [(None, "auto"), ("low", "auto"), ("high", "original"), ("of tomorrow", "original")],
+)
+def test_high_fidelity_is_billed_as_such(
+    fidelity: str | None, detail: Literal["auto", "original"]
+) -> None:
+    request = IMAGE_EDITS.read_request(encoded(EDIT | {"input_fidelity": fidelity}))
 
-    assert IMAGE_EDITS.prompt_of(request).parts[0] == Image(None, None, "original")
+    assert IMAGE_EDITS.prompt_of(request).parts[0] == Image(None, None, detail)
 
 
 @pytest.mark.parametrize("images", [None, [], ["file-1"], [{}] * 17, {"file_id": "file-1"}])

@@ -152,8 +152,6 @@ HOSTILE = [
 async def test_whatever_the_upstream_draws_is_charged(
     stack: Stack, behaviour: Behaviour, streamed: bool
 ) -> None:
-    if streamed and (behaviour.extra_choices or behaviour.wire.compression == "br"):
-        behaviour = Behaviour(output_tokens=1)
     outcome = await draw(stack, body(stream=streamed), behaviour)
 
     outcome.assert_charged_by_bill()
