@@ -1,6 +1,7 @@
 """What is known of an answer, in any dialect, and the texts that it delivered."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from io import StringIO
 from typing import Any, Final
@@ -16,6 +17,9 @@ MAX_TEXT_CHARS: Final = 4 * 2**20
 
 MAX_CHOICES_KEPT: Final = 1_024
 """Eight times what the APIs allow."""
+
+NAME: Final = "name"
+"""Where, in the place of a call, the text is kept that names its tool."""
 
 _PLACE_CHARS: Final = 64
 """What a new place for text takes of MAX_TEXT_CHARS, so that places are bounded, too."""
@@ -52,6 +56,10 @@ class Answer(msgspec.Struct, frozen=True):
         """
         return self.delivered().texts()
 
+    def called_tools(self) -> Mapping[str, int]:
+        """How often each tool was called, by the name that the answer has for it."""
+        return self.delivered().called_tools()
+
 
 class DeliveredTexts:
     """The texts of an answer, by where they belong, and its choices.
@@ -63,6 +71,7 @@ class DeliveredTexts:
         self.is_partial = False
         self.sound_tokens = 0
         self._pieces: dict[tuple[object, ...], StringIO] = {}
+        self._calls: dict[tuple[object, ...], str] = {}
         self._finished: dict[object, bool] = {}
         self._chars = 0
 
@@ -98,6 +107,13 @@ class DeliveredTexts:
         pieces = self._pieces.get(where)
         self.keep(where, text[pieces.tell() :] if pieces is not None else text)
 
+    def note_call(self, where: tuple[object, ...], tool: str) -> None:
+        """What belongs there is a call of this tool, whatever is named in it."""
+        if where in self._calls or len(self._calls) < MAX_CHOICES_KEPT:
+            self._calls[where] = tool
+        else:
+            self.is_partial = True
+
     def keep_fragments(self, pattern: re.Pattern[bytes], text: bytes) -> None:
         """Take in what can be seen of JSON that breaks off: the pattern's first groups."""
         for match in pattern.finditer(text):
@@ -105,6 +121,15 @@ class DeliveredTexts:
 
     def texts(self) -> tuple[str, ...]:
         return tuple(pieces.getvalue() for pieces in self._pieces.values())
+
+    def called_tools(self) -> Mapping[str, int]:
+        """How often each tool was called. A name is kept in its call, as `name`."""
+        named = {
+            where[:-1]: pieces.getvalue()
+            for where, pieces in self._pieces.items()
+            if where[-1] == NAME
+        }
+        return Counter((named | self._calls).values())
 
     def text_at(self, where: tuple[object, ...]) -> str:
         """The text that belongs there, as far as it came."""

@@ -31,11 +31,14 @@ class Tool(msgspec.Struct, frozen=True):
     """A tool as caps see it.
 
     A cap knows a function or a custom tool by its name, and a built-in tool by its type
-    without the date of its version (docs/semantics.md, "Policy, plan, caps").
+    without the date of its version (docs/semantics.md, "Policy, plan, caps"). `called` is what
+    an answer that calls it names it; empty where that is `name`. `is_told`: whether answers do.
     """
 
     name: str
     kind: ToolKind
+    called: str = ""
+    is_told: bool = True
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ def read_tools(fields: Mapping[str, Any], model: str) -> tuple[Tool, ...]:
     tools = [*_listed(fields, "tools"), *_listed(fields, "functions")]
     options = optional(fields, "web_search_options", dict, "an object")
     if options is not None or is_search_model(model):
-        tools.append(Tool(WEB_SEARCH, ToolKind.BUILT_IN))
+        tools.append(Tool(WEB_SEARCH, ToolKind.BUILT_IN, is_told=False))
     return tuple(tools)
 
 

@@ -11,6 +11,7 @@ from proxy.dialects.answer import (
     read_fields,
     text_or_none,
 )
+from proxy.dialects.messages.tools import CODE_EXECUTION, MCP_TOOLSET
 from proxy.dialects.messages.usage import read_usage, tier_of
 from proxy.dialects.wire.json_text import encode
 
@@ -23,7 +24,9 @@ ONE_CHOICE: Final = 0
 _WRITTEN: Final = ("text", "thinking", "content", "partial_json", "name")
 """Members of a block, or of a delta, that are text the model wrote."""
 
-_USES: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+_MCP_USE: Final = "mcp_tool_use"
+_SERVER_USE: Final = "server_tool_use"
+_USES: Final = frozenset({"tool_use", _SERVER_USE, _MCP_USE})
 
 
 def read_answer(body: bytes) -> Answer:
@@ -51,8 +54,20 @@ def _deliver_all(texts: DeliveredTexts, answer: Mapping[str, Any]) -> None:
 def deliver(texts: DeliveredTexts, place: object, block: object) -> None:
     """Take in a block, or a delta of the block at this place."""
     if isinstance(block, dict):
+        if (tool := _provided(block)) is not None:
+            texts.note_call((place,), tool)
         for name, text in _texts(block):
             texts.keep((place, name), text)
+
+
+def _provided(block: Mapping[str, Any]) -> str | None:
+    """The tool of a call that is named after a part of it: a tool of a server, a sandbox's."""
+    kind, name = block.get("type"), text_or_none(block.get("name")) or ""
+    if kind == _MCP_USE:
+        return MCP_TOOLSET
+    if kind == _SERVER_USE and name.endswith(f"_{CODE_EXECUTION}"):
+        return CODE_EXECUTION
+    return None
 
 
 def _texts(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

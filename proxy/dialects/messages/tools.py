@@ -83,7 +83,9 @@ def tool_of(definition: Mapping[str, Any], param: str) -> Tool:
     if kind is not None and (not isinstance(kind, str) or not kind):
         raise invalid(f"{param}.type", "must be a non-empty string")
     if kind is not None and kind != ToolKind.CUSTOM:
-        return Tool(_undated(kind), ToolKind.BUILT_IN)
+        known, named = _undated(kind), definition.get("name")
+        called = named if isinstance(named, str) and named != known else ""
+        return Tool(known, ToolKind.BUILT_IN, called=called)
     name = definition.get("name")
     if not isinstance(name, str) or not name:
         raise invalid(f"{param}.name", "must be a non-empty string")

@@ -32,6 +32,11 @@ _UNFINISHED: Final = frozenset({"queued", "in_progress"})
 _NOT_WRITTEN: Final = frozenset({"mcp_list_tools", "additional_tools"})
 """Items that the model did not write, beside the outputs of tools."""
 
+_CALL: Final = "_call"
+
+_NAMED: Final = frozenset({"function_call", "custom_tool_call"})
+"""Calls of tools that their name says. All others are of the tool that their type says."""
+
 _BESIDE_WRITTEN: Final = frozenset(
     {
         *("type", "id", "status", "call_id", "created_by", "caller", "environment", "fingerprint"),
@@ -73,6 +78,9 @@ def deliver(texts: DeliveredTexts, response: Mapping[str, Any]) -> None:
 def deliver_item(texts: DeliveredTexts, output_index: object, item: object) -> None:
     """Take in an output item, of which pieces may have come before."""
     if isinstance(item, dict):
+        kind = text_or_none(item.get("type")) or ""
+        if kind.endswith(_CALL) and kind not in _NAMED:
+            texts.note_call((output_index,), kind.removesuffix(_CALL))
         for where, text in _texts(item):
             texts.keep_rest((output_index, *where), text)
 

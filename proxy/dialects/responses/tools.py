@@ -40,6 +40,13 @@ _OF_THE_CALLER: Final = frozenset(
 _WITHOUT_FEE: Final = frozenset({"mcp", "tool_search"})
 """What the provider runs for its tokens alone: https://developers.openai.com/api/docs/pricing."""
 
+_CALLED: Final = {
+    "web_search_preview": "web_search",
+    "computer_use": "computer",
+    "computer_use_preview": "computer",
+}
+"""Where the type of an item that calls a tool is not the type of the tool and `_call`."""
+
 _DATE: Final = re.compile(r"_(?:\d{8}|\d{4}_\d{2}_\d{2})$")
 
 
@@ -66,7 +73,8 @@ def tool_of(definition: Mapping[str, Any], param: str) -> Tool:
     if not isinstance(kind, str) or not kind:
         raise invalid(f"{param}.type", "must be a non-empty string")
     if kind not in (ToolKind.FUNCTION, ToolKind.CUSTOM):
-        return Tool(_DATE.sub("", kind), ToolKind.BUILT_IN)
+        undated = _DATE.sub("", kind)
+        return Tool(undated, ToolKind.BUILT_IN, called=_CALLED.get(undated, ""))
     name = definition.get("name")
     if not isinstance(name, str) or not name:
         raise invalid(f"{param}.name", "must be a non-empty string")

@@ -1,0 +1,42 @@
+"""Which tools leave a call for which a budget has too few risk points. Without I/O.
+
+Source: docs/semantics.md, "Tools as actions".
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from proxy.domain.errors import BudgetRefused, Reason
+from proxy.domain.money import Unit
+from proxy.gateway.tools.listed import ListedTool
+
+_LACKING: Final = frozenset({Reason.BUDGET_EXCEEDED, Reason.BUDGET_BUSY})
+"""The budget takes less, and says how much. For other reasons it takes nothing."""
+
+
+def too_risky(
+    listed: Iterable[ListedTool], refused: BudgetRefused, *, answers: int, is_last: bool
+) -> frozenset[str]:
+    """The tools that go, those with most points first, until what remains would hold the rest.
+
+    Nothing where it is not risk points that are short. `is_last`: another refusal would be for
+    good, so all that have points go.
+    """
+    shortage = refused.shortage
+    if shortage.unit is not Unit.RISK_POINTS:
+        return frozenset()
+    risky = sorted(
+        (tool for tool in listed if tool.rule.risk_points),
+        key=lambda tool: tool.rule.risk_points,
+        reverse=True,
+    )
+    if is_last or refused.reason not in _LACKING:
+        return frozenset(tool.name for tool in risky)
+    held = answers * sum(tool.rule.risk_points for tool in risky)
+    gone = []
+    for tool in risky:
+        if held <= shortage.remaining:
+            break
+        held -= answers * tool.rule.risk_points
+        gone.append(tool.name)
+    return frozenset(gone)
