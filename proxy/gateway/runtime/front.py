@@ -5,6 +5,7 @@ every budget (field-report 61).
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -13,6 +14,7 @@ from proxy.dialects.chat import CHAT
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.path_pattern import PathPattern
 from proxy.dialects.responses import FRAMES
+from proxy.dialects.responses.frames import prompt_after
 from proxy.dialects.routes import FREE_PATHS, METERED, free_at, spoken_at
 from proxy.dialects.unmetered import costs_nothing, unmetered_at
 from proxy.domain.clock import Clock
@@ -219,7 +221,10 @@ class Front:
         caller = await self._admit(door, record)
         record.api = FRAMES.name
         forwarders = SocketForwarders(self._socket_routes, lines, door, caller)
-        await self._pipeline.run(FRAMES, door, caller, record, forwarders=forwarders)
+        dialect = replace(FRAMES, prompt_of=partial(prompt_after, lines.said))
+        await self._pipeline.run(dialect, door, caller, record, forwarders=forwarders)
+        if door.last_event is not None and record.model is not None and not record.is_swapped:
+            lines.remember(door.last_event, record.model)
 
     async def _pass_free(self, door: Door, caller: Caller, record: CallRecord) -> None:
         """A request that costs nothing: no hold, and what its answer says of usage is not read.

@@ -117,6 +117,11 @@ class CallRecord:
         self.held = amounts[Unit.USD_MICROCENTS]
         self.held_tokens = amounts[Unit.TOKENS]
 
+    @property
+    def is_swapped(self) -> bool:
+        """Whether the call left for another model than the one that was asked for."""
+        return "model" in (self.caps or "").split(",")
+
     def answered(self, status: int, at_ns: int) -> None:
         """The upstream has sent a status."""
         self.status = status

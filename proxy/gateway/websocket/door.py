@@ -5,7 +5,7 @@ from typing import Final
 
 from proxy.domain.errors import Refused
 from proxy.gateway.runtime.door import ClientGone, Door
-from proxy.gateway.websocket.events import FrameSplitter
+from proxy.gateway.websocket.events import FrameSplitter, is_last, type_of
 from proxy.gateway.websocket.frames import error_frame, with_headers
 
 _OF_THE_SOCKET: Final = frozenset({"upgrade", "idempotency-key"})
@@ -48,6 +48,8 @@ class FrameDoor:
         self._stream_id = stream_id
         self._refused = refused
         self._frames = FrameSplitter()
+        self.last_event: bytes | None = None
+        """What ended the response, as its caller has it."""
         self._has_begun = False
         self._about: Mapping[str, str] = {}
         self._last: bytes | None = None
@@ -83,6 +85,8 @@ class FrameDoor:
                 raise ClientGone
             if self._about:
                 frame, self._about = with_headers(frame, self._about), {}
+            if is_last(type_of(frame)):
+                self.last_event = frame
             await self._send(frame)
 
     async def finish(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, Final, Protocol, runtime_checkable
 
+from proxy.dialects.responses.frames import Said, said_in
 from proxy.domain.errors import Refused
 from proxy.gateway.runtime.door import ClientGone, Door
 from proxy.gateway.runtime.tasks import off_the_loop
@@ -27,6 +28,9 @@ IDLE_MS: Final = 3_600_000
 
 WAITING_MAX: Final = 16
 """So many frames may wait for their turn, as at the provider."""
+
+_SAID_MAX: Final = 64
+"""Twice as many as a socket has lanes at the provider, which keeps the last of each."""
 
 _PASSED_ON: Final = frozenset({1000, 1001, 1008, 1012, 1013})
 """Codes of an upstream that say the same to the caller; 3000 and above are applications' own."""
@@ -76,6 +80,8 @@ class Lines:
     def __init__(self, make: Callable[[], SocketUpstream]) -> None:
         self._make = make
         self._upstreams: dict[str, SocketUpstream] = {}
+        self.said: dict[str, Said] = {}
+        """What was said on them, by response: the last few."""
 
     def to(self, name: str) -> SocketUpstream:
         """The socket to an upstream, opened or not."""
@@ -83,6 +89,14 @@ class Lines:
         if found is None:
             found = self._upstreams[name] = self._make()
         return found
+
+    def remember(self, event: bytes, model: str) -> None:
+        """Keep what a response came to that was asked of a model, by its last event."""
+        if found := said_in(event, model):
+            response_id, said = found
+            self.said[response_id] = said
+            while len(self.said) > _SAID_MAX:
+                del self.said[next(iter(self.said))]
 
     async def control(self, frame: bytes) -> None:
         """Send what ends or acknowledges a response wherever it may be running."""

@@ -8,7 +8,7 @@ from openai import AsyncOpenAI
 from proxy.domain.reservation import State
 from simulator.behaviour import Behaviour
 from simulator.server import Simulator
-from tests.e2e.stack import Stack, charged, held, paid
+from tests.e2e.stack import TOKENS, Stack, charged, held, paid
 from tests.e2e.websocket.sockets import ASK, WARM_UP, Caller, opened, serving_sockets, text_of
 
 
@@ -177,3 +177,21 @@ async def test_the_cost_is_in_the_usage_where_that_is_wanted(
             *_, last = await caller.ask(ASK)
         cost_usd = last["response"]["usage"]["cost_usd"]
     assert json.dumps(cost_usd) == f'"{simulator.total_microcents / 10**8:.8f}"'
+
+
+async def test_what_was_said_on_the_socket_is_held_for_as_what_it_came_to(
+    stack: Stack, caller: Caller
+) -> None:
+    """Nothing else tells how much a response goes on from: the window of the model bounds it."""
+    *_, warmed = await caller.ask(WARM_UP | {"instructions": "be brief " * 50})
+    known = ASK | {"previous_response_id": warmed["response"]["id"], "max_output_tokens": 100}
+    *_, answered = await caller.ask(known)
+    await caller.ask(known | {"previous_response_id": answered["response"]["id"]})
+    rows, bills = await stack.rows(), stack.simulator.bills
+    for row, line in zip(rows, bills, strict=True):
+        assert held(row) >= paid(row) == line.amount_microcents
+    assert rows[1].amounts[TOKENS] < 300
+    assert rows[2].amounts[TOKENS] < 500
+    async with opened(stack) as another:
+        await another.ask(known | {"previous_response_id": answered["response"]["id"]})
+    assert (await stack.rows())[3].amounts[TOKENS] > 100_000
