@@ -111,7 +111,7 @@ async def forecast(
     refused: Refused | None = None
     try:
         wish.check_leaves()
-        if not plan.free and not rules.covers(balance.unit for balance in balances):
+        if not plan.free and not rules.covers([balance.unit for balance in balances], held):
             raise _no_budget(subject, is_counted_otherwise=bool(every))
         granted = _grant(balances, plan, share_pct)
         way = plan.ways[granted.rung]

@@ -32,7 +32,7 @@ from proxy.ledger.cycles.seeking import Attempt, attempts, has_room
 from proxy.ledger.cycles.told import Told
 from proxy.ledger.pace import Pace
 from proxy.ledger.records import Balance, ReserveRequest
-from proxy.ledger.rules import check_request
+from proxy.ledger.rules import check_request, covers
 
 RESERVATIONS: Final = "/v1/reservations"
 AGAIN: Final = "again"
@@ -299,7 +299,7 @@ class Holder:
         counting = [unit for unit in others if self._told.tightest(scopes, unit) is not None]
         units = [first, *counting]
         left = [unit for unit in units if not self._told.is_without(scopes[-1], unit)]
-        return tuple(left or units)
+        return tuple(left if covers(left, request.plan[0]) else units)
 
     def _other_units(
         self, request: ReserveRequest, tried: Sequence[Unit], scopes: tuple[Scope, ...]
@@ -307,7 +307,8 @@ class Holder:
         """Which units of the plan are left when some of those that were tried have no budget."""
         path = scopes[-1]
         left = [unit for unit in request.plan[0] if not self._told.is_without(path, unit)]
-        return tuple(left) if tuple(left) != tuple(tried) else ()
+        is_new = tuple(left) != tuple(tried) and covers(left, request.plan[0])
+        return tuple(left) if is_new else ()
 
 
 def lead_of(remaining_ttl_ms: int | None, answer: Answer) -> int | None:

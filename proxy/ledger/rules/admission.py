@@ -118,9 +118,15 @@ def _lack(balance: Balance) -> Reason:
     return Reason.COOLDOWN if balance.period.rolling_ms else Reason.STEPS_EXHAUSTED
 
 
-def covers(units: Iterable[Unit]) -> bool:
-    """Whether budgets in these units pay for a call. Those that only count it do not."""
-    return any(unit is not Unit.CALLS for unit in units)
+def covers(units: Iterable[Unit], asked: Iterable[Unit]) -> bool:
+    """Whether budgets in these units pay for what is asked for in those.
+
+    Those that only count calls do not; and what costs money or tokens is not paid in risk points.
+    """
+    limiting = {Unit.CALLS}
+    if not {*asked} <= {Unit.CALLS, Unit.RISK_POINTS}:
+        limiting.add(Unit.RISK_POINTS)
+    return any(unit not in limiting for unit in units)
 
 
 def stopped(balance: Balance) -> Reason | None:

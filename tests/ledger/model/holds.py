@@ -1,6 +1,6 @@
 """The holds of the model, from the reserve to the end of the call."""
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -95,12 +95,12 @@ class Holds(Tenants):
         )  # fmt: skip
 
     def _budgets_of(
-        self, subject: Subject, units: Container[Unit], *, is_needed: bool
+        self, subject: Subject, units: Collection[Unit], *, is_needed: bool
     ) -> list[BudgetName]:
         """The budgets of the subject in these units; none is a refusal where one is needed."""
         scopes = budget_scopes(subject)
         names = list(self.names(scopes, units))
-        if is_needed and not rules.covers(name.unit for name in names):
+        if is_needed and not rules.covers([name.unit for name in names], units):
             if any(self.names(scopes, set(Unit))):
                 raise UnitMismatch
             raise Refused(Reason.BUDGET_NOT_FOUND, f"no budget covers {scopes}")

@@ -237,9 +237,16 @@ def test_a_lack_of_calls_has_a_name_of_its_own_and_is_never_busy(
 
 
 def test_what_only_counts_calls_pays_for_none() -> None:
-    assert not covers([CALLS])
-    assert not covers([])
-    assert covers([CALLS, TOKENS])
+    assert not covers([CALLS], [USD, CALLS])
+    assert not covers([], [USD])
+    assert covers([CALLS, TOKENS], [USD, TOKENS, CALLS])
+
+
+def test_risk_points_pay_for_what_asks_for_nothing_else() -> None:
+    assert covers([POINTS], [POINTS])
+    assert covers([POINTS], [POINTS, CALLS])
+    assert not covers([POINTS], [USD, TOKENS, POINTS])
+    assert covers([POINTS, TOKENS], [USD, TOKENS, POINTS])
 
 
 def test_a_plan_whose_rungs_each_lack_another_unit_names_what_the_last_one_lacked() -> None:

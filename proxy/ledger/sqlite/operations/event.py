@@ -56,7 +56,7 @@ def _accounts(transaction: Transaction, event: Event) -> list[Account]:
     if event.is_spent and not scopes:
         return []
     accounts = budgets_of(transaction, scopes, units)
-    if not event.is_spent and not rules.covers(account.balance.unit for account in accounts):
+    if not event.is_spent and not rules.covers([a.balance.unit for a in accounts], units):
         raise no_budget(transaction, scopes, units)
     return accounts
 

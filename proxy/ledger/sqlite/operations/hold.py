@@ -55,7 +55,7 @@ def _admit(
     """The budgets in which a new hold would be, and what it would be. Changes nothing."""
     tenants.check_new(transaction, request.subject.tenant or "")
     accounts = budgets_of(transaction, budget_scopes(request.subject), units)
-    if not request.free and not rules.covers(account.balance.unit for account in accounts):
+    if not request.free and not rules.covers([a.balance.unit for a in accounts], units):
         raise no_budget(transaction, budget_scopes(request.subject), units)
     granted = rules.grant(
         arrears.foreseen(transaction, accounts),

@@ -24,10 +24,17 @@ function rows.find_by_key(request)
   return holds.find(id)
 end
 
--- Whether budgets of these names pay for a call. Those that only count it do not.
-local function covers(names)
+-- Whether budgets of these names pay for what is asked for in these units. Those that only count
+-- calls do not; and what costs money or tokens is not paid in risk points.
+local function covers(names, units)
+  local limiting = {CALLS = true}
+  for _, unit in ipairs(units) do
+    if unit ~= 'CALLS' and unit ~= 'RISK_POINTS' then
+      limiting.RISK_POINTS = true
+    end
+  end
   for _, name in ipairs(names) do
-    if name.unit ~= 'CALLS' then
+    if not limiting[name.unit] then
       return true
     end
   end
@@ -37,7 +44,7 @@ end
 -- The names of the subject's budgets in the units of the request.
 function rows.names(request, is_needed)
   local names, has_any = budgets.names(request.scopes, rows.set_of(request.units))
-  if is_needed and not covers(names) then
+  if is_needed and not covers(names, request.units) then
     books.refuse({code = has_any and 'NO_UNIT' or 'NO_BUDGET'})
   end
   return names
