@@ -10,19 +10,13 @@ from proxy.config.sections.retries import RetriesConfig
 from proxy.config.sections.upstreams import KeyMode, UpstreamConfig
 from proxy.domain.clock import Clock
 from proxy.gateway.attempts.retries import RetryRules
-from proxy.gateway.forward import (
-    AZURE,
-    Credential,
-    CredentialMode,
-    Forwarder,
-    Secret,
-    Upstream,
-)
+from proxy.gateway.forward import Forwarder, Upstream
 from proxy.gateway.routes import Route, Routes
 from proxy.gateway.upstream.addressing import PLAIN, Addressing, AzureAddressing
-from proxy.gateway.upstream.credentials import GivenSecret, SecretCommand, SecretFile
+from proxy.gateway.upstream.credential import AZURE, Credential, CredentialMode, Secret
 from proxy.gateway.upstream.dial import http_proxy
 from proxy.gateway.upstream.pool import HttpUpstream, UpstreamTimeouts
+from proxy.gateway.upstream.secrets import GivenSecret, SecretCommand, SecretFile
 from proxy.gateway.upstream.tls import client_context
 from proxy.gateway.websocket.client import WebSocketClient
 from proxy.gateway.websocket.forwarders import SocketRoute

@@ -82,7 +82,7 @@ def _key_findings(config: "Config") -> "Iterator[Finding]":
     """Commands that write no key here. They may well do so where the proxy runs."""
     from proxy.config.findings import Finding
     from proxy.domain.clock import SystemClock
-    from proxy.gateway.forward import NoCredential
+    from proxy.gateway.upstream.credential import NoCredential
     from proxy.outgoing import secret_of
 
     origin = config.origin

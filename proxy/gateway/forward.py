@@ -5,9 +5,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Final, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from multidict import CIMultiDict
 
@@ -16,69 +14,8 @@ from proxy.gateway.identify import Caller
 from proxy.gateway.runtime.door import Door, Incoming
 from proxy.gateway.runtime.headers import readable_encodings, upstream_headers
 from proxy.gateway.upstream.addressing import PLAIN, Addressing
+from proxy.gateway.upstream.credential import Credential, CredentialMode, NoCredential
 from proxy.gateway.upstream.echo import error_without, headers_without
-
-ANTHROPIC: Final = "anthropic"
-"""The API that wants its secret, and a version of itself, in headers of their own."""
-
-AZURE: Final = "azure"
-"""The API that wants its secret in another header, and deployments in place of models."""
-
-ANTHROPIC_VERSION: Final = "2023-06-01"
-"""For callers that name none: https://platform.claude.com/docs/en/api/versioning"""
-
-_OWN_HEADERS: Final = {ANTHROPIC: "x-api-key", AZURE: "api-key"}
-"""Where APIs want their secret that do not want it as a bearer token."""
-
-_UNAUTHORIZED: Final = 401
-
-
-class CredentialMode(StrEnum):
-    """Which credential goes upstream."""
-
-    SECRET = "secret"  # noqa: S105 - the name of a mode
-    PASSTHROUGH = "passthrough"
-    NONE = "none"
-    MISSING = "missing"
-
-
-class Secret(Protocol):
-    """A secret that may change while the proxy runs."""
-
-    @property
-    def current(self) -> str:
-        """The one in force; empty before the first `renew`."""
-        ...
-
-    @property
-    def recent(self) -> tuple[str, ...]:
-        """Those that an upstream may still repeat."""
-        ...
-
-    async def renew(self) -> None:
-        """Make sure that `current` is fit to be sent.
-
-        Raises:
-            NoCredential: there is none to be had.
-        """
-        ...
-
-    def refused(self, secret: str) -> None:
-        """The upstream answered 401 to it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What the upstream is to see: `secret` in mode SECRET alone. `api` is what it speaks."""
-
-    mode: CredentialMode
-    secret: Secret | None = field(default=None, repr=False)
-    api: str = "openai"
-
-
-class NoCredential(Exception):
-    """No secret can be had. `str()` says why, and repeats nothing that may be one."""
 
 
 class NotSent(Exception):
@@ -193,7 +130,6 @@ class Forwarder:
     ) -> None:
         self._upstream = upstream
         self._credential = credential
-        self._secret = credential.secret
         self._addressing = addressing
 
     def check_ready(self) -> None:
@@ -216,8 +152,7 @@ class Forwarder:
             Refused: UPSTREAM_NOT_CONFIGURED, UPSTREAM_UNREACHABLE, OVERLOADED.
         """
         try:
-            if self._secret is not None:
-                await self._secret.renew()
+            await self._credential.renew()
             return await self._upstream.connect()
         except NoCredential as failure:
             raise Refused(
@@ -258,7 +193,7 @@ class Forwarder:
                 what became of it.
         """
         accepted = "" if reads_plain else door.header("Accept-Encoding") or ""
-        secret = self._secret.current if self._secret is not None else ""
+        secret = self._credential.current
         target, headers = self.request_to(door, caller, accepted=accepted, model=model)
         patience = _Patience(patience_ms)
         try:
@@ -279,11 +214,9 @@ class Forwarder:
             ) from None
         finally:
             patience.end()
-        if self._secret is not None:
-            if answer.status == _UNAUTHORIZED:
-                self._secret.refused(secret)
-            for each in self._secret.recent:
-                answer.headers = headers_without(each, answer.headers)
+        self._credential.answered(answer.status, secret)
+        for each in self._credential.recent:
+            answer.headers = headers_without(each, answer.headers)
         return answer
 
     def over(self, upstream: Upstream) -> "Forwarder":
@@ -295,56 +228,15 @@ class Forwarder:
     ) -> tuple[str, CIMultiDict[str]]:
         """The target of a request below the base URL, and its headers, with the credential."""
         headers = upstream_headers(door.headers, accept_encoding=readable_encodings(accepted))
-        secret = self._secret.current if self._secret is not None else ""
-        self._authorize(headers, secret, door, caller)
+        self._credential.authorize(headers, door, caller)
         return self._addressing.target(caller.path, door.query, model), headers
-
-    def _authorize(
-        self, headers: CIMultiDict[str], secret: str, door: Door, caller: Caller
-    ) -> None:
-        """Say who pays, in the words of the API."""
-        api = self._credential.api
-        if api == ANTHROPIC:
-            headers.setdefault("anthropic-version", ANTHROPIC_VERSION)
-        match self._credential.mode:
-            case CredentialMode.SECRET:
-                is_bearer = api not in _OWN_HEADERS or (api == AZURE and _is_token(secret))
-            case CredentialMode.PASSTHROUGH:
-                secret, is_bearer = _passed_through(api, door, caller)
-            case _:
-                return
-        if secret and is_bearer:
-            headers["Authorization"] = f"Bearer {secret}"
-        elif secret:
-            headers[_OWN_HEADERS[api]] = secret
 
     def for_caller(self, status: int, headers: CIMultiDict[str], body: bytes) -> bytes:
         """The body of a whole answer as the caller may see it; `headers` are changed with it."""
-        if status >= 400 and self._secret is not None:
-            for each in self._secret.recent:
+        if status >= 400:
+            for each in self._credential.recent:
                 body = error_without(each, headers, body)
         return body
-
-
-def _passed_through(api: str, door: Door, caller: Caller) -> tuple[str, bool]:
-    """The caller's own credential, and whether it is a bearer token there.
-
-    It stays in its header where the API knows that. `api-key` is known to Azure alone: a key
-    of Azure's goes nowhere else.
-    """
-    if api == AZURE and caller.foreign_azure_key is not None:
-        return caller.foreign_azure_key, False
-    secret = caller.foreign_credential or ""
-    came_plain = secret == (door.header("x-api-key") or "").strip()
-    return secret, api not in _OWN_HEADERS or not came_plain
-
-
-def _is_token(secret: str) -> bool:
-    """Whether it is a token of Entra ID, a JWT, and no key: RFC 7519 section 3.
-
-    Source: https://learn.microsoft.com/azure/ai-services/openai/reference#authentication
-    """
-    return secret.startswith("eyJ") and secret.count(".") == 2
 
 
 def _timed_out() -> Refused:

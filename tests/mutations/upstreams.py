@@ -8,7 +8,7 @@ AZURE: Final = "tests/e2e/upstreams/test_azure.py"
 KEYS: Final = "tests/e2e/upstreams/test_keys.py"
 NETWORK: Final = "tests/e2e/upstreams/test_network.py"
 DIAL: Final = "tests/gateway/upstream/test_dial.py"
-CREDENTIALS: Final = "tests/gateway/upstream/test_credentials.py"
+CREDENTIALS: Final = "tests/gateway/upstream/test_secrets.py"
 
 OF_UPSTREAMS: Final = (
     Mutation(
@@ -60,14 +60,14 @@ OF_UPSTREAMS: Final = (
     ),
     Mutation(
         "run a command for each call that needs its word",
-        "proxy/gateway/upstream/credentials.py",
+        "proxy/gateway/upstream/secrets.py",
         "if self._run is None or self._run.done():",
         "if True:",
         (f"{CREDENTIALS}::test_calls_that_need_it_meanwhile_wait_for_the_same_run",),
     ),
     Mutation(
         "keep a key that the upstream refused",
-        "proxy/gateway/upstream/credentials.py",
+        "proxy/gateway/upstream/secrets.py",
         "            self._until_ns = 0\n",
         "",
         (

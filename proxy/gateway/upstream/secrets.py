@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from proxy.gateway.forward import NoCredential
 from proxy.gateway.runtime.tasks import TaskSet
+from proxy.gateway.upstream.credential import NoCredential
 
 SECRET_BYTES_MAX: Final = 16_384
 """More than any token has; beyond it something else was meant."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.gateway.forward import NoCredential
-from proxy.gateway.upstream.credentials import (
+from proxy.gateway.upstream.credential import NoCredential
+from proxy.gateway.upstream.secrets import (
     SECRET_BYTES_MAX,
     GivenSecret,
     SecretCommand,
