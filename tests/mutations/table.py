@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.mutations.attempts import OF_ATTEMPTS
+from tests.mutations.audio import OF_AUDIO
 from tests.mutations.authority import OF_AUTHORITY
 from tests.mutations.cycles import OF_CYCLES
 from tests.mutations.dialects import OF_DIALECTS
@@ -329,4 +330,5 @@ MUTATIONS: Final = (
     *OF_UPSTREAMS,
     *OF_ATTEMPTS,
     *OF_SOCKETS,
+    *OF_AUDIO,
 )

@@ -11,6 +11,9 @@ from proxy.gateway.forward import NoStatus
 from proxy.gateway.upstream.pool import HttpLine, HttpUpstream, UpstreamTimeouts
 from tests.gateway.upstream.wire import CLOSE, HANG, Script, playing, whole
 
+PATIENCE_S = 10.0
+"""What takes longer never comes."""
+
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -45,9 +48,15 @@ class Taker:
 
     async def took(self, ending: bytes) -> None:
         """Until what was taken ends so."""
-        while not self.taken.endswith(ending):
-            self._news.clear()
-            await self._news.wait()
+        async with asyncio.timeout(PATIENCE_S):
+            while not self.taken.endswith(ending):
+                self._news.clear()
+                await self._news.wait()
+
+    async def over(self) -> None:
+        """Until the connection has ended."""
+        async with asyncio.timeout(PATIENCE_S):
+            await self.is_over.wait()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -163,7 +172,7 @@ async def test_an_answer_that_comes_early_ends_the_upload_and_its_connection(
     assert answer.status == 200
     assert await whole(answer) == b"ok"
     assert body.was_read < 400_000_000
-    await server.is_over.wait()
+    await server.over()
     server.answers_at = 1
     await upload(upstream, b"more", Body([]))
     assert server.connections == 2
@@ -179,7 +188,7 @@ async def test_a_body_that_breaks_off_ends_the_connection(
         await upload(upstream, b"begin", Body([b"more", broken]))
 
     assert caught.value is broken
-    await server.is_over.wait()
+    await server.over()
 
 
 @pytest.mark.parametrize("script", [[CLOSE], [b"nonsense\r\n\r\n", HANG]])
