@@ -23,9 +23,9 @@ from proxy.dialects.wire.json_text import optional, read_leniently
 _ENVELOPE: Final = frozenset({"type", "stream", "stream_id", "generate"})
 """What a frame has beside the call: none of it is read by the model."""
 
-ITEM_TOKENS: Final = 16
-"""What may stand around an item that was written when it is read again. The documented framing
-of a message has four."""
+ITEM_TOKENS: Final = 32
+"""What may stand around an item that was written when it is read again: more than the framing of
+a message, of a call, or of several calls at once (`openai/framing.py`)."""
 
 _BEFORE: Final = Unseen("previous_response_id")
 
