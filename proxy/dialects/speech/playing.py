@@ -7,6 +7,7 @@ https://platform.openai.com/docs/guides/text-to-speech#supported-output-formats
 """
 
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
@@ -73,7 +74,7 @@ class Wave(Samples):
                 self._bytes_per_second = told or _PCM_BYTES_PER_SECOND
 
 
-class Frames:
+class Frames(ABC):
     """Frames, of which each says how long it is and how many samples it has."""
 
     HEAD_BYTES: int
@@ -111,9 +112,9 @@ class Frames:
         self._skip_bytes = max(0, place - len(self._waiting))
         del self._waiting[:place]
 
+    @abstractmethod
     def _read(self, data: bytearray, place: int) -> tuple[int, int] | None:
         """Bytes and microseconds of the frame there; None for no frame, (0, 0) for half a head."""
-        raise NotImplementedError
 
 
 class Mpeg(Frames):
