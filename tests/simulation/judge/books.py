@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+CALLS: Final = "CALLS"
+"""The unit that no provider bills."""
 
 
 class Figures(NamedTuple):
@@ -65,6 +68,11 @@ class Row(NamedTuple):
         """charged + uncovered."""
         charged = self.charged or {}
         return {unit: charged.get(unit, 0) + self.uncovered.get(unit, 0) for unit in self.amounts}
+
+    @property
+    def billed(self) -> Amounts:
+        """What of it a provider asks for: a count of calls is ours."""
+        return {unit: amount for unit, amount in self.paid.items() if unit != CALLS}
 
 
 class Entry(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from tests.simulation.judge.attempts import judge_attempts
-from tests.simulation.judge.books import Books, Row
+from tests.simulation.judge.books import CALLS, Books, Row
 from tests.simulation.judge.journal import judge_journal
 from tests.simulation.outside import OPERATOR
 from tests.simulation.plan import PROMPT
@@ -144,8 +144,10 @@ class Case:
         sighting = self.sighting
         if not sighting.sent or row.state == "UNCERTAIN" or self._is_given_up(row):
             return
-        if not row.estimated and row.paid != sighting.bill:
+        if not row.estimated and row.billed != sighting.bill:
             yield f"it paid {row.paid} of {sighting.bill}"
+        if any(row.billed.values()) and row.paid.get(CALLS, 1) != 1:
+            yield f"it was a call, and paid {row.paid}"
         # What a hostile upstream served, or how much of it, need not have been seen.
         is_seen = sighting.names_model and self._verdict(row) is not Verdict.NOBODY_KNOWS
         is_known = is_seen or not self.world.plan.hostile
