@@ -12,6 +12,7 @@ from tests.mutations.mutation import CONTRACT, Mutation
 from tests.mutations.outbox import OF_OUTBOX
 from tests.mutations.policies import OF_POLICIES
 from tests.mutations.sockets import OF_SOCKETS
+from tests.mutations.streams import OF_STREAMS
 from tests.mutations.upstreams import OF_UPSTREAMS
 from tests.mutations.wire import OF_WIRE
 
@@ -327,6 +328,7 @@ MUTATIONS: Final = (
     *OF_AUTHORITY,
     *OF_CYCLES,
     *OF_WIRE,
+    *OF_STREAMS,
     *OF_UPSTREAMS,
     *OF_ATTEMPTS,
     *OF_SOCKETS,

@@ -9,6 +9,8 @@ from typing import Final
 from proxy.ledger.records import FundOperation
 from tests.simulation.draw_again import draw_attempts, draw_upstreams
 from tests.simulation.draw_call import draw_call
+from tests.simulation.draw_learned import draw_learned
+from tests.simulation.draw_pace import draw_pace
 from tests.simulation.plan import (
     Act,
     Call,
@@ -121,13 +123,18 @@ def draw_plan(seed: int) -> Plan:
         happenings = tuple(
             draw_happening(random, calls) for _ in range(random.randint(1, HAPPENINGS_MAX))
         )
+    expiry_pause_ms = random.choice((1_000, 2_500))
     again = Random(f"again {seed}")
+    config = {**config, "queue": _queue(random), "upstreams": draw_upstreams(again)}
+    calls = draw_attempts(again, calls, hostile=hostile)
+    config, calls = draw_learned(Random(f"learned {seed}"), config, calls)
+    config = draw_pace(Random(f"pace {seed}"), config)
     return Plan(
         seed=seed,
-        expiry_pause_ms=random.choice((1_000, 2_500)),
-        config={**config, "queue": _queue(random), "upstreams": draw_upstreams(again)},
+        expiry_pause_ms=expiry_pause_ms,
+        config=config,
         hostile=hostile,
-        calls=draw_attempts(again, calls, hostile=hostile),
+        calls=calls,
         happenings=happenings,
     )
 

@@ -297,7 +297,8 @@ class World:
         if row is None or not row.dispatched:
             self.broken.append(f"call {call.number} left without a committed, dispatched hold")
             return
-        if sighting.request is not None and not self.plan.hostile:
+        is_learned = self.config.hold == "learned" and call.body.get("stream", False)
+        if sighting.request is not None and not self.plan.hostile and not is_learned:
             worst = most(sighting.request)
             if any(row.amounts[unit] < worst[unit] for unit in UNITS):
                 self.broken.append(f"call {call.number} holds {row.amounts}, can cost {worst}")
