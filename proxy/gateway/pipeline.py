@@ -15,15 +15,16 @@ from typing import Final
 
 from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.errors import LedgerError, Reason, Refused
-from proxy.domain.money import Unit, usd
+from proxy.domain.money import usd
 from proxy.domain.scope import all_scopes
 from proxy.gateway.attempts.attempt import Attempt, Attempts
 from proxy.gateway.attempts.call import Call, Steps
 from proxy.gateway.attempts.course import Course, Turn
 from proxy.gateway.attempts.kept import refers_to_kept
 from proxy.gateway.attempts.pause import pause
+from proxy.gateway.candidates.wishes import read_wish
 from proxy.gateway.ending import Outcome
-from proxy.gateway.estimate import UNITS, Plan
+from proxy.gateway.estimate import Plan
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.hearing.intake import hear
 from proxy.gateway.identify import Caller
@@ -99,17 +100,15 @@ class Pipeline:
 
     async def _wish(self, request: Request, caller: Caller) -> Wish:
         """What policies leave of the caller's wish, and what the sub-budget that pays does."""
-        steps, scopes = self._steps, all_scopes(caller.subject)
-        watched = steps.policies.watched(scopes)
+        steps, model, subject = self._steps, request.model, caller.subject
+        policies, now_ms = steps.policies, steps.clock.now_ms()
         try:
-            balances = await steps.ledger.balances(watched, *UNITS, Unit.CALLS) if watched else ()
+            wish, _ = await read_wish(policies, steps.ledger, model, subject, at_ms=now_ms)
         except LedgerError:
             if not steps.reserver.lets_leave:
                 raise ledger_away() from None
-            balances = ()
-        now_ms = steps.clock.now_ms()
-        wish = steps.policies.wish(request.model, scopes=scopes, balances=balances, at_ms=now_ms)
-        return limited(wish, request.model, caller.limits)
+            wish = policies.wish(model, scopes=all_scopes(subject), balances=(), at_ms=now_ms)
+        return limited(wish, model, caller.limits)
 
     async def _estimate(self, call: Call, routes: Routes) -> Plan:
         """The ways to run the call, each to an upstream that could be called."""

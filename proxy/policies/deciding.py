@@ -30,7 +30,9 @@ class Wish(msgspec.Struct, frozen=True):
     of the policy that decided, for logs. `limits` are those of the sub-budget that pays.
     `reasoning_effort` and `service_tier` map what is asked for to what is sent, `n` is the
     most answers. `deny` is why the call does not leave at all. `steps` is the scope under
-    which its calls are counted, where the caps want that.
+    which its calls are counted, where the caps want that, `steps_left` how many those may be.
+    `without_tools` are those that go for
+    what their use counts for.
     """
 
     policy: str | None = None
@@ -42,6 +44,20 @@ class Wish(msgspec.Struct, frozen=True):
     n: int | None = None
     deny: str | None = None
     steps: Scope | None = None
+    steps_left: int | None = None
+    without_tools: frozenset[str] = frozenset()
+
+    @property
+    def every_caps(self) -> tuple[Caps, ...]:
+        """All that may take tools away."""
+        gone = Caps(tool_denylist=tuple(sorted(self.without_tools)))
+        return (self.caps, self.limits.caps, gone)
+
+    def without(self, tools: frozenset[str]) -> "Wish":
+        """The same, without these tools either."""
+        if tools <= self.without_tools:
+            return self
+        return msgspec.structs.replace(self, without_tools=self.without_tools | tools)
 
     @property
     def max_tokens(self) -> int | None:
@@ -53,6 +69,12 @@ class Wish(msgspec.Struct, frozen=True):
         """Raises Refused, POLICY_DENIED, where policy lets the call not leave at all."""
         if self.deny is not None:
             raise Refused(Reason.POLICY_DENIED, self.deny)
+
+
+def counted(wish: Wish, balances: Sequence[Balance]) -> Wish:
+    """The wish of a call whose count of calls, this one not among them, stands like this."""
+    left = [each.remaining for each in balances if not each.period.rolling_ms]
+    return msgspec.structs.replace(wish, steps_left=min(left, default=None))
 
 
 OTHER_SCOPE: Final = "scope"

@@ -132,7 +132,7 @@ class UnitType(click.ParamType["Unit"]):
         try:
             return Unit.USD_MICROCENTS if named == "USD" else Unit(named)
         except ValueError:
-            self.fail("write USD, TOKENS, CREDITS or RISK_POINTS", param, ctx)
+            self.fail("write USD, TOKENS, CREDITS, RISK_POINTS or CALLS", param, ctx)
 
 
 class DollarsType(click.ParamType[int]):

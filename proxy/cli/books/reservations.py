@@ -141,9 +141,10 @@ def commit_command(
 
 async def _is_estimate(ledger: "Home", hold: "Reservation", known: "Mapping[Unit, int]") -> bool:
     """Whether nothing was stated, or a budget counts what was not."""
+    from proxy.domain.money import Unit
     from proxy.domain.scope import budget_scopes
 
-    unknown = [unit for unit in hold.amounts if unit not in known]
+    unknown = [unit for unit in hold.amounts if unit not in known and unit is not Unit.CALLS]
     return not known or bool(await ledger.balances(budget_scopes(hold.subject), *unknown))
 
 

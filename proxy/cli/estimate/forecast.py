@@ -24,7 +24,8 @@ from proxy.domain.money import Unit
 from proxy.domain.scope import Scope, all_scopes, budget_scopes, derive
 from proxy.domain.subject import LEVELS, RUN, Subject
 from proxy.gateway.candidates.counting import Counter
-from proxy.gateway.estimate import UNITS, Plan
+from proxy.gateway.candidates.wishes import read_wish
+from proxy.gateway.estimate import Plan
 from proxy.gateway.hearing.named import read_call
 from proxy.gateway.identify import Identifier
 from proxy.gateway.shape import Shaped, shape
@@ -93,8 +94,7 @@ async def forecast(
     subject = _subject(config, named)
     ours, scopes, now_ms = Policies(policies(config)), all_scopes(subject), SystemClock().now_ms()
     async with _ledger(config, subject) as (ledger, from_ledger):
-        watched = await ledger.balances(ours.watched(scopes), *UNITS, Unit.CALLS)
-        wish = ours.wish(request.model, scopes=scopes, balances=watched, at_ms=now_ms)
+        wish, watched = await read_wish(ours, ledger, request.model, subject, at_ms=now_ms)
         places = budget_scopes(subject.counted_at(wish.steps))
         every = await ledger.balances(places, *Unit)
     considered = tuple(ours.considered(scopes=scopes, balances=watched, at_ms=now_ms))

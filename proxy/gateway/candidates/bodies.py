@@ -58,7 +58,7 @@ class Bodies:
         if request.reasoning_effort is None and not _is_known_to_reason(model):
             effort = None
         return Changes(
-            drop_tools=dropped_tools(request.tools, (wish.caps, wish.limits.caps)),
+            drop_tools=dropped_tools(request.tools, wish.every_caps),
             reasoning_effort=effort,
             service_tier=choice_for(request.service_tier, wish.service_tier),
             n=wish.n,
@@ -70,10 +70,10 @@ def note_of(wish: Wish) -> str | None:
     """What a model is told when a policy decides; None where none does."""
     if wish.policy is None:
         return None
-    steps = wish.caps.max_steps_remaining
-    if steps is None:
+    if wish.steps_left is None:
         return "The budget for this work is low: finish it as soon as you can."
-    return f"The budget for this work is low: finish it within {steps} steps."
+    within = "1 step" if wish.steps_left == 1 else f"{wish.steps_left} steps"
+    return f"The budget for this work is low: finish it within {within}."
 
 
 def _is_known_to_reason(model: Model) -> bool:

@@ -164,6 +164,24 @@ async def test_a_policy_lowers_tier_and_answers_and_says_so(
         await assert_billed(stack)
 
 
+async def test_a_model_is_told_how_many_steps_its_run_has_left(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    says: dict[str, Any] = {
+        "policies": [policy(caps={"max_steps_remaining": 2})],
+        "degrade": {"note": True},
+    }
+    async with running(tmp_path, simulator, **says) as stack:
+        said = []
+        for _ in range(2):
+            answer = await answered(stack.base_url, BODY, RUN)
+            assert told(answer)["caps"] == "note"
+            said.append(sent(simulator)["messages"][-1]["content"])
+        await assert_billed(stack)
+
+    assert ["within 2 steps" in said[0], "within 1 step." in said[1]] == [True, True]
+
+
 async def test_a_row_says_which_policy_decided(tmp_path: Path, simulator: Simulator) -> None:
     async with running(
         tmp_path, simulator, policies=[policy(n=1, caps={"max_steps_remaining": 9})]

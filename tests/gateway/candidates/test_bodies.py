@@ -117,17 +117,15 @@ async def test_a_note_is_part_of_what_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("caps", "words"),
+    ("steps_left", "words"),
     [
-        (Caps(), "The budget for this work is low: finish it as soon as you can."),
-        (
-            Caps(max_steps_remaining=3),
-            "The budget for this work is low: finish it within 3 steps.",
-        ),
+        (None, "The budget for this work is low: finish it as soon as you can."),
+        (3, "The budget for this work is low: finish it within 3 steps."),
+        (1, "The budget for this work is low: finish it within 1 step."),
     ],
 )
-async def test_a_note_says_how_many_steps_are_left(caps: Caps, words: str) -> None:
-    shaped = await left(Wish("p", caps=caps), gives_notes=True)
+async def test_a_note_says_how_many_steps_are_left(steps_left: int | None, words: str) -> None:
+    shaped = await left(Wish("p", steps_left=steps_left), gives_notes=True)
 
     last = CHAT.read_request(shaped.body).fields["messages"][-1]
     assert last == {"role": "system", "content": words}
