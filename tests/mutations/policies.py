@@ -65,15 +65,15 @@ OF_POLICIES: Final = (
     Mutation(
         "let a count of calls pay for a call, in the file",
         "proxy/ledger/sqlite/operations/hold.py",
-        "rules.covers(account.balance.unit for account in accounts)",
+        "rules.covers([a.balance.unit for a in accounts], units)",
         "accounts",
         (f"{_CALLS}::test_a_count_of_calls_pays_for_none",),
     ),
     Mutation(
         "let a count of calls pay for a call, in the store",
         "proxy/ledger/redis/lua/lib/rows.lua",
-        "    if name.unit ~= 'CALLS' then\n      return true\n    end\n",
-        "    do\n      return true\n    end\n",
+        "  local limiting = {CALLS = true}\n",
+        "  local limiting = {}\n",
         (f"{_CALLS}::test_a_count_of_calls_pays_for_none",),
     ),
     Mutation(
