@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai import AsyncOpenAI
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -100,6 +101,21 @@ async def test_who_cannot_pay_is_told_so_as_over_http(tmp_path: Path, simulator:
     assert error["error"]["message"] == again["error"]["message"] == over_http.error()["message"]
     assert error["error"]["budget"]["reason"] == "budget_exceeded"
     assert not simulator.requests_seen
+
+
+async def test_the_sdk_reads_a_refusal_as_an_error_of_the_api(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    budgets = [{"scope": "tenant:dev", "allocated": "$0.00001", "period": "none"}]
+    async with serving_sockets(tmp_path, simulator, budgets=budgets) as stack:
+        client = AsyncOpenAI(base_url=stack.base_url, api_key="any", max_retries=0)
+        async with client, client.responses.connect() as connection:
+            await connection.response.create(model="gpt-4o-mini", input="hello there")
+            event = await connection.recv()
+    assert event.type == "error"
+    assert (event.status, event.error.code) == (429, "insufficient_quota")
+    assert event.error.headers is not None
+    assert event.error.headers["x-should-retry"] == "false"
 
 
 async def test_a_denial_in_the_middle_ends_nothing_else(
