@@ -39,6 +39,7 @@ def warned(text: str) -> list[tuple[str, str]]:
         ("api_key: x, api: azure, api_version: 'a&b'", "api_version", "not written as it must be"),
         ("api_key: x, client_key_file: k", "client_key_file", "without effect: client_cert_file"),
         ("api_key: x, max_connections: 0", "max_connections", "out of range"),
+        ("api_key: x, api: anthropic, websockets: true", "websockets", "not spoken there"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(keys: str, path: str, problem: str) -> None:
@@ -46,6 +47,22 @@ def test_what_does_not_fit_together_is_refused(keys: str, path: str, problem: st
 
     assert found.replace('["', ".").replace('"]', "") == f"upstreams[0].{path}"
     assert why.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("api", "base_url", "takes"),
+    [
+        ("openai", "https://a/v1", True),
+        ("azure", "https://a/openai/v1", True),
+        ("azure", "https://a/openai", False),
+    ],
+)
+def test_websockets_are_for_the_apis_that_have_them(api: str, base_url: str, takes: bool) -> None:
+    text = upstream(f"api_key: x, api: {api}, websockets: true", base_url)
+    if takes:
+        assert read(text).upstreams[0].websockets
+    else:
+        assert [path for path, _ in problems(text)] == ["upstreams[0].websockets"]
 
 
 @pytest.mark.parametrize(
