@@ -7,7 +7,7 @@ from tests.mutations.mutation import Mutation
 _GROWTH: Final = "tests/gateway/stream/test_growth.py"
 _RELAY: Final = "tests/gateway/stream/test_relay.py"
 _CLOSING: Final = "tests/dialects/closing/test_closing.py"
-_EVERYWHERE: Final = "tests/e2e/streams/test_cut_everywhere.py"
+_FITTING: Final = "tests/gateway/stream/test_fitting.py"
 
 OF_STREAMS: Final = (
     Mutation(
@@ -33,7 +33,7 @@ OF_STREAMS: Final = (
         "GROW_PAUSE_MS: Final = 250",
         "GROW_PAUSE_MS: Final = 1",
         (
-            f"{_RELAY}::test_what_the_hold_does_not_cover_waits_for_the_ledger",
+            f"{_RELAY}::test_the_ledger_is_asked_four_times_a_second_however_fast_the_stream_is",
             f"{_RELAY}::test_per_chunk_nothing_is_counted_decoded_or_asked",
         ),
     ),
@@ -57,7 +57,7 @@ OF_STREAMS: Final = (
         "return is_full and is_bounded and not way.model.profile.hidden_output",
         "return is_full and is_bounded",
         (
-            "tests/gateway/stream/test_fitting.py::"
+            f"{_FITTING}::"
             "test_what_cannot_be_seen_or_is_short_holds_the_worst_case[hidden thoughts]",
         ),
     ),
@@ -66,10 +66,7 @@ OF_STREAMS: Final = (
         "proxy/gateway/charge.py",
         "choices * way.paid_tokens(held)",
         "choices * way.output_tokens_for(held)",
-        (
-            f"{_EVERYWHERE}::"
-            "test_a_stream_that_is_cut_at_any_token_ends_as_one_that_reached_its_limit[chat]",
-        ),
+        (f"{_FITTING}::test_what_ends_an_answer_is_charged_as_far_as_the_hold_goes",),
     ),
     Mutation(
         "leave open what was open when a response was cut",

@@ -16,6 +16,8 @@ from proxy.domain.money import Unit
 from proxy.domain.subject import Subject
 from proxy.gateway.candidates.counting import Counter
 from proxy.gateway.candidates.terms import Ceilings, Degrade
+from proxy.gateway.charge import Pricer
+from proxy.gateway.ending import Charged, Ending, Outcome
 from proxy.gateway.estimate import Estimator, Plan
 from proxy.gateway.outbox.unheld import Unheld
 from proxy.gateway.routes import Route, Routes
@@ -193,3 +195,23 @@ async def test_only_what_is_held_can_grow() -> None:
     event = Event("key", "hash", AGENT, held.amounts)
     unheld = Unheld("", 0, held.amounts, 0, 0, (), (), event=event)
     assert holds.hold_of(unheld, way) is None
+
+
+async def test_what_ends_an_answer_is_charged_as_far_as_the_hold_goes() -> None:
+    (way,) = (await learned(request())).ways
+    held = way.amounts_for(500)
+    counter = Counter(loaded_tokenizers())
+    pricer = Pricer(Catalogue(), counter, ManualClock(), missing_usage="counted")
+
+    async def charged(tokens: int) -> int:
+        texts = DeliveredTexts()
+        texts.note(0, finished=False)
+        texts.keep((0,), " word" * tokens)
+        cut = Ending(Outcome.CUT, status=200, answer_bytes=1, streamed=True)
+        answer = Answer(None, None, None, None, False, lambda: texts)
+        sentence = await pricer.sentence(CHAT, cut, answer, way=way, held=held)
+        assert isinstance(sentence, Charged)
+        assert sentence.estimated
+        return sentence.actual[TOKENS] - way.bound.total_tokens
+
+    assert [await charged(tokens) for tokens in (400, 498, 500, 501)] == [404, 500, 500, 501]
