@@ -10,6 +10,7 @@ from tests.dialects.completions import golden as completions
 from tests.dialects.images import examples as images
 from tests.dialects.messages import examples as messages
 from tests.dialects.responses import examples as responses
+from tests.dialects.wire import forms
 
 PROMPT: Final = "hush-hush-7731"
 """Stands in every prompt, and must stand nowhere else."""
@@ -22,13 +23,18 @@ Event = tuple[str | None, Any]
 
 @dataclass(frozen=True)
 class Pair:
-    """A call and its answer. `events` are those of a stream; then there is no `answer`."""
+    """A call and its answer. `events` are those of a stream; then there is no `answer`.
+
+    `form` stands for a call that is a form with a file, `sound` for an answer that is MP3.
+    """
 
     path: str
     call: Mapping[str, Any] | None
     answer: Mapping[str, Any] | None = None
     events: tuple[Event, ...] = ()
     method: str = "POST"
+    form: bytes = b""
+    sound: bytes = b""
 
 
 def _events(*data: Mapping[str, Any] | bytes, named: bool = False) -> tuple[Event, ...]:
@@ -70,6 +76,33 @@ _TEXT: Final = completions.QUESTION | {"prompt": f"Say {PROMPT}."}
 _IMAGE: Final = images.QUESTION | {"prompt": f"Draw {PROMPT}.", "quality": "high"}
 _PREVIEWS: Final = _IMAGE | {"stream": True, "partial_images": 1}
 _IMAGE_EVENTS: Final = _events(images.PREVIEW, images.COMPLETED, named=True)
+_SPEECH: Final = {"model": "gpt-4o-mini-tts", "input": f"Say {PROMPT}.", "voice": "coral"}
+_READ_OUT: Final = b"\xff\xf3\x84\xc4".ljust(192, b"\0") * 40
+_SPOKEN: Final = {"input_tokens": 14, "output_tokens": 101, "total_tokens": 115}
+_SPEECH_EVENTS: Final = _events(
+    {"type": "speech.audio.delta", "audio": "base64-encoded-audio"},
+    {"type": "speech.audio.done", "usage": _SPOKEN},
+)
+_WRITTEN: Final = {
+    "text": "Imagine the wildest idea that you've ever had.",
+    "usage": {
+        "type": "tokens",
+        "input_tokens": 14,
+        "input_token_details": {"text_tokens": 0, "audio_tokens": 14},
+        "output_tokens": 45,
+        "total_tokens": 59,
+    },
+}
+_TIMED: Final = {"text": "Hello.", "usage": {"type": "duration", "seconds": 9}}
+_WRITTEN_EVENTS: Final = _events(
+    {"type": "transcript.text.delta", "delta": "I"},
+    {"type": "transcript.text.done", "text": "I see.", "usage": _WRITTEN["usage"]},
+)
+_FIELDS: Final = [forms.field("model", "gpt-4o-transcribe"), forms.field("prompt", PROMPT)]
+_HEARD: Final = forms.form([*_FIELDS, forms.file("file", b"ID3" + bytes(3_000))])
+_LARGE: Final = forms.form([*_FIELDS, forms.file("file", b"RIFF" + bytes(400_000))])
+_BY_TIME: Final = forms.form([forms.file("file", bytes(9)), forms.field("model", "whisper-1")])
+_STREAMED: Final = forms.form([*_FIELDS, forms.field("stream", "true"), forms.file("file", b"a")])
 _EMBED: Final = {"model": "text-embedding-3-small", "input": [PROMPT, "two"]}
 
 METERED: Final[Sequence[Pair]] = (
@@ -90,6 +123,12 @@ METERED: Final[Sequence[Pair]] = (
     Pair("/v1/embeddings", _EMBED, _EMBEDDED),
     Pair("/v1/images/generations", _IMAGE, images.ANSWER),
     Pair("/v1/images/generations", _PREVIEWS, events=_IMAGE_EVENTS),
+    Pair("/v1/audio/speech", _SPEECH, sound=_READ_OUT),
+    Pair("/v1/audio/speech", _SPEECH | {"stream_format": "sse"}, events=_SPEECH_EVENTS),
+    Pair("/v1/audio/transcriptions", None, _WRITTEN, form=_HEARD),
+    Pair("/v1/audio/transcriptions", None, _WRITTEN, form=_LARGE),
+    Pair("/v1/audio/transcriptions", None, events=_WRITTEN_EVENTS, form=_STREAMED),
+    Pair("/v1/audio/translations", None, _TIMED, form=_BY_TIME),
 )
 
 FREE: Final[Sequence[Pair]] = (
@@ -116,6 +155,7 @@ FIELDS: Final = (
     *("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens"),
     *("prompt_tokens_details", "completion_tokens_details", "cache_creation", "cost", "error"),
     *("server_tool_use", "finish_reason", "stop_reason", "message", "tool_calls", "item"),
+    *("voice", "speed", "stream_format", "seconds", "duration", "input_token_details", "delta"),
     *("size", "quality", "partial_images", "output_format", "images", "data", "b64_json"),
 )
 """Names of fields that one dialect or another reads."""

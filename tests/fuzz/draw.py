@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
+from tests.dialects.wire.forms import content_type
 from tests.fuzz.corpus import FREE, METERED, SECRET, Pair
 from tests.fuzz.message import Message
 from tests.fuzz.mutations import OF_ANSWERS, OF_CALLS, OF_STREAMS, STAGES
@@ -131,11 +132,12 @@ def written_call(exchange: Exchange) -> Message:
         f"{pair.method} {pair.path} HTTP/1.1",
         [
             ("Host", "localhost"),
-            ("Content-Type", "application/json"),
+            ("Content-Type", content_type() if pair.form else "application/json"),
             ("Authorization", "Bearer sk-of-the-caller"),
             ("Accept-Encoding", "gzip, br, zstd, deflate"),
         ],
         value=deepcopy(pair.call),
+        body=pair.form,
     )
     return _written(message, exchange.call)
 
@@ -144,10 +146,12 @@ def written_answer(exchange: Exchange) -> Message:
     """The answer, as it goes over the wire."""
     pair = exchange.pair
     kind = "text/event-stream" if pair.events else "application/json"
+    kind = "audio/mpeg" if pair.sound else kind
     message = Message(
         "HTTP/1.1 200 OK",
         [("Content-Type", kind), ("x-request-id", "req_1")],
         value=deepcopy(pair.answer),
+        body=pair.sound,
         events=deepcopy(list(pair.events)) or None,
         framing="chunked" if pair.events else "length",
     )

@@ -55,7 +55,9 @@ def test_without_a_change_all_goes_as_documented() -> None:
 
     assert [heard[:13] for heard in world.heard] == [b"HTTP/1.1 200 "] * len(pairs)
     assert [len(sent) for sent in world.sent_upstream] == [1] * len(pairs)
-    assert [(row.state, row.estimated) for row in world.books.rows] == [("COMMITTED", 0)] * len(METERED)
+    assert [(row.state, row.estimated) for row in world.books.rows] == [
+        ("COMMITTED", bool(pair.sound)) for pair in METERED
+    ]
 
 
 def test_nothing_leaves_for_a_caller_who_is_gone_before_anybody_looks() -> None:

@@ -210,10 +210,12 @@ class World:
             return
         fields = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
         lengths = [int(v) for n, _, v in fields if n.lower() == b"content-length"]
-        if len(lengths) > 1 or any(n.lower() == b"transfer-encoding" for n, _, _ in fields):
+        codings = [v.strip() for n, _, v in fields if n.lower() == b"transfer-encoding"]
+        if len(lengths) + len(codings) > 1 or any(each != b"chunked" for each in codings):
             self.broken.append(f"what left may be taken for two requests: {head!r}")
-        if len(body) >= sum(lengths):
-            self._requests[wire] = body[sum(lengths) :]
+        size = size_in_chunks(body) if codings else sum(lengths)
+        if size is not None and len(body) >= size:
+            self._requests[wire] = body[size:]
             self.sent_upstream[-1].append(head.partition(b"\r\n")[0].decode("latin-1"))
             self._start(self._send(wire, self._answer))
 
@@ -253,8 +255,20 @@ def judge_exchange(
             yield f"given back after a good answer: {row}"
     if not exchange.changes() and exchange.leaves_ms is None:
         states = [(row.state, row.estimated) for row in rows]
-        if not heard.startswith(b"HTTP/1.1 200 ") or states not in ([], [("COMMITTED", 0)]):
+        charged = [("COMMITTED", int(bool(exchange.pair.sound)))]
+        if not heard.startswith(b"HTTP/1.1 200 ") or states not in ([], charged):
             yield f"what is as documented went wrong: {states} {heard[:300]!r}"
+
+
+def size_in_chunks(body: bytes) -> int | None:
+    """How many bytes the chunks of a body take, with the last one; None while it is missing."""
+    place = 0
+    while (line_end := body.find(b"\r\n", place)) >= 0:
+        size = int(body[place:line_end], 16)
+        place = line_end + 2 + size + 2
+        if not size:
+            return place
+    return None
 
 
 def is_metered(first_line: str) -> bool:
