@@ -134,6 +134,7 @@ async def test_without_a_length_it_goes_in_chunks(taker: tuple[Taker, HttpUpstre
     await server.took(b"0\r\n\r\n")
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
+    await server.over()
 
     head, _, sent = bytes(server.taken).partition(b"\r\n\r\n")
     assert b"Transfer-Encoding: chunked" in head
@@ -188,6 +189,21 @@ async def test_a_body_that_breaks_off_ends_the_connection(
         await upload(upstream, b"begin", Body([b"more", broken]))
 
     assert caught.value is broken
+    await server.over()
+
+
+async def test_an_upload_that_is_cancelled_ends_the_connection(
+    taker: tuple[Taker, HttpUpstream],
+) -> None:
+    server, upstream = taker
+    body = Body([bytes(65_536)] * 1_000)
+    asking = asyncio.create_task(upload(upstream, b"", body))
+    server.goes_on.set()
+    await server.took(bytes(10))
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
     await server.over()
 
 
