@@ -8,8 +8,9 @@ from proxy.domain.errors import Reason, Refused
 from proxy.gateway.runtime.door import ClientGone
 from proxy.gateway.websocket.session import NotText
 
-_PING_S: Final = 30.0
-"""A caller who answers no ping for half as long again is gone: nobody else would say so."""
+_PING_S: Final = 600.0
+"""A caller who answers no ping for half as long again is gone: nobody else would say so. Sooner
+it may be an agent whose loop is busy with a tool, and answers nothing meanwhile."""
 
 _CLOSE_S: Final = 1.0
 """How long to wait for a caller to close its side."""
