@@ -2,14 +2,16 @@
 
 from rich.console import Console
 
-from proxy.cli.books.naming import period_name
+from proxy.cli.books.naming import duration_name, period_name
 from proxy.cli.books.tables import moment
 from proxy.cli.estimate.forecast import Forecast
 from proxy.cli.estimate.show import says_of, show_decision, show_plan, wish_of
 from proxy.cli.output import new_table, open_console
+from proxy.domain.clock import SystemClock
 from proxy.domain.money import written
 from proxy.ledger.records import Balance
 from proxy.policies import OTHER_SCOPE, Consideration
+from proxy.policies.conditions import time_left_ms
 
 
 def show_explanation(found: Forecast) -> None:
@@ -47,17 +49,9 @@ def why_not(each: Consideration) -> str:
 
 def _show_budgets(console: Console, found: Forecast) -> None:
     source = "from the ledger" if found.from_ledger else "as declared: there is no ledger yet"
-    headings = (
-        "scope",
-        "period",
-        ">allocated",
-        ">used",
-        ">in flight",
-        ">headroom",
-        "until",
-        "says",
-    )
-    table = new_table(*headings, title=f"\nBudgets, {source}")
+    headings = ("scope", "period", ">allocated", ">used", ">in flight", ">headroom", ">lasts")
+    table = new_table(*headings, "until", "says", title=f"\nBudgets, {source}")
+    now_ms = SystemClock().now_ms()
     for each in found.by_scope:
         balance = each.balance
         table.add_row(
@@ -67,11 +61,18 @@ def _show_budgets(console: Console, found: Forecast) -> None:
             f"{balance.used_pct}%",
             written(balance.reserved, balance.unit),
             written(balance.remaining, balance.unit),
+            _lasts(balance, now_ms),
             _until(balance),
             says_of(each),
         )
     if found.by_scope:
         console.print(table)
+
+
+def _lasts(balance: Balance, now_ms: int) -> str:
+    """At the rate at which its window was used so far."""
+    left_ms = time_left_ms(balance, now_ms)
+    return "" if left_ms is None else duration_name(left_ms)
 
 
 def _until(balance: Balance) -> str:

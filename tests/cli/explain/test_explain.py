@@ -7,7 +7,7 @@ from typing import Any
 from proxy.domain.subject import Subject
 from proxy.ledger.records import ReserveRequest, Span
 from proxy.opening import Home
-from tests.cli.books.ledgers import CENT, TOKENS, USD, on_ledger
+from tests.cli.books.ledgers import CENT, TOKENS, USD, make_ledger, on_ledger
 from tests.cli.commands import answered, run, write_config
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -112,6 +112,18 @@ def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
 
     assert wrong.exit_code == 2
     assert "No such file" in wrong.output
+
+
+def test_a_budget_says_how_long_it_lasts_at_its_rate(tmp_path: Path) -> None:
+    """$0.30 in 24 hours, and $9.70 remains: 776 hours."""
+    config = make_ledger(
+        tmp_path, budgets='[{scope: "tenant:dev", allocated: $10.00, rolling: 24h}]'
+    )
+    leave_a_call(config)
+
+    said = run("explain", body(tmp_path), "-c", str(config)).output
+
+    assert "776h" in line_of(said, "$9.70")
 
 
 def leave_a_call(config_file: Path) -> None:
