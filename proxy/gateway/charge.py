@@ -17,6 +17,7 @@ from proxy.dialects.answer import Answer
 from proxy.dialects.dialect import Dialect
 from proxy.domain.clock import Clock
 from proxy.domain.money import Unit, usd
+from proxy.gateway.candidates.amounts import plus
 from proxy.gateway.candidates.counting import Counter
 from proxy.gateway.ending import (
     Charge,
@@ -31,6 +32,7 @@ from proxy.gateway.ending import (
     judge,
 )
 from proxy.gateway.estimate import UNITS, Way
+from proxy.gateway.tools.listed import calls_in, charged_for
 
 _SNAPSHOT: Final = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})")
 """What a provider adds to a model's name when it names the version that served."""
@@ -86,21 +88,29 @@ class Pricer:
             return GivenBack()
         if isinstance(verdict, KeepUncertain):
             return LeftUncertain()
+        used = charged_for(way.tools, calls_in(way.tools, answer))
         try:
-            actual = await self._actual(dialect, verdict.charge, held, way, model, answer)
+            actual = await self._actual(dialect, verdict.charge, held, way, model, answer, used)
         except Unpriced:
             return Charged(held, estimated=True, model=model.name)
-        return Charged(_with_calls(actual, held), estimated=verdict.estimated, model=model.name)
+        return Charged(
+            actual,
+            estimated=verdict.estimated,
+            model=model.name,
+            fees=used.get(Unit.USD_MICROCENTS, 0),
+        )
 
     def reported_usd(self, dialect: Dialect, way: Way, answer: Answer) -> str | None:
         """What the usage that an answer reports costs; None without one that has a price."""
         if answer.usage is None:
             return None
         model = self.served_model(way, answer)
+        used = charged_for(way.tools, calls_in(way.tools, answer))
         try:
-            return usd(self._cost(dialect, answer.usage, way, model, answer.service_tier))
+            cost_microcents = self._cost(dialect, answer.usage, way, model, answer.service_tier)
         except Unpriced:
             return None
+        return usd(cost_microcents + used.get(Unit.USD_MICROCENTS, 0))
 
     def served_model(self, way: Way, answer: Answer | None) -> Model:
         """The model that did the work: the one the answer names, where it has a price.
@@ -131,23 +141,26 @@ class Pricer:
         way: Way,
         model: Model,
         answer: Answer | None,
+        used: Mapping[Unit, int],
     ) -> Mapping[Unit, int]:
+        """What the model is billed for, and the calls of tools beside it."""
         if answer is None:
             return held
-        least: Mapping[Unit, int] = _NOTHING
+        billed: Mapping[Unit, int] = _NOTHING
         if answer.usage is not None:
-            least = {
+            billed = {
                 Unit.USD_MICROCENTS: self._cost(
                     dialect, answer.usage, way, model, answer.service_tier
                 ),
                 Unit.TOKENS: _tokens(answer.usage, cached_in_input=dialect.cached_in_input),
             }
+        least = _in_units_of(held, plus(billed, used))
         if charge is Charge.USAGE:
             return least
         if charge is Charge.HOLD or not answer.countable:
             least = {unit: max(held[unit], amount) for unit, amount in least.items()}
-        counted = await self._by_count(way, model, answer, held=held)
-        return {unit: max(amount, counted[unit]) for unit, amount in least.items()}
+        counted = plus(await self._by_count(way, model, answer, held=held), used)
+        return {unit: max(amount, counted.get(unit, 0)) for unit, amount in least.items()}
 
     def _cost(
         self, dialect: Dialect, usage: Usage, way: Way, model: Model, service_tier: str | None
@@ -216,9 +229,10 @@ def _with_what_was_asked(usage: Usage, terms: Terms) -> Usage:
     return usage
 
 
-def _with_calls(actual: Mapping[Unit, int], held: Mapping[Unit, int]) -> Mapping[Unit, int]:
-    """A call that was made is one call, where those are counted."""
-    return {**actual, Unit.CALLS: held[Unit.CALLS]} if Unit.CALLS in held else actual
+def _in_units_of(held: Mapping[Unit, int], actual: Mapping[Unit, int]) -> Mapping[Unit, int]:
+    """A charge in the units of the hold. Where calls are counted, one that was made is one."""
+    amounts = {unit: actual.get(unit, 0) for unit in held}
+    return {**amounts, Unit.CALLS: held[Unit.CALLS]} if Unit.CALLS in held else amounts
 
 
 def _tokens(usage: Usage, *, cached_in_input: bool) -> int:

@@ -84,11 +84,21 @@ Verdict = Commit | Release | KeepUncertain
 
 
 class Charged(msgspec.Struct, frozen=True, tag="charged"):
-    """End a hold by charging `actual`, in each of its units."""
+    """End a hold by charging `actual`, in each of its units.
+
+    `fees` is how much of its money is for calls of tools, which no bound promised to cover.
+    """
 
     actual: Mapping[Unit, int]
     estimated: bool
     model: str
+    fees: int = 0
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the row of the hold says of it, beside its amounts."""
+        fees = {"fees": str(self.fees)} if self.fees else {}
+        return {"served_model": self.model, **fees}
 
 
 class GivenBack(msgspec.Struct, frozen=True, tag="given_back"):

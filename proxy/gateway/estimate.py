@@ -14,17 +14,19 @@ from msgspec.structs import replace
 from pricing.bound import BoundClass, InputBound
 from pricing.card import Unpriced
 from pricing.catalogue import Catalogue, Model, UnknownModel
-from pricing.cost import Terms, affordable_output, hold
+from pricing.cost import Terms, affordable_output
 from pricing.drawing import count_drawn
 from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.errors import Reason, Refused
 from proxy.domain.money import Unit, usd
+from proxy.gateway.candidates.amounts import held, plus, rung_of
 from proxy.gateway.candidates.bodies import Bodies, Body
 from proxy.gateway.candidates.counting import Counter
 from proxy.gateway.candidates.lacking import lacking
 from proxy.gateway.candidates.terms import Ceilings, Degrade
 from proxy.gateway.routes import Route, Routes
-from proxy.ledger.records import Rung, Span
+from proxy.gateway.tools.listed import ListedTool, ListedTools, held_for
+from proxy.ledger.records import Rung
 from proxy.policies import Wish
 
 UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
@@ -34,12 +36,13 @@ UNITS: Final = (Unit.USD_MICROCENTS, Unit.TOKENS)
 class Way(msgspec.Struct, frozen=True):
     """One way to run a call, at the upstream of its route.
 
-    `rung` is in UNITS, and in CALLS where those are counted. `request` is the call as policy
-    leaves it for this model, `changed` says what policy changed in it. `output_tokens` is the
-    limit for each of the `n` answers when all of `want` is granted; `writes_limit` says that
-    the limit has to stand in the body, `hides_answers` that some of the `n` are paid for and
-    never shown. `held_tokens` is how long an answer is held for where it may be longer, and
-    the hold then grows.
+    `rung` is in UNITS, in CALLS where those are counted, and in RISK_POINTS where tools have
+    some. `request` is the call as policy leaves it for this model, `changed` says what policy
+    changed in it. `output_tokens` is the limit for each of the `n` answers when all of `want`
+    is granted; `writes_limit` says that the limit has to stand in the body, `hides_answers`
+    that some of the `n` are paid for and never shown. `held_tokens` is how long an answer is
+    held for where it may be longer, and the hold then grows. `tools` are those of the call
+    that are listed: each is held for once in each answer.
     """
 
     rung: Rung
@@ -53,11 +56,18 @@ class Way(msgspec.Struct, frozen=True):
     changed: tuple[str, ...] = ()
     hides_answers: bool = False
     held_tokens: int | None = None
+    tools: tuple[ListedTool, ...] = ()
+
+    @property
+    def for_tools(self) -> Mapping[Unit, int]:
+        """What is held for the tools; units in which that is nothing are left out."""
+        return held_for(self.tools, answers=self.terms["n"])
 
     def amounts_for(self, output_tokens: int) -> Mapping[Unit, int]:
         """The most that answers of this length are billed as, in each unit."""
         counted = {unit: span.want for unit, span in self.rung.items()}
-        return counted | _held(self.model, self.bound, self.terms, output_tokens)
+        billed = held(self.model, self.bound, self.terms, output_tokens)
+        return counted | plus(billed, self.for_tools)
 
     def output_tokens_for(self, amounts: Mapping[Unit, int]) -> int:
         """The longest answer that a grant of these amounts pays for, in each of its units."""
@@ -74,7 +84,7 @@ class Way(msgspec.Struct, frozen=True):
         """The longest answer whose hold in this unit is within `amount`; 0 for none."""
         if amount >= self.rung[unit].want or not self.output_tokens:
             return self.output_tokens
-        if unit is Unit.CALLS:
+        if unit not in UNITS:
             return 0
         return self.payable_tokens(unit, amount)
 
@@ -83,11 +93,13 @@ class Way(msgspec.Struct, frozen=True):
         if unit is Unit.TOKENS:
             left = (amount - self.bound.total_tokens) // self.terms["n"]
             return max(0, left - self.terms.get("prediction_tokens", 0))
+        amount -= self.for_tools.get(unit, 0)
         return affordable_output(self.model.card, self.bound, amount=amount, **self.terms) or 0
 
 
 _ONE_CALL: Final[dict[Unit, int]] = {Unit.CALLS: 1}
-_FREE_OF_CHARGE: Final = frozenset({Unit.USD_MICROCENTS})
+_MONEY: Final = Unit.USD_MICROCENTS
+_FREE_OF_CHARGE: Final = frozenset({_MONEY})
 _NOT_FREE: Final[frozenset[Unit]] = frozenset()
 
 
@@ -115,7 +127,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def free(self) -> frozenset[Unit]:
         """Money, for a call that costs none however it runs. Its tokens count all the same."""
-        if all([way.model.card.free for way in self.ways]):
+        if all([way.model.card.free and not way.for_tools.get(_MONEY) for way in self.ways]):
             return _FREE_OF_CHARGE
         return _NOT_FREE
 
@@ -135,12 +147,14 @@ class Estimator:
         degrade: Degrade,
         routes: Routes,
         ceilings: Ceilings,
+        tools: ListedTools | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._counter = counter
         self._degrade = degrade
         self.routes = routes
         self._ceilings = ceilings
+        self._tools = tools or ListedTools()
 
     async def plan(
         self,
@@ -221,11 +235,14 @@ class Estimator:
         request, calls = body.request, _ONE_CALL if self._ceilings.counts_calls else {}
         terms = self._terms(request, route)
         limit, writes = self._limit(request, wish, model, bound, terms)
-        full = _held(model, bound, terms, limit)
+        full = held(model, bound, terms, limit)
         if bound.bound_class is BoundClass.NONE and not _is_measured(request, model):
             full = self._unseen_held(model, full)
+        tools = self._tools.among(request.tools)
+        for_tools = held_for(tools, answers=request.n)
+        full = plus(full, for_tools)
         way = Way(
-            rung=_rung(full, full | calls),
+            rung=rung_of(full, full | calls),
             route=route,
             model=model,
             bound=bound,
@@ -235,12 +252,14 @@ class Estimator:
             request=request,
             changed=body.changed,
             hides_answers=request.hides_answers,
+            tools=tools,
         )
         least = self._degrade.min_output_tokens + self._thought_tokens(request, model)
         is_bound = bound.bound_class is not BoundClass.NONE
         if self._degrade.shorten and is_bound and least < limit and request.may_be_limited:
-            minimum = _held(model, bound, terms, least)
-            return [way, replace(way, rung=_rung(minimum, full | calls), writes_limit=True)]
+            minimum = plus(held(model, bound, terms, least), for_tools)
+            rung = rung_of(minimum, full | calls)
+            return [way, replace(way, rung=rung, writes_limit=True)]
         return [way]
 
     def _thought_tokens(self, request: Request, model: Model) -> int:
@@ -355,20 +374,6 @@ def _service_tiers(asked: str | None, route: Route) -> frozenset[str | None]:
     if asked is None or asked == "auto":
         return route.auto_tiers
     return frozenset({None if asked == "default" else asked, None})
-
-
-def _held(model: Model, bound: InputBound, terms: Terms, output_tokens: int) -> dict[Unit, int]:
-    """The most that answers of this length are billed as, in each unit."""
-    answers = terms["n"] * (output_tokens + terms.get("prediction_tokens", 0))
-    return {
-        Unit.USD_MICROCENTS: hold(model.card, bound, output_tokens=output_tokens, **terms),
-        Unit.TOKENS: bound.total_tokens + answers,
-    }
-
-
-def _rung(minimum: Mapping[Unit, int], want: Mapping[Unit, int]) -> Rung:
-    """What `minimum` does not name is wanted as a whole."""
-    return {unit: Span(minimum.get(unit, amount), amount) for unit, amount in want.items()}
 
 
 def _least(*limits: int | None) -> int | None:

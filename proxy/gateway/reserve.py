@@ -240,6 +240,8 @@ def _told_of(plan: Plan) -> dict[str, str]:
     metadata = {"api": plan.api, "model": way.model.name, "bound": way.bound.bound_class.value}
     if way.held_tokens is not None:
         metadata["hold"] = "learned"
+    if (fees := way.for_tools.get(Unit.USD_MICROCENTS)) is not None:
+        metadata["fees"] = str(fees)
     if plan.policy is not None:
         metadata["policy"] = plan.policy
     return metadata

@@ -86,4 +86,5 @@ class Settler:
                 reservation_id=reservation_id,
                 uncovered_microcents=settlement.uncovered.get(Unit.USD_MICROCENTS, 0),
                 uncovered_tokens=settlement.uncovered.get(Unit.TOKENS, 0),
+                uncovered_risk_points=settlement.uncovered.get(Unit.RISK_POINTS, 0),
             )

@@ -53,7 +53,7 @@ def shape(
     is_capped = ceiling is not None and ceiling < length
     if is_capped and ceiling is not None:
         length = ceiling
-    dropped = dropped_tools(request.tools, (wish.caps, wish.limits.caps, *caps))
+    dropped = dropped_tools(request.tools, (*wish.every_caps, *caps))
     asked = request.max_output_tokens
     swapped = way.model.name if way.model.name != request.model else None
     name = way.route.name_of(way.model.name, asked=request.deployment)

@@ -31,8 +31,7 @@ class Wish(msgspec.Struct, frozen=True):
     `reasoning_effort` and `service_tier` map what is asked for to what is sent, `n` is the
     most answers. `deny` is why the call does not leave at all. `steps` is the scope under
     which its calls are counted, where the caps want that, `steps_left` how many those may be.
-    `without_tools` are those that go for
-    what their use counts for.
+    `without_tools` are those that go for what their use counts for.
     """
 
     policy: str | None = None

@@ -228,6 +228,7 @@ async def test_what_no_budget_could_fund_is_an_event(
             "reservation_id": "r",
             "uncovered_microcents": microcents,
             "uncovered_tokens": tokens,
+            "uncovered_risk_points": 0,
         }
     ]
 

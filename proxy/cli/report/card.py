@@ -83,14 +83,19 @@ def grade(rows: Iterable[Reservation], card: dict[Kind, Grades]) -> int:
             continue
         seen += 1
         grades = card.setdefault(kind, Grades())
-        held = row.amounts.get(Unit.USD_MICROCENTS, 0)
+        held = row.amounts.get(Unit.USD_MICROCENTS, 0) - _fees(row.metadata)
         if row.estimated:
             grades.estimated += 1
         elif held and row.charged is not None:
             charged = row.charged.get(Unit.USD_MICROCENTS, 0)
             uncovered = row.uncovered.get(Unit.USD_MICROCENTS, 0)
-            grades.add(held=held, actual=charged + uncovered)
+            grades.add(held=held, actual=charged + uncovered - _fees(row.settled_metadata))
     return seen
+
+
+def _fees(metadata: Mapping[str, str]) -> int:
+    """What is for calls of tools, of which no bound says how many there are."""
+    return int(metadata.get("fees", "0"))
 
 
 def _kind(metadata: Mapping[str, str]) -> Kind | None:

@@ -84,7 +84,7 @@ class LandingElsewhere(Landing):
                         key=event.key,
                         payload_hash=event.payload_hash,
                         estimated=charged.estimated,
-                        metadata={"served_model": charged.model},
+                        metadata=charged.metadata,
                     )
                 except (ReservationExpired, ReservationNotFound):
                     raise Amended(replace(record, as_event=True)) from None
@@ -107,6 +107,6 @@ def _record(left: Left, sentence: Sentence) -> Settle:
             event,
             actual=actual,
             estimated=sentence.estimated,
-            metadata={**event.metadata, "served_model": sentence.model},
+            metadata={**event.metadata, **sentence.metadata},
         )
     return Settle(left.reservation_id, sentence, event)

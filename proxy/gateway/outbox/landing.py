@@ -3,7 +3,6 @@
 The same record always has the same keys, so the ledger takes a second time for a replay.
 """
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -20,7 +19,13 @@ from proxy.gateway.outbox.record import Ended, Left, Record, Settle
 from proxy.ledger.protocol import Ledger
 from proxy.ledger.records import Event, Settlement
 
-_NOTHING: Final[Mapping[Unit, int]] = dict.fromkeys(UNITS, 0)
+_BESIDE: Final[tuple[tuple[Unit, ...], ...]] = (
+    (),
+    (Unit.CALLS,),
+    (Unit.RISK_POINTS,),
+    (Unit.RISK_POINTS, Unit.CALLS),
+)
+"""In which other units a call may be held."""
 
 
 class Landing:
@@ -71,10 +76,12 @@ class Landing:
     async def _charge_nothing(self, reservation_id: str, key: str) -> Settlement:
         """End a hold by the knowledge that its call cost nothing, and was none."""
         commit = partial(self._ledger.commit, reservation_id, key=key, payload_hash="0")
-        try:
-            return await commit(actual=_NOTHING)
-        except UnitMismatch:
-            return await commit(actual={**_NOTHING, Unit.CALLS: 0})
+        for more in _BESIDE[:-1]:
+            try:
+                return await commit(actual=dict.fromkeys((*UNITS, *more), 0))
+            except UnitMismatch:
+                continue
+        return await commit(actual=dict.fromkeys((*UNITS, *_BESIDE[-1]), 0))
 
     async def _charge(self, reservation_id: str, charged: Charged, key: str) -> Settlement:
         amounts = "/".join(f"{amount} {unit}" for unit, amount in charged.actual.items())
@@ -86,7 +93,7 @@ class Landing:
                 key=key,
                 payload_hash=payload_hash,
                 estimated=charged.estimated,
-                metadata={"served_model": charged.model},
+                metadata=charged.metadata,
             )
         except (ReservationFinalized, ReservationExpired):
             # An operator, or the end of its time, ended this hold before its cost was

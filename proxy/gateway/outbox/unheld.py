@@ -81,7 +81,7 @@ class UnheldCalls:
                     call.event,
                     actual=sentence.actual,
                     estimated=sentence.estimated,
-                    metadata={**call.event.metadata, "served_model": sentence.model},
+                    metadata={**call.event.metadata, **sentence.metadata},
                 )
             case GivenBack():
                 event = None
@@ -97,4 +97,5 @@ class UnheldCalls:
                 key=key,
                 uncovered_microcents=settlement.uncovered.get(Unit.USD_MICROCENTS, 0),
                 uncovered_tokens=settlement.uncovered.get(Unit.TOKENS, 0),
+                uncovered_risk_points=settlement.uncovered.get(Unit.RISK_POINTS, 0),
             )

@@ -46,6 +46,10 @@ class CallRecord:
     held_tokens: int | None = None
     charged_tokens: int | None = None
     uncovered_tokens: int | None = None
+    held_fees: int = 0
+    charged_fees: int = 0
+    held_risk_points: int | None = None
+    charged_risk_points: int | None = None
     estimated: bool | None = None
     outcome: str | None = None
     client_left: bool | None = None
@@ -85,6 +89,7 @@ class CallRecord:
         """There is a plan."""
         self.policy = wish.policy
         self.estimate = plan.estimate
+        self.held_fees = plan.ways[0].for_tools.get(Unit.USD_MICROCENTS, 0)
         self.bound = plan.ways[0].bound.bound_class
 
     def waited(self, duration_ns: int) -> None:
@@ -96,6 +101,7 @@ class CallRecord:
         self.attempts, self.upstream = number, upstream
         self.outcome = self.served_model = self.estimated = None
         self.charged = self.uncovered = self.charged_tokens = self.uncovered_tokens = None
+        self.charged_risk_points, self.charged_fees = None, 0
 
     def paused(self, from_ns: int, to_ns: int) -> None:
         """The upstream failed, and was given a pause: from when it was asked until now."""
@@ -111,6 +117,7 @@ class CallRecord:
         self.reservation_id = None if self.is_unheld else grant.reservation_id
         self.held = None if self.is_unheld else grant.amounts[Unit.USD_MICROCENTS]
         self.held_tokens = None if self.is_unheld else grant.amounts[Unit.TOKENS]
+        self.held_risk_points = grant.amounts.get(Unit.RISK_POINTS)
 
     def grown(self, amounts: Mapping[Unit, int]) -> None:
         """The hold is so large by now."""
@@ -137,9 +144,19 @@ class CallRecord:
         return None if self.charged is None else self.charged + (self.uncovered or 0)
 
     @property
+    def bound_microcents(self) -> int:
+        """What was held for what the provider bills; 0 where nothing was."""
+        return self.held - self.held_fees if self.held else 0
+
+    @property
     def breaks_its_bound(self) -> bool:
-        """Whether the call came to more than was held for it, by the provider's own count."""
-        return bool(self.held and not self.estimated) and (self.cost or 0) > (self.held or 0)
+        """Whether the call came to more than was held for it, by the provider's own count.
+
+        Calls of tools are not the provider's: of them no bound says how many there are.
+        """
+        if not self.bound_microcents or self.estimated:
+            return False
+        return (self.cost or 0) - self.charged_fees > self.bound_microcents
 
     def settled(self, ending: Ending, sentence: Sentence, settlement: Settlement | None) -> None:
         """The hold has ended, or waits to."""
@@ -148,6 +165,8 @@ class CallRecord:
             self.served_model = sentence.model
             self.charged = sentence.actual[Unit.USD_MICROCENTS]
             self.charged_tokens = sentence.actual[Unit.TOKENS]
+            self.charged_risk_points = sentence.actual.get(Unit.RISK_POINTS)
+            self.charged_fees = sentence.fees
             self.estimated = sentence.estimated
         if settlement is not None:
             self.charged = settlement.charged[Unit.USD_MICROCENTS]
@@ -204,6 +223,8 @@ class Recorder:
             held_tokens=record.held_tokens,
             charged_tokens=record.charged_tokens,
             uncovered_tokens=record.uncovered_tokens or None,
+            held_risk_points=record.held_risk_points,
+            charged_risk_points=record.charged_risk_points,
             estimated=record.estimated or None,
             outcome=record.outcome,
             client_left=record.client_left or None,
@@ -225,12 +246,12 @@ class Recorder:
             return
         tenant = metrics.tenant_label(record.tenant or "none")
         metrics.cost_usd_of(tenant, model).inc(record.charged / 1e8)
-        actual = record.charged + (record.uncovered or 0)
         if record.uncovered:
             metrics.uncovered_usd.inc(record.uncovered / 1e8)
-        if record.held:
-            metrics.estimate_ratio.observe(actual / record.held)
-            if actual > record.held:
+        if bound := record.bound_microcents:
+            actual = record.charged + (record.uncovered or 0) - record.charged_fees
+            metrics.estimate_ratio.observe(actual / bound)
+            if actual > bound:
                 metrics.estimate_exceeded.labels(model, record.api, record.bound).inc()
 
 

@@ -26,7 +26,7 @@ PLAN = SimpleNamespace(
     api="chat",
     rungs=({USD: Span(5, 5), TOKENS: Span(5, 5)},),
     free=frozenset(),
-    ways=[SimpleNamespace(model=MODEL, bound=BOUND, held_tokens=None)],
+    ways=[SimpleNamespace(model=MODEL, bound=BOUND, held_tokens=None, for_tools={})],
     policy=None,
 )
 GRANT = Grant("r", 0, {USD: 5, TOKENS: 5}, 0, 0, (), ())
