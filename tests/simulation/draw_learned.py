@@ -53,7 +53,7 @@ def draw_learned(
     asked = [_streamed(random, call, model, first.caller.levels) for call in calls[1:]]
     known = _answered_shortly(random, _streamed(random, first, model, first.caller.levels))
     tight = {**TIGHT, "allocated": random.choice((500, 700, 1_500, 10**7))}
-    others = random.choice(([], config["budgets"]))
+    others: list[Document] = random.choice(([], config["budgets"]))
     learned = {"hold": "learned", "learning": learning, "budgets": [*others, tight]}
     return {**config, **learned}, (known, *asked)
 

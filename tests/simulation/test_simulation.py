@@ -49,7 +49,8 @@ EVERYTHING: Final = {
     *(f"is {state}" for state in ("RELEASED", "COMMITTED", "UNCERTAIN")),
     *(f"answers {status}" for status in (0, 200, 400, 408, 429, 502, 503, 504)),
     *(f"journal has {kind}" for kind in ("charge_late", "extend", "mark_uncertain")),
-    *(f"journal has {kind}" for kind in ("open", "roll", "retire", "repay")),
+    *(f"journal has {kind}" for kind in ("open", "roll", "retire", "repay", "grow")),
+    "a stream is ended",
     *("is orphaned", "is uncovered", "is shortened", "left a gone caller", "is estimated"),
     *("hostile", "honest", "killed", "a reply is lost"),
     *("is sent again", "is charged at last", "is uncertain and sent again"),
@@ -75,6 +76,7 @@ def met_in(trial: Trial) -> Counter[str]:
         met["is uncertain and sent again"] += any(each.status is None for each in tried[:-1])
         if run.door is not None:
             met[f"answers {run.door.status}"] += 1
+            met["a stream is ended"] += ends_early(run)
             met["is shortened"] += "X-Budget-Max-Tokens" in run.door.answer_headers
             met[f"refused for {unit_short(run)}"] += 1
     for row in trial.books.rows:
@@ -87,6 +89,12 @@ def met_in(trial: Trial) -> Counter[str]:
             met["holds in another time zone"] += "@" in window.period
     met.update({f"journal has {entry.kind}" for entry in trial.books.entries})
     return met
+
+
+def ends_early(run: CallRun) -> bool:
+    """Whether the proxy ended a stream as one that reached its limit."""
+    heard = b"".join(run.door.heard) if run.door is not None else b""
+    return run.sighting.end == "left" and b'"finish_reason":"length"' in heard
 
 
 def unit_short(run: CallRun) -> str | None:
