@@ -7,6 +7,8 @@ routes    which paths are metered, and in which dialect
 chat/     OpenAI's chat completions
 completions/  OpenAI's legacy completions
 embeddings/   OpenAI's embeddings
+speech/       OpenAI's speech: texts read out
+transcription/  OpenAI's transcriptions and translations: sound written down
 messages/     Anthropic's Messages
 openai/   what the dialects of OpenAI's APIs share
 fields    fields that requests of several dialects share
