@@ -119,13 +119,13 @@ def test_a_value_of_a_later_version_says_so(text: str, path: str, value: str) ->
         (
             "policies: [{name: a, scope: '*'}]",
             "policies[0]",
-            "neither bands nor caps nor models: it would change nothing",
+            "neither bands nor an effect: it would change nothing",
         ),
         (policy("bands: []"), "policies[0].bands", "empty"),
         (
             policy("bands: [{used_pct: 1}]"),
             "policies[0].bands[0]",
-            "neither caps nor models: it would change nothing",
+            "neither caps nor models nor another effect: it would change nothing",
         ),
         (
             policy(f"bands: [{BAND}, {BAND}]"),
