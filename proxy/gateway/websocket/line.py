@@ -21,6 +21,18 @@ CUT_MS: Final = 700
 """How long a response may go on after it was cancelled, before its socket is closed."""
 
 
+_TOO_LARGE: Final = 1009
+"""How a server closes that takes no frame of this size, and so has not read it: RFC 6455
+section 7.4.1."""
+
+_TOO_LARGE_BODY: Final = (
+    b'{"error":{"message":"The upstream takes no frame of this size: use HTTP.",'
+    b'"type":"invalid_request_error","code":"request_too_large","param":null}}'
+)
+
+_JSON: Final = {"Content-Type": "application/json"}
+
+
 class HandshakeRefused(Exception):
     """The upstream has answered, but not by opening a socket."""
 
@@ -142,6 +154,11 @@ class SocketUpstream:
         except ConnectionError:
             answer.abort()
             raise NoStatus(timed_out=False) from None
+        except NoStatus:
+            answer.abort()
+            if socket.close_code == _TOO_LARGE:
+                return RefusedAnswer(413, _JSON, _TOO_LARGE_BODY)
+            raise
         except BaseException:
             answer.abort()
             raise
@@ -150,7 +167,7 @@ class SocketUpstream:
             return answer
         for frame in answer.asides():
             await self._aside(frame)
-        return RefusedAnswer(status, {"Content-Type": "application/json"}, first)
+        return RefusedAnswer(status, _JSON, first)
 
     async def control(self, frame: bytes) -> None:
         """Send what only ends or acknowledges a response, if there is a socket for it."""

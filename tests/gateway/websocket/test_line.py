@@ -141,6 +141,21 @@ def test_a_socket_that_is_lost_before_the_first_event_leaves_nobody_knowing() ->
     lived(test)
 
 
+def test_a_frame_that_is_too_large_for_the_upstream_was_not_read_by_it() -> None:
+    async def test(world: World) -> None:
+        sending = asyncio.get_running_loop().create_task(world.send())
+        await rest()
+        world.client.socket.end(1009)
+        answer = await sending
+        (body,) = await read_all(answer)
+        assert (answer.status, answer.headers) == (413, {"Content-Type": "application/json"})
+        assert b'"code":"request_too_large"' in body
+        await read_all(await begun(world, CREATED, COMPLETED))
+        assert len(world.client.opened) == 2
+
+    lived(test)
+
+
 def test_a_frame_that_cannot_be_sent_leaves_nobody_knowing() -> None:
     async def test(world: World) -> None:
         await read_all(await begun(world, CREATED, COMPLETED))
