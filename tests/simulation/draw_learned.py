@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace as replace_in_struct
 
-from simulator import Report
+from simulator import Behaviour, Report
 from tests.simulation.plan import Call, Document, Route
 from tests.simulation.rig.provider import FREE_MODEL
 
@@ -65,15 +65,33 @@ def _streamed(random: Random, call: Call, model: str, levels: Mapping[str, str])
     body |= {"model": model, "stream": True}
     if random.random() < 0.8:
         body["max_tokens"] = random.choice((300, 1_000, 1_000))
-    behaviour = replace_in_struct(
-        call.behaviour,
+    again = tuple(
+        replace(each, route=_flowing(random, each.route), behaviour=_said(random, each.behaviour))
+        for each in call.again
+    )
+    caller = replace(call.caller, levels=levels) if random.random() < 0.8 else call.caller
+    at_ms = KNOWN_MS + call.at_ms
+    return replace(
+        call,
+        at_ms=at_ms,
+        body=body,
+        caller=caller,
+        route=_flowing(random, call.route),
+        behaviour=_said(random, call.behaviour),
+        again=again,
+    )
+
+
+def _flowing(random: Random, route: Route) -> Route:
+    return replace(route, pieces=PIECES, pace_ms=random.choice((1, 2, 5)), as_json=False)
+
+
+def _said(random: Random, behaviour: Behaviour) -> Behaviour:
+    return replace_in_struct(
+        behaviour,
         output_tokens=random.choice((0, 7, 90, 250, 600, 900)),
         tokens_per_event=random.choice((1, 4)),
     )
-    route = replace(call.route, pieces=PIECES, pace_ms=random.choice((1, 2, 5)), as_json=False)
-    caller = replace(call.caller, levels=levels) if random.random() < 0.8 else call.caller
-    at_ms = KNOWN_MS + call.at_ms
-    return replace(call, at_ms=at_ms, body=body, caller=caller, route=route, behaviour=behaviour)
 
 
 def _answered_shortly(random: Random, call: Call) -> Call:
