@@ -27,20 +27,20 @@ class ChatRequest:
     `body` is all of it; `sent` is what it was made from, where that was another API's.
     `searches` is how often it may search the web, None for as often as it likes;
     `cache_lifetime` is how long it wants the cache to live that it asks for, `geography` where
-    it may be answered.
+    it may be answered. What an API has no words for is what it is here by default.
     """
 
     body: Mapping[str, Any]
     model: Model
-    messages: tuple[Mapping[str, Any], ...]
+    messages: tuple[Mapping[str, Any], ...] = ()
     stream: bool
-    include_usage: bool
-    include_obfuscation: bool
-    choices: int
-    max_output_tokens: int | None
-    tools: tuple[Mapping[str, Any], ...]
-    functions: tuple[Mapping[str, Any], ...]
-    service_tier: str
+    include_usage: bool = True
+    include_obfuscation: bool = False
+    choices: int = 1
+    max_output_tokens: int | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    functions: tuple[Mapping[str, Any], ...] = ()
+    service_tier: str = "default"
     sent: Mapping[str, Any] = field(default_factory=dict)
     searches: int | None = 0
     cache_lifetime: Literal["", "5m", "1h"] = ""

@@ -53,12 +53,8 @@ def _read(body: bytes, models: Mapping[str, Model]) -> ChatRequest:
         messages=({"role": "user", "content": ""},),
         stream=stream,
         include_usage=boolean(options, "include_usage"),
-        include_obfuscation=False,
         choices=count,
         max_output_tokens=DEFAULT_LIMIT_TOKENS if limit is None else limit,
-        tools=(),
-        functions=(),
-        service_tier="default",
         sent=fields,
     )
 

@@ -47,15 +47,8 @@ def _read(body: bytes, models: Mapping[str, Model]) -> ChatRequest:
     return ChatRequest(
         body=fields | {"input": _inputs(fields.get("input")), "encoding_format": encoding},
         model=model,
-        messages=(),
         stream=False,
-        include_usage=True,
-        include_obfuscation=False,
         choices=0,
-        max_output_tokens=None,
-        tools=(),
-        functions=(),
-        service_tier="default",
         sent=fields,
     )
 

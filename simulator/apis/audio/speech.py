@@ -46,15 +46,7 @@ def _read(body: bytes, models: Mapping[str, Model]) -> ChatRequest:
     return ChatRequest(
         body=fields | {"response_format": form},
         model=model,
-        messages=(),
         stream=streams,
-        include_usage=True,
-        include_obfuscation=False,
-        choices=1,
-        max_output_tokens=None,
-        tools=(),
-        functions=(),
-        service_tier="default",
         sent=fields,
     )
 

@@ -59,15 +59,7 @@ def _read(body: bytes, models: Mapping[str, Model]) -> ChatRequest:
     return ChatRequest(
         body=form.fields | kept | {"response_format": form_of_answer},
         model=model,
-        messages=(),
         stream=form.fields.get("stream") == "true" and not is_by_time,
-        include_usage=True,
-        include_obfuscation=False,
-        choices=1,
-        max_output_tokens=None,
-        tools=(),
-        functions=(),
-        service_tier="default",
         sent=form.fields,
     )
 

@@ -77,14 +77,7 @@ def _request(fields: dict[str, Any], models: Mapping[str, Model]) -> ChatRequest
     return ChatRequest(
         body=fields,
         model=model,
-        messages=(),
         stream=boolean(fields, "stream"),
-        include_usage=True,
-        include_obfuscation=False,
         choices=integer(fields, "n", 1, MOST_IMAGES) or 1,
-        max_output_tokens=None,
-        tools=(),
-        functions=(),
-        service_tier="default",
         sent=fields,
     )
