@@ -6,6 +6,7 @@ Source: https://developers.openai.com/api/reference/resources/audio (create tran
 import math
 import wave
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from hashlib import sha256
 from io import BytesIO
@@ -163,14 +164,9 @@ TRANSCRIPTIONS: Final = Api(
     media=_media,
 )
 
-TRANSLATIONS: Final = Api(
+TRANSLATIONS: Final = replace(
+    TRANSCRIPTIONS,
     path="/v1/audio/translations",
-    serves="transcription",
     id_prefix="trsl_",
-    read=_read,
-    count=_count,
-    generate=_generate,
     json=_json_of_translation,
-    events=_events,
-    media=_media,
 )

@@ -5,6 +5,7 @@ tokens   what an image costs in tokens, going in and coming out
 render   images as JSON, and as the events of a stream
 """
 
+from dataclasses import replace
 from typing import Final
 
 from simulator.apis.api import Api
@@ -23,24 +24,6 @@ GENERATIONS: Final = Api(
     events=events,
 )
 
-EDITS: Final = Api(
-    path="/v1/images/edits",
-    serves="image",
-    id_prefix="img_",
-    read=read_edit,
-    count=count,
-    generate=draw,
-    json=json_images,
-    events=events,
-)
+EDITS: Final = replace(GENERATIONS, path="/v1/images/edits", read=read_edit)
 
-VARIATIONS: Final = Api(
-    path="/v1/images/variations",
-    serves="image",
-    id_prefix="img_",
-    read=read_variation,
-    count=count,
-    generate=draw,
-    json=json_images,
-    events=events,
-)
+VARIATIONS: Final = replace(GENERATIONS, path="/v1/images/variations", read=read_variation)
