@@ -75,33 +75,31 @@ def _model(
     )
 
 
+def _undated(
+    kind: Kind,
+    name: str,
+    window: int,
+    max_output: int,
+    *,
+    encoding: str = "o200k_base",
+    reasons: bool = False,
+) -> Model:
+    """A model of which answers say nothing but the name that it was asked for by."""
+    return Model(
+        name=name,
+        snapshot=name,
+        encoding=encoding,
+        context_window=window,
+        max_output_tokens=max_output,
+        reasons=reasons,
+        images=None,
+        prices=PRICES[name],
+        kind=kind,
+    )
+
+
 def _legacy(kind: Kind, name: str, window: int, max_output: int) -> Model:
-    """A model of the older kinds, whose answers name it as it was asked for."""
-    return Model(
-        name=name,
-        snapshot=name,
-        encoding="cl100k_base",
-        context_window=window,
-        max_output_tokens=max_output,
-        reasons=False,
-        images=None,
-        prices=PRICES[name],
-        kind=kind,
-    )
-
-
-def _audio(kind: Kind, name: str, window: int, max_output: int) -> Model:
-    return Model(
-        name=name,
-        snapshot=name,
-        encoding="o200k_base",
-        context_window=window,
-        max_output_tokens=max_output,
-        reasons=False,
-        images=None,
-        prices=PRICES[name],
-        kind=kind,
-    )
+    return _undated(kind, name, window, max_output, encoding="cl100k_base")
 
 
 def _claude(name: str, snapshot: str, window: int, *, has_geography: bool = False) -> Model:
@@ -121,19 +119,9 @@ def _claude(name: str, snapshot: str, window: int, *, has_geography: bool = Fals
     )
 
 
-def _drawing(name: str) -> Model:
+def _drawing(name: str, *, reasons: bool = False) -> Model:
     """A model that makes images; it has no window that anybody publishes."""
-    return Model(
-        name=name,
-        snapshot=name,
-        encoding="o200k_base",
-        context_window=1_000_000,
-        max_output_tokens=0,
-        reasons=name == "gpt-image-1.5",
-        images=None,
-        prices=PRICES[name],
-        kind="image",
-    )
+    return _undated("image", name, 1_000_000, 0, reasons=reasons)
 
 
 _SEARCH_BLOCKS = frozenset({"gpt-4o-mini", "gpt-4.1-mini"})
@@ -184,16 +172,16 @@ _EVERY = (
     _legacy("embedding", "text-embedding-ada-002", 8_192, 0),
     _drawing("gpt-image-1"),
     _drawing("gpt-image-1-mini"),
-    _drawing("gpt-image-1.5"),
+    _drawing("gpt-image-1.5", reasons=True),
     _drawing("gpt-image-2"),
     _drawing("dall-e-3"),
-    _audio("transcription", "gpt-4o-transcribe", 16_000, 2_000),
-    _audio("transcription", "gpt-4o-mini-transcribe", 16_000, 2_000),
-    _audio("transcription", "whisper-1", 1_000_000, 100_000),
-    _audio("transcription", "gpt-transcribe", 1_000_000, 100_000),
-    _audio("speech", "gpt-4o-mini-tts", 1_000_000, 100_000),
-    _audio("speech", "tts-1", 1_000_000, 100_000),
-    _audio("speech", "tts-1-hd", 1_000_000, 100_000),
+    _undated("transcription", "gpt-4o-transcribe", 16_000, 2_000),
+    _undated("transcription", "gpt-4o-mini-transcribe", 16_000, 2_000),
+    _undated("transcription", "whisper-1", 1_000_000, 100_000),
+    _undated("transcription", "gpt-transcribe", 1_000_000, 100_000),
+    _undated("speech", "gpt-4o-mini-tts", 1_000_000, 100_000),
+    _undated("speech", "tts-1", 1_000_000, 100_000),
+    _undated("speech", "tts-1-hd", 1_000_000, 100_000),
     _claude("claude-opus-4-5", "claude-opus-4-5-20251101", 200_000),
     _claude("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", 200_000),
     _claude("claude-haiku-4-5", "claude-haiku-4-5-20251001", 200_000),
