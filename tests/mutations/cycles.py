@@ -59,6 +59,16 @@ OF_CYCLES: Final = (
         ),
     ),
     Mutation(
+        "leave what a hold elsewhere has grown by to nobody",
+        "proxy/ledger/cycles/ledger.py",
+        "for unit, own in by_unit(hold.parts)])",
+        "for unit, own in by_unit(reservation_id)])",
+        (
+            f"{CYCLES}/test_settling.py::"
+            "test_a_hold_that_has_grown_grows_and_lives_and_ends_by_the_id_it_was_given",
+        ),
+    ),
+    Mutation(
         "take any success of an authority for the one that was asked for",
         "proxy/ledger/cycles/asking/answers.py",
         "    if answer.status != status:\n",

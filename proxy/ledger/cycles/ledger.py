@@ -86,9 +86,10 @@ class Left(NamedTuple):
 
 @dataclass(slots=True)
 class Hold:
-    """An open hold, as this process knows it."""
+    """An open hold, as this process knows it. `parts` names all that it is there by now."""
 
     request: ReserveRequest
+    parts: str
     amounts: Mapping[Unit, int]
     opened_ms: int
     heartbeat: Heartbeat
@@ -134,12 +135,13 @@ class CyclesLedger(RemoteBooks):
         lease = Lease(granted.expires_at_ms, granted.lead_ms or 0)
         beat = Heartbeat(request.ttl_ms)
         self._heard(beat, lease, granted.lead_ms)
-        hold = Hold(request, granted.amounts, self._now_ms(), beat, lease)
+        amounts = _amounts(request, granted)
+        hold = Hold(request, reservation_id, amounts, self._now_ms(), beat, lease)
         self._holds[reservation_id] = hold
         return Grant(
             reservation_id=reservation_id,
             rung=granted.attempt.rung,
-            amounts=_amounts(request, granted),
+            amounts=amounts,
             expires_at_ms=lease.expires_at_ms,
             remaining_ttl_ms=lease.remaining_ttl_ms,
             affected_scopes=granted.affected_scopes,
@@ -165,24 +167,32 @@ class CyclesLedger(RemoteBooks):
             raise ReservationFinalized(State.UNCERTAIN)
 
     async def grow(self, reservation_id: str, *, by: Mapping[Unit, int], key: str) -> Grant:
-        """Another reservation beside the first. The hold goes by the id of the answer from then on.
+        """Another reservation beside the first. The hold goes by the id of the first as before.
 
         Only holds of this process can grow: who spends is not in their ids.
         """
         hold = self._hold(reservation_id)
-        held = {part.unit for part in parts_of(reservation_id)}
+        held = {part.unit for part in parts_of(hold.parts)}
         if not by.keys() <= hold.request.plan[0].keys():
             raise UnitMismatch
+        parts: Iterable[Part] = ()
+        more = dict(by)  # a unit that counts nowhere there sets no limit
         plan = ({unit: Span(amount, amount) for unit, amount in by.items() if unit in held},)
-        if not plan[0]:
-            return self._grown(hold, reservation_id, (), {})
-        request = replace(hold.request, key=key, plan=plan, free=frozenset())
-        granted = await self._holder.hold(request)
-        return self._grown(hold, reservation_id, granted.parts, granted.amounts)
+        if plan[0]:
+            request = replace(hold.request, key=key, plan=plan, free=frozenset())
+            granted = await self._holder.hold(request)
+            parts, more = granted.parts, more | granted.amounts
+        hold.parts = name_of([*parts_of(hold.parts), *parts])
+        hold.amounts = {unit: amount + more.get(unit, 0) for unit, amount in hold.amounts.items()}
+        lease = hold.lease
+        return Grant(
+            reservation_id, 0, hold.amounts, lease.expires_at_ms, lease.remaining_ttl_ms, (), ()
+        )
 
     async def extend(self, reservation_id: str, *, by_ms: int, key: str) -> Lease:
         check_extension(by_ms)
-        lease, lead_ms = await self._settler.extend(reservation_id, by_ms=by_ms, key=key)
+        parts = self._parts_of(reservation_id)
+        lease, lead_ms = await self._settler.extend(parts, by_ms=by_ms, key=key)
         hold = self._holds.get(reservation_id)
         if hold is not None:
             hold.lease = lease
@@ -236,8 +246,9 @@ class CyclesLedger(RemoteBooks):
     ) -> Settlement:
         for amount in actual.values():
             check_amount(amount)
+        parts = self._parts_of(reservation_id)
         settlement = await self._settler.commit(
-            reservation_id, actual=actual, key=key, estimated=estimated, metadata=metadata
+            parts, actual=actual, key=key, estimated=estimated, metadata=metadata
         )
         self._ended(reservation_id)
         return settlement
@@ -246,7 +257,8 @@ class CyclesLedger(RemoteBooks):
         hold = self._holds.get(reservation_id)
         if hold is not None and hold.is_uncertain and not actor:
             raise ActorRequired
-        settlement = await self._settler.release(reservation_id, key=key, actor=actor)
+        parts = self._parts_of(reservation_id)
+        settlement = await self._settler.release(parts, key=key, actor=actor)
         self._ended(reservation_id)
         return settlement
 
@@ -283,7 +295,7 @@ class CyclesLedger(RemoteBooks):
         if hold is None:
             return ()
         self._pace.settled_after(max(0, self._now_ms() - hold.opened_ms))
-        return tuple([_left(hold.request, unit, own) for unit, own in by_unit(reservation_id)])
+        return tuple([_left(hold.request, unit, own) for unit, own in by_unit(hold.parts)])
 
     async def count_uncertain(self) -> int:
         """Of this process: nobody else knows of them."""
@@ -300,6 +312,11 @@ class CyclesLedger(RemoteBooks):
             raise ReservationNotFound
         return hold
 
+    def _parts_of(self, reservation_id: str) -> str:
+        """What a hold is made of there; the id says so itself of one that has not grown here."""
+        hold = self._holds.get(reservation_id)
+        return reservation_id if hold is None else hold.parts
+
     def _ended(self, reservation_id: str) -> None:
         hold = self._holds.pop(reservation_id, None)
         if hold is not None:
@@ -314,22 +331,6 @@ class CyclesLedger(RemoteBooks):
             expires_ms=lease.expires_at_ms,
             margins=self._margins(),
             now_ms=self._now_ms(),
-        )
-
-    def _grown(
-        self,
-        hold: Hold,
-        reservation_id: str,
-        parts: Iterable[Part],
-        amounts: Mapping[Unit, int],
-    ) -> Grant:
-        grown_id = name_of([*parts_of(reservation_id), *parts])
-        hold.amounts = {
-            unit: amount + amounts.get(unit, 0) for unit, amount in hold.amounts.items()
-        }
-        self._holds[grown_id] = self._holds.pop(reservation_id)
-        return Grant(
-            grown_id, 0, hold.amounts, hold.lease.expires_at_ms, hold.lease.remaining_ttl_ms, (), ()
         )
 
     def _give_back_soon(self, parts: Iterable[Part], key: str) -> None:

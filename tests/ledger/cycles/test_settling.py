@@ -227,11 +227,38 @@ async def test_a_hold_that_has_grown_is_committed_in_its_parts(stub: Stub, home:
     """Growth is a further reservation: each is charged its own, and the last one the rest."""
     stub.fund(ACME, 1_000)
     grant = await home.ledger.reserve(request(wish(100)))
-    grown = await home.ledger.grow(grant.reservation_id, by={USD: 50}, key="g")
-    assert grown.reservation_id == "rsv/1,rsv/2"
-    assert grown.amounts[USD] == 150
-    await home.ledger.commit(grown.reservation_id, **charge(120))
+    grown = await home.ledger.grow(grant.reservation_id, by={USD: 50, TOKENS: 5}, key="g")
+    assert grown.reservation_id == grant.reservation_id
+    assert grown.amounts == {USD: 150, TOKENS: 15}
+    await home.ledger.commit(grant.reservation_id, **charge(120))
     assert [row.committed for row in stub.rows.values()] == [100, 20]
+
+
+async def test_a_hold_that_has_grown_grows_and_lives_and_ends_by_the_id_it_was_given(
+    stub: Stub, home: Home
+) -> None:
+    """Who holds it does not hear of the reservations that it is made of there."""
+    stub.fund(ACME, 1_000)
+    grant = await home.ledger.reserve(request(wish(100)))
+    await home.ledger.grow(grant.reservation_id, by={USD: 50}, key="g/0")
+    grown = await home.ledger.grow(grant.reservation_id, by={USD: 25}, key="g/1")
+    assert grown.amounts[USD] == 175
+
+    stub.seen.clear()
+    await home.ledger.extend(grant.reservation_id, by_ms=1_000, key="e")
+    assert stub.operations() == ["extend"] * 3
+    (left,) = home.ledger.leave_to_journal(grant.reservation_id)
+    assert left.reservation_id == "rsv/1,rsv/2,rsv/3"
+    await home.ledger.commit(left.reservation_id, **charge(160))
+    assert [row.committed for row in stub.rows.values()] == [100, 50, 10]
+
+
+async def test_all_that_a_hold_has_grown_by_is_given_back_with_it(stub: Stub, home: Home) -> None:
+    stub.fund(ACME, 1_000)
+    grant = await home.ledger.reserve(request(wish(100)))
+    await home.ledger.grow(grant.reservation_id, by={USD: 50}, key="g")
+    settlement = await home.ledger.release(grant.reservation_id, key="r")
+    assert settlement.released[USD] == 150
 
 
 async def test_books_are_read_and_kept_there(stub: Stub, home: Home, held: str) -> None:
