@@ -16,8 +16,6 @@ Outcome = Literal["running", "completed", "refused", "cut", "aborted"]
 # USD per million tokens -> microcents per token: 10**8 / 10**6.
 _MICROCENTS_PER_TOKEN = 100
 _MILLION = 1_000_000
-# USD per hour -> USD per million, which a second then counts as so many tokens of.
-_TOKENS = 1_000_000
 _SECONDS_PER_HOUR = 3_600
 NO_FACTOR = Decimal(1)
 # USD per thousand calls -> USD per million, which a call then counts as one token of.
@@ -140,7 +138,7 @@ def amount_microcents(
         + produced.image_tokens * Fraction(_or(rates.image_output, rates.output))
         + image_fees * _MILLION
         + consumed.characters * Fraction(_or(prices.characters, Decimal(0)))
-        + Fraction(consumed.audio_seconds * _TOKENS, _SECONDS_PER_HOUR)
+        + Fraction(consumed.audio_seconds * _MILLION, _SECONDS_PER_HOUR)
         * Fraction(_or(prices.audio_hour, Decimal(0)))
         + produced.web_searches * Fraction(search)
     )
