@@ -4,12 +4,11 @@ Source: https://developers.openai.com/api/reference/resources/files, .../uploads
 .../moderations; https://platform.claude.com/docs/en/build-with-claude/files
 """
 
-from email.parser import BytesParser
-from email.policy import HTTP
 from typing import Any, Final
 
 from simulator.errors import ApiError, invalid
 from simulator.fields import read_object
+from simulator.wire.form import File, read_form
 
 FILES: Final = "/v1/files"
 UPLOADS: Final = "/v1/uploads"
@@ -40,8 +39,8 @@ class Shelf:
             case "POST", "moderations":
                 return _moderation(read_object(body))
             case "POST", "files":
-                fields, content = _form(body)
-                return self._keep(fields.get("filename", "file"), content, fields.get("purpose"))
+                file, fields = _form(body)
+                return self._keep(file.filename, file.content, fields.get("purpose"))
             case "GET", "files":
                 return {"object": "list", "data": [each for each, _ in self._files.values()]}
             case "GET", "files", file_id:
@@ -98,9 +97,9 @@ class Shelf:
         upload, parts = self._uploads[upload_id]
         match step:
             case "parts":
-                _, data = _form(body)
+                file, _ = _form(body)
                 part_id = f"part_{len(parts) + 1:024d}"
-                parts[part_id] = data
+                parts[part_id] = file.content
                 about = {"id": part_id, "object": "upload.part", "created_at": CREATED_S}
                 return about | {"upload_id": upload_id}
             case "cancel":
@@ -114,24 +113,12 @@ class Shelf:
         return upload
 
 
-def _form(body: bytes) -> tuple[dict[str, str], bytes]:
-    """The fields of a form, and the one file in it. Raises ApiError: there is none."""
-    boundary = body.partition(b"\r\n")[0].removeprefix(b"--")
-    head = b'Content-Type: multipart/form-data; boundary="%b"\r\n\r\n' % boundary
-    fields: dict[str, str] = {}
-    content = None
-    for part in BytesParser(policy=HTTP).parsebytes(head + body).iter_parts():
-        data = part.get_payload(decode=True)
-        if not isinstance(data, bytes):
-            continue
-        if (filename := part.get_filename()) is not None:
-            content = data
-            fields["filename"] = filename
-        else:
-            fields[str(part.get_param("name", header="content-disposition"))] = data.decode()
-    if content is None:
+def _form(body: bytes) -> tuple[File, dict[str, str]]:
+    """The one file of a form, and its fields. Raises ApiError: there is none."""
+    form = read_form(body)
+    if not form.files:
         raise invalid("file", "There has to be a file.", "missing_required_parameter")
-    return fields, content
+    return form.files[-1], form.fields
 
 
 def _moderation(fields: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 speech         POST /v1/audio/speech
 transcription  POST /v1/audio/transcriptions and /v1/audio/translations
 sound          the bytes of sound, of any length
-form           a form with a file, taken apart
 """
 
 from simulator.apis.audio.speech import SPEECH

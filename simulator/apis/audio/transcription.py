@@ -19,7 +19,6 @@ from simulator.answer.stream import Event
 from simulator.answer.usage import shaped
 from simulator.answer.words import choose_words
 from simulator.apis.api import Api, Media
-from simulator.apis.audio.form import read_form
 from simulator.apis.audio.sound import TOKENS_PER_SECOND_IN
 from simulator.behaviour import Behaviour
 from simulator.bill import Output
@@ -29,6 +28,7 @@ from simulator.models import Model
 from simulator.prompt.count import PromptCount
 from simulator.prompt.vocabulary import Vocabulary
 from simulator.request import ChatRequest
+from simulator.wire.form import read_form
 
 LARGEST_FILE_BYTES: Final = 26_214_400
 LONGEST_SOUND_S: Final = 1_400
@@ -45,18 +45,19 @@ _DETAILS: Final = ("input_token_details",)
 def _read(body: bytes, models: Mapping[str, Model]) -> ChatRequest:
     form = read_form(body)
     model = read_model(form.fields, models)
-    if form.file is None:
+    if not form.files:
         raise invalid("file", "There has to be a file.", "missing_required_parameter")
-    if len(form.file) > LARGEST_FILE_BYTES:
+    file = form.files[-1].content
+    if len(file) > LARGEST_FILE_BYTES:
         raise ApiError(413, f"Maximum content size limit ({LARGEST_FILE_BYTES}) exceeded")
-    seconds = _seconds(form.file)
+    seconds = _seconds(file)
     is_by_time = model.prices.audio_hour is not None
     if not is_by_time and seconds > LONGEST_SOUND_S:
         raise invalid("file", f"The sound is longer than {LONGEST_SOUND_S} seconds.")
     form_of_answer = form.fields.get("response_format") or "json"
     if form_of_answer in _PLAIN and not is_by_time:
         raise invalid("response_format", "This model answers in JSON.", "unsupported_value")
-    kept = {"seconds": seconds, "digest": sha256(form.file).hexdigest()}
+    kept = {"seconds": seconds, "digest": sha256(file).hexdigest()}
     return ChatRequest(
         body=form.fields | kept | {"response_format": form_of_answer},
         model=model,

@@ -4,14 +4,13 @@ Source: https://developers.openai.com/api/reference/resources/images
 """
 
 from collections.abc import Mapping
-from email.parser import BytesParser
-from email.policy import HTTP
 from typing import Any, Final
 
 from simulator.errors import invalid
 from simulator.fields import boolean, integer, optional, read_model, read_object
 from simulator.models import Model
 from simulator.request import ChatRequest
+from simulator.wire.form import read_form
 
 MOST_IMAGES: Final = 10
 MOST_IMAGES_IN: Final = 16
@@ -47,16 +46,8 @@ def read_variation(body: bytes, models: Mapping[str, Model]) -> ChatRequest:
 
 
 def _form(body: bytes) -> dict[str, Any]:
-    boundary = body.partition(b"\r\n")[0].removeprefix(b"--")
-    head = b'Content-Type: multipart/form-data; boundary="%b"\r\n\r\n' % boundary
-    fields: dict[str, Any] = {FILES: []}
-    for part in BytesParser(policy=HTTP).parsebytes(head + body).iter_parts():
-        name = str(part.get_param("name", header="content-disposition"))
-        data = part.get_payload(decode=True)
-        if part.get_filename() is not None:
-            fields[FILES].append(data)
-        elif isinstance(data, bytes):
-            fields[name] = data.decode()
+    form = read_form(body)
+    fields: dict[str, Any] = {**form.fields, FILES: [file.content for file in form.files]}
     for name in _NUMBERS:
         if name in fields:
             fields[name] = int(fields[name])

@@ -1,4 +1,4 @@
-"""A form with a file, taken apart. RFC 7578."""
+"""A form with files, taken apart. RFC 7578."""
 
 import re
 from typing import NamedTuple
@@ -6,14 +6,21 @@ from typing import NamedTuple
 from simulator.errors import ApiError
 
 _NAME = re.compile(rb'[; ]name="([^"]*)"')
-_FILENAME = re.compile(rb'[; ]filename="[^"]*"')
+_FILENAME = re.compile(rb'[; ]filename="([^"]*)"')
+
+
+class File(NamedTuple):
+    """A file and what it is called."""
+
+    filename: str
+    content: bytes
 
 
 class Form(NamedTuple):
-    """Fields by name, the last of each, and the one file."""
+    """Fields by name, the last of each, and all files."""
 
     fields: dict[str, str]
-    file: bytes | None
+    files: tuple[File, ...]
 
 
 def read_form(body: bytes) -> Form:
@@ -23,14 +30,14 @@ def read_form(body: bytes) -> Form:
     if not mark.startswith(b"--") or len(pieces) < 3 or not pieces[-1].startswith(b"--"):
         raise ApiError(400, "The request body is not a whole form.")
     fields: dict[str, str] = {}
-    file = None
+    files: list[File] = []
     for piece in pieces[1:-1]:
         head, _, content = piece.partition(b"\r\n\r\n")
         name = _NAME.search(head)
         if name is None:
             raise ApiError(400, "A part of the form has no name.")
-        if _FILENAME.search(head):
-            file = content
+        if filename := _FILENAME.search(head):
+            files.append(File(filename[1].decode(), content))
         else:
             fields[name[1].decode()] = content.decode()
-    return Form(fields, file)
+    return Form(fields, tuple(files))
