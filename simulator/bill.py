@@ -15,6 +15,7 @@ Outcome = Literal["running", "completed", "refused", "cut", "aborted"]
 
 # USD per million tokens -> microcents per token: 10**8 / 10**6.
 _MICROCENTS_PER_TOKEN = 100
+# USD for an image or an hour -> USD per million, as rates are.
 _MILLION = 1_000_000
 _SECONDS_PER_HOUR = 3_600
 NO_FACTOR = Decimal(1)
