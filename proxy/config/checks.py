@@ -11,6 +11,7 @@ from proxy.config.model import Config
 from proxy.config.outward import (
     doubtful_azure,
     doubtful_stand_ins,
+    idle_upstreams,
     is_this_machine,
     loops,
     unreadable_key_files,
@@ -44,6 +45,7 @@ def warnings(config: Config) -> list[Finding]:
         *unreadable_key_files(config),
         *doubtful_azure(config),
         *doubtful_stand_ins(config),
+        *idle_upstreams(config),
         *_open_doors(config),
         *_keys(config),
         *_budgets(config),

@@ -1,8 +1,9 @@
-"""What stands in the way to upstreams: unusable files, loops, stand-ins that are none."""
+"""What stands in the way to upstreams: unusable files, loops, others that go before."""
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -64,6 +65,29 @@ def doubtful_stand_ins(config: Config) -> Iterator[Finding]:
             if by_name[name].key_mode is KeyMode.PASSTHROUGH:
                 path: Path = ("upstreams", number, "fallback", place)
                 yield Finding(path, "is sent what callers bring for this one (passthrough)")
+
+
+def idle_upstreams(config: Config) -> Iterator[Finding]:
+    """Upstreams that no model is sent to: one before them matches all that they serve."""
+    stand_ins = {name for upstream in config.upstreams for name in upstream.fallback}
+    for number, upstream in enumerate(config.upstreams):
+        before = config.upstreams[:number]
+        is_idle = upstream.name not in stand_ins and not upstream.deployments
+        if is_idle and all(_is_matched(models, before) for models in upstream.models):
+            problem = "no call for a model comes here: upstreams before it match all of these"
+            yield Finding(("upstreams", number, "models"), problem, "put it before them")
+
+
+def _is_matched(models: str, upstreams: Iterable[UpstreamConfig]) -> bool:
+    """Whether each name that a wildcard stands for is matched by one of these upstreams.
+
+    A `?` is no match for a `*`; what is not known to be matched is not.
+    """
+    patterns = (pattern for upstream in upstreams for pattern in upstream.models)
+    return any(
+        pattern == models or (fnmatchcase(models, pattern) and not set("?[") & set(pattern))
+        for pattern in patterns
+    )
 
 
 def _bodies_of(upstream: UpstreamConfig) -> str:

@@ -179,3 +179,41 @@ def test_what_azure_would_not_be_told_is_a_warning(
     else:
         ((path, problem),) = found
         assert (path, problem.startswith(expected[1])) == (f"upstreams[0].{expected[0]}", True)
+
+
+ALL, CLAUDE = ("all", "['*']", "[]"), ("claude", "['claude-*']", "[]")
+
+
+@pytest.mark.parametrize(
+    ("upstreams", "idle"),
+    [
+        ([ALL, CLAUDE], [1]),
+        ([CLAUDE, ALL], []),
+        ([CLAUDE, ("other", "['claude-*', 'gpt-*']", "[]")], []),
+        ([CLAUDE, ("gpt", "['gpt-*']", "[]"), ("both", "['gpt-4o', 'claude-*']", "[]")], [2]),
+        ([("all", "['*']", "[claude]"), CLAUDE], []),
+        ([("one", "['gpt-?']", "[]"), ("two", "['gpt-*']", "[]")], []),
+        ([("one", "['gpt-?']", "[]"), ("two", "['gpt-?']", "[]")], [1]),
+    ],
+)
+def test_an_upstream_that_others_leave_nothing_to_is_a_warning(
+    upstreams: list[tuple[str, str, str]], idle: list[int]
+) -> None:
+    entries = (
+        f"{{name: {name}, base_url: 'https://a/v1', api_key: x, models: {models}, "
+        f"fallback: {fallback}}}"
+        for name, models, fallback in upstreams
+    )
+    found = [path for path, _ in warned(f"upstreams: [{', '.join(entries)}]")]
+
+    assert found == [f"upstreams[{number}].models" for number in idle]
+
+
+def test_an_upstream_with_deployments_is_asked_by_their_names() -> None:
+    text = (
+        "upstreams: [{name: all, base_url: 'https://a/v1', api_key: x}, "
+        f"{{name: azure, base_url: '{AZURE}/v1', api: azure, api_key: x, "
+        "deployments: {d: gpt-4o}}]"
+    )
+
+    assert warned(text) == []
