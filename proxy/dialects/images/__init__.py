@@ -9,6 +9,7 @@ events    the same from a stream
 usage     the billed quantities, out of a report or counted
 """
 
+from dataclasses import replace
 from typing import Final
 
 from proxy.dialects.answer import add_cost
@@ -34,30 +35,16 @@ IMAGES: Final = Dialect(
     error_body=error_body,
 )
 
-IMAGE_EDITS: Final = Dialect(
+IMAGE_EDITS: Final = replace(
+    IMAGES,
     name="image_edits",
-    cached_in_input=True,
-    limit_field=None,
     read_request=read_edit,
-    prompt_of=prompt_of,
-    apply=apply,
-    read_answer=read_answer,
-    new_reader=ImageEvents,
-    add_cost=add_cost,
-    error_body=error_body,
     form=FormRules(read=read_edit_form, needs=frozenset({"model", "prompt"}), late=LATE),
 )
 
-IMAGE_VARIATIONS: Final = Dialect(
+IMAGE_VARIATIONS: Final = replace(
+    IMAGES,
     name="image_variations",
-    cached_in_input=True,
-    limit_field=None,
     read_request=refuse_json,
-    prompt_of=prompt_of,
-    apply=apply,
-    read_answer=read_answer,
-    new_reader=ImageEvents,
-    add_cost=add_cost,
-    error_body=error_body,
     form=FormRules(read=read_variation_form, needs=frozenset({"model"}), late=LATE),
 )
