@@ -15,7 +15,7 @@ from tests.mutations.verdict import complaints
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 COPIED: Final = ("proxy", "pricing", "simulator", "tests", "docs", "deploy")
-NOT_COPIED: Final = shutil.ignore_patterns("__pycache__", ".hypothesis")
+NOT_COPIED: Final = shutil.ignore_patterns("__pycache__", ".hypothesis", "node_modules")
 TIMEOUT_S: Final = 300
 _OUTCOMES: Final = {"PASSED": True, "FAILED": False, "ERROR": False}
 
