@@ -20,7 +20,13 @@ from proxy.authority.pages import pages
 from proxy.authority.plane import Health, Plane
 from proxy.authority.sub_budgets.book import SubBudgets
 from proxy.authority.sub_budgets.terms import SubBudgetLedger
-from proxy.config.convert import counts_calls, ledger_place, policies, price_overrides
+from proxy.config.convert import (
+    counts_calls,
+    ledger_place,
+    policies,
+    price_overrides,
+    tool_rules,
+)
 from proxy.config.model import Config
 from proxy.domain.clock import Clock, SystemClock
 from proxy.domain.guard import Guard
@@ -58,6 +64,8 @@ from proxy.gateway.settle import Settler
 from proxy.gateway.stream.fitting import Fitting
 from proxy.gateway.stream.keeper import Keeping
 from proxy.gateway.stream.lengths import LearningRules, OutputLengths
+from proxy.gateway.tools.counting import RunCounts
+from proxy.gateway.tools.listed import ListedTools
 from proxy.gateway.websocket.sockets import Sockets
 from proxy.ledger.cycles.ledger import TICK_MS, CyclesLedger
 from proxy.ledger.protocol import Ledger
@@ -160,6 +168,7 @@ class Gateway:
                 pricer=pricer,
                 settler=self.settler,
                 unheld=unheld,
+                counts=RunCounts(listed_tools(config), base.ledger, base.log),
                 metrics=base.metrics,
                 log=base.log,
                 clock=base.clock,
@@ -215,7 +224,19 @@ def open_plane(
 
 def estimator_of(config: Config, catalogue: Catalogue, counter: Counter) -> Estimator:
     """What plans the calls of a configuration."""
-    return Estimator(catalogue, counter, _degrade(config), routes_of(config), _ceilings(config))
+    return Estimator(
+        catalogue,
+        counter,
+        _degrade(config),
+        routes_of(config),
+        _ceilings(config),
+        listed_tools(config),
+    )
+
+
+def listed_tools(config: Config) -> ListedTools:
+    """The tools that cost, risk or are counted under a configuration."""
+    return ListedTools(tool_rules(config))
 
 
 def open_outbox(

@@ -15,6 +15,7 @@ from proxy.domain.money import Unit
 from proxy.domain.period import Period, Step
 from proxy.domain.policy import ALWAYS, Band, Condition, Hours, Policy, Remainder
 from proxy.domain.scope import ScopePattern, steps_patterns
+from proxy.domain.tool import ToolRule
 from proxy.ledger.cycles.address import base_url
 from proxy.ledger.records import BudgetLine, BudgetStatus
 from proxy.ledger.redis.wire.address import parse
@@ -65,6 +66,19 @@ def _declared(config: Config) -> tuple[BudgetLine, ...]:
 def price_overrides(config: Config) -> tuple[Override, ...]:
     """Prices and limits of our own; the first that matches a model holds."""
     return tuple(override.stated for override in config.pricing.overrides)
+
+
+def tool_rules(config: Config) -> tuple[ToolRule, ...]:
+    """The list of tools, as it stands in the file: the first that matches a tool holds."""
+    return tuple(
+        ToolRule(
+            pattern=tool.name,
+            fee_microcents=tool.fee or 0,
+            risk_points=tool.risk_points,
+            max_calls_per_run=tool.max_calls_per_run,
+        )
+        for tool in config.tools
+    )
 
 
 def policies(config: Config) -> tuple[Policy, ...]:

@@ -18,6 +18,7 @@ from proxy.config.sections.network import (
 )
 from proxy.config.sections.policies import DegradeConfig, PolicyConfig, QueueConfig
 from proxy.config.sections.pricing import PricingConfig
+from proxy.config.sections.tools import ToolConfig
 from proxy.config.sections.upstreams import UpstreamConfig
 from proxy.config.sections.values import FreePath
 
@@ -61,6 +62,8 @@ class Config(Section):
     degrade: DegradeConfig = DegradeConfig()
 
     queue: QueueConfig = QueueConfig()
+
+    tools: Annotated[tuple[ToolConfig, ...], AfterValidator(unique("name"))] = ()
 
     pricing: PricingConfig = PricingConfig()
 

@@ -11,10 +11,12 @@ that stops it between two lines.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from proxy.dialects.dialect import Dialect, Request
-from proxy.domain.errors import LedgerError, Reason, Refused
+from proxy.domain.errors import BudgetRefused, LedgerError, Reason, Refused
 from proxy.domain.money import usd
 from proxy.domain.scope import all_scopes
 from proxy.gateway.attempts.attempt import Attempt, Attempts
@@ -32,6 +34,8 @@ from proxy.gateway.reserve import ledger_away
 from proxy.gateway.routes import Routes
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.record import CallRecord
+from proxy.gateway.runtime.tasks import off_the_loop
+from proxy.gateway.tools.dropping import check_may_go, too_risky
 from proxy.policies import Wish, limited
 
 _OF_ITS_UPSTREAM: Final = frozenset(
@@ -44,6 +48,9 @@ _OF_ITS_UPSTREAM: Final = frozenset(
     }
 )
 """Why one upstream cannot be asked, and another perhaps can."""
+
+_TRIES: Final = 3
+"""As it is asked for, without its riskiest tools, without any that are risky."""
 
 
 class Pipeline:
@@ -89,8 +96,7 @@ class Pipeline:
             rest=heard.rest,
             is_repeatable=forwarders is None and heard.rest is None,
         )
-        plan = await self._estimate(call, self._steps.estimator.routes)
-        attempt = await self._attempts.make(call, plan)
+        attempt = await self._attempt(call, routes)
         if attempt.has_failed and call.is_repeatable:
             attempt = await self._try_again(call, attempt)
         if attempt.refused is not None:
@@ -104,11 +110,29 @@ class Pipeline:
         policies, now_ms = steps.policies, steps.clock.now_ms()
         try:
             wish, _ = await read_wish(policies, steps.ledger, model, subject, at_ms=now_ms)
+            wish = wish.without(await steps.counts.used_up(request.tools, subject))
         except LedgerError:
             if not steps.reserver.lets_leave:
                 raise ledger_away() from None
             wish = policies.wish(model, scopes=all_scopes(subject), balances=(), at_ms=now_ms)
         return limited(wish, model, caller.limits)
+
+    async def _attempt(
+        self, call: Call, routes: Routes, number: int = 1, *, tries: int = _TRIES
+    ) -> Attempt:
+        """Plan an attempt and make it; with fewer tools where risk points are short."""
+        plan = await self._estimate(call, routes)
+        try:
+            return await self._attempts.make(call, plan, number)
+        except BudgetRefused as refused:
+            first, is_last = plan.ways[0], tries == 2
+            gone = too_risky(first.tools, refused, answers=first.terms["n"], is_last=is_last)
+            if tries == 1 or not gone:
+                raise
+        wish = call.wish.without(gone)
+        check = partial(check_may_go, call.dialect, call.request, wish)
+        await off_the_loop(check, size_bytes=len(call.request.body))
+        return await self._attempt(replace(call, wish=wish), routes, number, tries=tries - 1)
 
     async def _estimate(self, call: Call, routes: Routes) -> Plan:
         """The ways to run the call, each to an upstream that could be called."""
@@ -137,8 +161,7 @@ class Pipeline:
         turn = self._turn_after(course, call, attempt)
         while turn is not None and await self._wait(call, turn):
             try:
-                plan = await self._estimate(call, turn.routes)
-                attempt = await self._attempts.make(call, plan, attempt.number + 1)
+                attempt = await self._attempt(call, turn.routes, attempt.number + 1)
             except Refused as refused:
                 self._steps.log.line(
                     "attempt_refused",

@@ -32,6 +32,8 @@ COUNTS = {
     "max_headers",
     "max_length",
     "max_steps_remaining",
+    "max_calls_per_run",
+    "risk_points",
     "n",
     "templates_max",
     "answers_min",
@@ -162,7 +164,7 @@ def test_what_is_commented_out_in_the_example_loads_too() -> None:
     """Whoever takes the comment signs away gets what the comments promise."""
     lists = dict(commented_lists(EXAMPLE.read_text(encoding="utf-8")))
 
-    assert lists.keys() == {"upstreams", "keys", "budgets", "policies", "pricing"}
+    assert lists.keys() == {"upstreams", "keys", "budgets", "policies", "tools", "pricing"}
     for section, text in lists.items():
         entries_of = json.dumps(yaml.safe_load(text))
         value = f"{{overrides: {entries_of}}}" if section == "pricing" else entries_of

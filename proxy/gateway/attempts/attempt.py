@@ -27,6 +27,7 @@ from proxy.gateway.runtime.door import ClientGone
 from proxy.gateway.runtime.headers import client_headers
 from proxy.gateway.runtime.tasks import off_the_loop
 from proxy.gateway.shape import Shaped, shape
+from proxy.gateway.tools.listed import calls_in
 from proxy.ledger.records import Grant
 
 _NOT_SENT = Metered(Ending(Outcome.NOT_SENT))
@@ -244,6 +245,15 @@ class Attempts:
             else:
                 settlement = await steps.settler.settle(attempt.grant.reservation_id, sentence)
             call.record.settled(metered.ending, sentence, settlement)
+            await self._count_tools(call, attempt)
             attempt.cost = call.record.cost
             outcome = metered.ending.outcome
             steps.metrics.attempts_of(attempt.way.route.name, outcome).inc()
+
+    async def _count_tools(self, call: Call, attempt: Attempt) -> None:
+        """Count the calls of tools that its answer makes, where a run may make only so many."""
+        tools = attempt.way.tools
+        if any(tool.rule.max_calls_per_run is not None for tool in tools):
+            calls = calls_in(tools, attempt.metered.answer)
+            name = call.name_of_hold(attempt.number)
+            await self._steps.counts.count(tools, calls, call.caller.subject, name=name)

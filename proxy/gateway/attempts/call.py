@@ -17,6 +17,7 @@ from proxy.gateway.runtime.door import Door, Incoming
 from proxy.gateway.runtime.record import CallRecord
 from proxy.gateway.settle import Settler
 from proxy.gateway.stream.fitting import Fitting
+from proxy.gateway.tools.counting import RunCounts
 from proxy.ledger.protocol import Ledger
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Metrics
@@ -38,6 +39,7 @@ class Steps:
     pricer: Pricer
     settler: Settler
     unheld: UnheldCalls
+    counts: RunCounts
     metrics: Metrics
     log: Log
     clock: Clock

@@ -9,10 +9,11 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from proxy.dialects.dialect import Tool
 from proxy.domain.errors import IdempotencyMismatch, LedgerError
 from proxy.domain.scope import encode_value
 from proxy.domain.subject import RUN, Subject
-from proxy.gateway.tools.listed import ListedTool
+from proxy.gateway.tools.listed import ListedTool, ListedTools
 from proxy.ledger.protocol import Ledger
 from proxy.observe.logs import Log
 
@@ -45,12 +46,15 @@ class _Run(NamedTuple):
 class RunCounts:
     """Counts the calls of tools that may be called so often in a run, and no oftener."""
 
-    def __init__(self, ledger: Ledger, log: Log) -> None:
+    def __init__(self, tools: ListedTools, ledger: Ledger, log: Log) -> None:
+        self._tools = tools
         self._ledger = ledger
         self._log = log
 
-    async def used_up(self, listed: Iterable[ListedTool], subject: Subject) -> frozenset[str]:
-        """The tools that the run of this subject may not call any more. None without a run.
+    async def used_up(self, tools: Iterable[Tool], subject: Subject) -> frozenset[str]:
+        """Those of these tools that the run of this subject may not call any more.
+
+        None without a run.
 
         Raises:
             LedgerError: nobody can say.
@@ -60,7 +64,7 @@ class RunCounts:
             return frozenset()
         gone = [
             tool.name
-            for tool in listed
+            for tool in self._tools.among(tools)
             if (most := tool.rule.max_calls_per_run) is not None
             and await self._is_taken(run, tool.name, most)
         ]

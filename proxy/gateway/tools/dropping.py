@@ -6,9 +6,11 @@ Source: docs/semantics.md, "Tools as actions".
 from collections.abc import Iterable
 from typing import Final
 
+from proxy.dialects.dialect import Changes, Dialect, Request
 from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.money import Unit
 from proxy.gateway.tools.listed import ListedTool
+from proxy.policies import Wish, dropped_tools
 
 _LACKING: Final = frozenset({Reason.BUDGET_EXCEEDED, Reason.BUDGET_BUSY})
 """The budget takes less, and says how much. For other reasons it takes nothing."""
@@ -40,3 +42,13 @@ def too_risky(
         held -= answers * tool.rule.risk_points
         gone.append(tool.name)
     return frozenset(gone)
+
+
+def check_may_go(dialect: Dialect, request: Request, wish: Wish) -> None:
+    """Whether the call is one without the tools that the wish takes away.
+
+    Raises:
+        Refused: TOOL_DENIED, it insists on one of them.
+    """
+    gone = dropped_tools(request.tools, wish.every_caps)
+    dialect.apply(request, Changes(drop_tools=gone))
