@@ -7,6 +7,7 @@ from proxy.dialects.wire.json_text import invalid, optional
 from proxy.domain.money import INT64_MAX
 
 _MAX_MODEL_CHARS: Final = 256
+_FLAGS: Final = {"true": True, "false": False, "1": True, "0": False}
 
 
 def read_model(fields: Mapping[str, Any]) -> str:
@@ -36,6 +37,18 @@ def read_number(
     if number is not None and not least <= number <= most:
         raise invalid(name, f"must be {accepted}")
     return number
+
+
+def flag_of(text: str, name: str) -> bool:
+    """A flag out of a form, in which everything is text.
+
+    Raises:
+        Refused: INVALID_REQUEST.
+    """
+    flag = _FLAGS.get(text.lower())
+    if flag is None:
+        raise invalid(name, "must be true or false")
+    return flag
 
 
 def read_messages(fields: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ Field names: https://platform.openai.com/docs/api-reference/images/createEdit
 from typing import Any, Final
 
 from proxy.dialects.dialect import Request
+from proxy.dialects.fields import flag_of
 from proxy.dialects.images.request import MAX_IMAGES_IN, request_of
 from proxy.dialects.wire.form import Form
 from proxy.dialects.wire.json_text import invalid
@@ -17,7 +18,6 @@ _TEXTS: Final = (
     *("model", "prompt", "size", "quality", "output_format", "input_fidelity", "complexity"),
 )
 _NUMBERS: Final = ("n", "partial_images", "frame_count")
-_FLAGS: Final = {"true": True, "false": False, "1": True, "0": False}
 _MAX_DIGITS: Final = 9
 
 
@@ -64,9 +64,7 @@ def _fields_of(form: Form) -> dict[str, Any]:
         if (text := form.value(name)) is not None:
             fields[name] = _number(name, text)
     if (text := form.value("stream")) is not None:
-        if text.lower() not in _FLAGS:
-            raise invalid("stream", "must be true or false")
-        fields["stream"] = _FLAGS[text.lower()]
+        fields["stream"] = flag_of(text, "stream")
     if any(field.name.startswith("svg") for field in form.fields):
         fields["svg"] = True
     return fields

@@ -9,7 +9,7 @@ from typing import Final
 from pricing.prompt import Audio, Part, Prompt, Text, Unseen
 from pricing.usage import Usage
 from proxy.dialects.dialect import Changes, Request
-from proxy.dialects.fields import read_model
+from proxy.dialects.fields import flag_of, read_model
 from proxy.dialects.transcription.length import length_of
 from proxy.dialects.wire.form import Form, FormFile
 from proxy.dialects.wire.json_text import invalid
@@ -36,7 +36,6 @@ _TEXT_TOKENS: Final = 256
 
 _SPEAKERS: Final = ("known_speaker_references", "known_speaker_references[]")
 _WORDS: Final = ("prompt", "keywords", "keywords[]", "known_speaker_names", "known_speaker_names[]")
-_FLAGS: Final = {"true": True, "false": False, "1": True, "0": False}
 
 
 def read_form(form: Form) -> Request:
@@ -46,9 +45,7 @@ def read_form(form: Form) -> Request:
         Refused: INVALID_REQUEST. The message quotes nothing of the form.
     """
     fields = {name: form.value(name) for name in ("model", "stream", "chunking_strategy")}
-    stream = (fields["stream"] or "false").lower()
-    if stream not in _FLAGS:
-        raise invalid("stream", "must be true or false")
+    stream = flag_of(fields["stream"] or "false", "stream")
     length = length_of(_sound_of(form))
     is_cut_up = fields["chunking_strategy"] is not None
     return Request(
@@ -56,7 +53,7 @@ def read_form(form: Form) -> Request:
         fields=fields,
         form=form,
         model=read_model(fields),
-        stream=_FLAGS[stream],
+        stream=stream,
         n=PIECES if is_cut_up else 1,
         max_output_tokens=_TEXT_TOKENS + length.billed_s * _TEXT_TOKENS_PER_SECOND,
         takes_limit=False,
