@@ -69,6 +69,10 @@ class Way(msgspec.Struct, frozen=True):
         billed = held(self.model, self.bound, self.terms, output_tokens)
         return counted | plus(billed, self.for_tools)
 
+    def most_of(self, amounts: Mapping[Unit, int]) -> Mapping[Unit, int]:
+        """What the call can be billed as at most, where it leaves with a grant of these."""
+        return amounts if self.held_tokens is None else self.amounts_for(self.output_tokens)
+
     def output_tokens_for(self, amounts: Mapping[Unit, int]) -> int:
         """The longest answer that a grant of these amounts pays for, in each of its units."""
         return min([self.affordable_tokens(unit, amount) for unit, amount in amounts.items()])

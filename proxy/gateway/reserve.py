@@ -123,7 +123,7 @@ class Reserver:
             if key is not None:
                 raise ledger_away() from None
             wish = {unit: span.want for unit, span in rungs[0].items()}
-            return await self._let_leave(request, rung=0, amounts=wish, why=str(failure))
+            return await self._let_leave(request, plan, rung=0, amounts=wish, why=str(failure))
         except UnitMismatch:
             raise Refused(
                 Reason.BUDGET_NOT_FOUND,
@@ -147,14 +147,22 @@ class Reserver:
             Refused: AUTHORITY_UNAVAILABLE.
         """
         request = self._request(subject, plan, trace_id, name)
-        return await self._let_leave(request, rung=grant.rung, amounts=grant.amounts, why=why)
+        amounts = grant.amounts
+        return await self._let_leave(request, plan, rung=grant.rung, amounts=amounts, why=why)
 
     async def _let_leave(
-        self, request: ReserveRequest, *, rung: int, amounts: Mapping[Unit, int], why: str
+        self,
+        request: ReserveRequest,
+        plan: Plan,
+        *,
+        rung: int,
+        amounts: Mapping[Unit, int],
+        why: str,
     ) -> Unheld:
         if self._unheld is None:
             raise ledger_away()
-        return await self._unheld.let_leave(request, rung=rung, amounts=amounts, why=why)
+        most = plan.ways[rung].most_of(amounts)
+        return await self._unheld.let_leave(request, rung=rung, amounts=most, why=why)
 
     def _request(
         self,

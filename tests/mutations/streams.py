@@ -11,6 +11,16 @@ _FITTING: Final = "tests/gateway/stream/test_fitting.py"
 
 OF_STREAMS: Final = (
     Mutation(
+        "write down what a stream without a hold is expected to cost, not what it can",
+        "proxy/gateway/reserve.py",
+        "        most = plan.ways[rung].most_of(amounts)\n",
+        "        most = amounts\n",
+        (
+            "tests/e2e/streams/test_learned_holds.py::"
+            "test_a_stream_that_left_without_a_hold_is_charged_the_worst_where_nobody_knows[reserve]",
+        ),
+    ),
+    Mutation(
         "let more of a stream pass than is held for",
         "proxy/gateway/stream/growth.py",
         "return not self._is_full and self._needed_tokens > self.held_tokens",

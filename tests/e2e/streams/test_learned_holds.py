@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from proxy.ledger.journal import Kind, WindowName
-from simulator.behaviour import Behaviour, Wire
+from simulator.behaviour import Behaviour, Cut, Wire
 from simulator.server import Simulator
 from tests.e2e.redis.conftest import Section, store_ledger
 from tests.e2e.stack import TOKENS, USD, Stack, charged, held, running
 from tests.e2e.streams.cutting import CLAUDE, EAGER, SEEN_CLAUDE
+from tests.e2e.test_outage import Away, ledger_of
 from tests.e2e.wire import answered
 from tests.servers.fixtures import server, valkey
 
@@ -152,3 +153,24 @@ async def test_the_books_never_hold_more_than_there_is(ledger: Section, tmp_path
                 left[posting.window] = left.get(posting.window, 0) + change.allocated - taken
                 assert left[posting.window] >= 0, entry
         assert {window.unit for window in left} == {USD, TOKENS}
+
+
+@pytest.mark.parametrize("step", ["reserve", "dispatch"])
+async def test_a_stream_that_left_without_a_hold_is_charged_the_worst_where_nobody_knows(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is held that could grow: what it can come to at most is all that is known."""
+    section = ledger_of(tmp_path, "allow")
+    async with at_15_dollars(tmp_path, ledger=section, learning=EAGER) as stack:
+        stack.simulator.behave(Behaviour(output_tokens=10))
+        await ask(stack, "a")
+        stack.simulator.behave(Behaviour(cut=Cut(at="before_headers")))
+        away = Away(monkeypatch, step, "release", "apply")
+        header = "X-Cycles-Agent: a"
+        answer = await answered(stack.base_url, QUESTION, header, path="/v1/messages")
+        assert answer.status == 502
+        away.is_on = False
+        await stack.log.until("ledger_back")
+
+        paid = [row for row in await stack.rows() if row.estimated]
+        assert [charged(row, TOKENS) > LIMIT_TOKENS for row in paid] == [True]
