@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from pricing.override import lint
 from pricing.profile import reviewed_profiles
@@ -53,6 +54,7 @@ def warnings(config: Config) -> list[Finding]:
         *ways_out(config),
         *overlaps(config),
         *_prices(config),
+        *_tools(config),
     )
     return _located(config, (replace(finding, severity="warning") for finding in found))
 
@@ -78,6 +80,10 @@ def _declared_elsewhere(config: Config) -> Iterator[Finding]:
         )
     if config.budgets:
         yield Finding(("budgets",), "made at the authority at ledger.url, not here: none")
+    for number, tool in enumerate(config.tools):
+        if tool.max_calls_per_run is not None:
+            problem = "not supported with the authority at ledger.url, which does not count calls"
+            yield Finding(("tools", number, "max_calls_per_run"), problem)
     for path, _ in _paced(config):
         problem = "not supported with the authority at ledger.url, which does not count calls"
         yield Finding((*path, "caps"), problem, "neither max_steps_remaining nor cooldown_ms")
@@ -124,6 +130,22 @@ def _prices(config: Config) -> Iterator[Finding]:
     for number, override in enumerate(config.pricing.overrides):
         for problem in lint(override.stated):
             yield Finding(("pricing", "overrides", number), problem)
+
+
+def _tools(config: Config) -> Iterator[Finding]:
+    """Entries that change nothing: another one is about the same tools, or nothing counts."""
+    names = [tool.name for tool in config.tools]
+    for number, tool in enumerate(config.tools):
+        before = next(
+            (n for n, each in enumerate(names[:number]) if fnmatchcase(tool.name, each)), None
+        )
+        if before is not None:
+            yield Finding(
+                ("tools", number, "name"), f"entry [{before}] goes before, and matches too"
+            )
+        is_counted = any(budget.unit == "RISK_POINTS" for budget in config.budgets)
+        if tool.risk_points and not is_counted and not is_elsewhere(config.ledger.url):
+            yield Finding(("tools", number, "risk_points"), "no budget is in RISK_POINTS")
 
 
 def _credentials(config: Config) -> Iterator[Finding]:
@@ -177,9 +199,11 @@ def _budgets(config: Config) -> Iterator[Finding]:
         yield Finding(("budgets",), "none: every call that costs anything is refused")
     longest_ms = max(upstream.response_timeout_ms for upstream in config.upstreams)
     for number, budget in enumerate(config.budgets):
-        if budget.unit in ("CREDITS", "RISK_POINTS") and not config.keys:
-            problem = "limits no call: calls are held in US dollars and in tokens; clients of "
-            problem += "the authority reserve in it, and need a key (keys)"
+        is_drawn = budget.unit == "RISK_POINTS" and any(tool.risk_points for tool in config.tools)
+        if budget.unit in ("CREDITS", "RISK_POINTS") and not config.keys and not is_drawn:
+            problem = "limits no call: calls are held in US dollars and in tokens, and in "
+            problem += "RISK_POINTS for tools that have some (tools); clients of the authority "
+            problem += "reserve in it, and need a key (keys)"
             yield Finding(("budgets", number, "unit"), problem)
         if budget.rolling is not None and budget.rolling < longest_ms:
             yield Finding(
