@@ -91,8 +91,9 @@ _LISTED: Final = """\
 
 Requests that cost nothing may be listed in [`passthrough`](configuration.md#passthrough): they pass
 like those above. `GET /v1/skills*` lets pass `/v1/skills`, `/v1/skills/skill_1` and
-`/v1/skills/skill_1/content`; `GET /v1/skills/*/content` the last alone. What is metered, or is in the
-table below, may not be listed: `spendgate check` finds it, and the proxy does not start with it.
+`/v1/skills/skill_1/content`; `GET /v1/skills/*/content` the last alone. What is metered, or is in
+the table below, may not be listed: `spendgate check` finds it, and the proxy does not start with
+it.
 """
 
 _REFUSED: Final = """\
