@@ -84,9 +84,10 @@ class Shortage:
 
     def __str__(self) -> str:
         resets = f", resets {iso(self.resets_at_ms)}" if self.resets_at_ms is not None else ""
+        is_one = self.unit is Unit.USD_MICROCENTS or self.remaining == 1
         return (
             f"{self.scope}: this call needs {written(self.required, self.unit)}, "
-            f"{written(self.remaining, self.unit)} remains{resets}"
+            f"{written(self.remaining, self.unit)} {'remains' if is_one else 'remain'}{resets}"
         )
 
 
@@ -106,13 +107,18 @@ class BudgetRefused(Refused):
         Reason.STEPS_EXHAUSTED: "No calls are left for",
         Reason.COOLDOWN: "Calls come too fast for",
     }
-    _WAITS: ClassVar[frozenset[Reason]] = frozenset({Reason.BUDGET_BUSY, Reason.COOLDOWN})
 
     def __init__(self, reason: Reason, shortage: Shortage) -> None:
-        advice = "Retry shortly." if reason in self._WAITS else "Do not retry."
-        super().__init__(reason, f"{self._LEAD[reason]} {shortage}. {advice}")
+        super().__init__(reason, f"{self._LEAD[reason]} {shortage}. {_advice(reason, shortage)}")
         self.shortage = shortage
         self.retry_after_ms = shortage.rolling_ms if reason is Reason.COOLDOWN else None
+
+
+def _advice(reason: Reason, shortage: Shortage) -> str:
+    """Whether to try again, and when, for whoever reads no header."""
+    if reason is Reason.COOLDOWN:
+        return f"Retry after {-(-shortage.rolling_ms // 1000)} s."
+    return "Retry shortly." if reason is Reason.BUDGET_BUSY else "Do not retry."
 
 
 class LedgerError(Exception):

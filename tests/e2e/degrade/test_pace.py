@@ -53,7 +53,7 @@ async def test_a_run_has_so_many_steps(
         assert [steps_left(each) for each in (first, second, other)] == ["1", "0", "1"]
         assert refused(third) == (429, "insufficient_quota", "steps_exhausted")
         assert third.headers["x-should-retry"] == "false"
-        assert "this call needs 1 call, 0 calls remains" in third.body.decode()
+        assert "this call needs 1 call, 0 calls remain" in third.body.decode()
         assert len(simulator.requests_seen) == 3
         await assert_billed(stack)
 
@@ -108,6 +108,7 @@ async def test_after_a_call_the_run_has_to_wait(tmp_path: Path, simulator: Simul
 
     assert (first.status, other.status) == (200, 200)
     assert refused(second) == (429, "rate_limit_exceeded", "cooldown")
+    assert "0 calls remain. Retry after 60 s." in second.body.decode()
     assert second.headers["retry-after-ms"] == "60000"
     assert "x-should-retry" not in second.headers
 

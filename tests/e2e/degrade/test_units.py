@@ -75,7 +75,7 @@ async def test_a_refusal_names_the_unit_and_what_it_would_pay_for(
         assert (refused["required"], refused["remaining"]) == (PROMPT + 2 * ANSWER, 50)
         assert refused["affordable_max_tokens"] == (50 - PROMPT) // 2
         assert refused["resets_at"].endswith("T18:15:00Z"), "midnight in Kathmandu"
-        assert "this call needs 208 TOKENS, 50 TOKENS remains" in answer.error()["message"]
+        assert "this call needs 208 TOKENS, 50 TOKENS remain" in answer.error()["message"]
 
 
 async def test_a_budget_in_tokens_alone_is_enough(tmp_path: Path, simulator: Simulator) -> None:

@@ -71,7 +71,7 @@ async def test_what_one_unit_lacks_is_held_in_none(ledger: Home) -> None:
         await ledger.reserve(ask({USD: 100, TOKENS: 9_001}))
     assert refusal.value.reason is Reason.BUDGET_EXCEEDED
     assert refusal.value.shortage.unit is TOKENS
-    assert "9,000 TOKENS remains" in str(refusal.value)
+    assert "9,000 TOKENS remain" in str(refusal.value)
     assert await reserved(ledger) == [0, 0, 0]
 
 
