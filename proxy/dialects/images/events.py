@@ -9,10 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from pricing.usage import Usage
-from proxy.dialects.answer import add_cost, text_or_none, uncountable
-from proxy.dialects.closing import Counted
+from proxy.dialects.answer import text_or_none, uncountable
 from proxy.dialects.images.usage import read_usage
-from proxy.dialects.usage import UsageFault
+from proxy.dialects.openai.media_events import MediaEvents
 from proxy.dialects.wire.sse import data_of
 
 _COMPLETED: Final = frozenset({"image_generation.completed", "image_edit.completed"})
@@ -33,16 +32,11 @@ class _Event(msgspec.Struct):
 _DECODER: Final = msgspec.json.Decoder(_Event)
 
 
-class ImageEvents:
+class ImageEvents(MediaEvents):
     """An `EventReader`. A stream goes on until all `n` images have come."""
 
     def __init__(self, n: int) -> None:
-        self.usage: Usage | None = None
-        self.usage_fault: UsageFault | None = None
-        self.model: str | None = None
-        self.service_tier: str | None = None
-        self.delivered = uncountable()
-        self._missing = n
+        super().__init__(uncountable(), missing=n)
 
     def glance(self, event: bytes) -> dict[str, Any] | None:
         if _TELLING not in event:
@@ -56,30 +50,6 @@ class ImageEvents:
         self._missing -= 1
         self._add(told)
         return {"usage": told.usage} if told.usage is not None else None
-
-    def read(self, data: bytes) -> None:
-        """Nothing in it is text."""
-
-    def text_bytes(self, event: bytes) -> int:
-        return 0
-
-    def closing_events(self, counted: Counted, *, tells_usage: bool) -> bytes:
-        """Nothing can end such a stream before its images are there."""
-        return b""
-
-    @property
-    def is_told_complete(self) -> bool:
-        return self._missing <= 0
-
-    @property
-    def is_complete(self) -> bool:
-        return self._missing <= 0
-
-    def is_for_usage_alone(self, chunk: dict[str, Any]) -> bool:
-        return False
-
-    def add_cost(self, data: bytes, cost_usd: str) -> bytes:
-        return add_cost(data, cost_usd)
 
     def _add(self, told: _Event) -> None:
         """Take in one image. Each tells its own usage; one that cannot be spoils the sum."""

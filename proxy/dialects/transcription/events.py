@@ -5,40 +5,29 @@ Source: https://platform.openai.com/docs/api-reference/audio/transcript-text-del
 
 from typing import Any, Final
 
-from pricing.usage import Usage
-from proxy.dialects.answer import DeliveredTexts, add_cost, fragment_bytes, fragment_pattern
-from proxy.dialects.closing import Counted
+from proxy.dialects.answer import DeliveredTexts, fragment_bytes, fragment_pattern
+from proxy.dialects.openai.media_events import MediaEvents, told_by
 from proxy.dialects.transcription.usage import read_usage
-from proxy.dialects.usage import UsageFault
 from proxy.dialects.wire.json_text import read_leniently
-from proxy.dialects.wire.sse import data_of
 
 _DELTA, _DONE = "transcript.text.delta", "transcript.text.done"
-_TELLING: Final = b"transcript.text.done"
 _FRAGMENT: Final = fragment_pattern("delta", "text")
 _NEW_FRAGMENT: Final = fragment_pattern("delta")
 _TEXT: Final = ("text",)
 
 
-class TranscriptionEvents:
+class TranscriptionEvents(MediaEvents):
     """An `EventReader`. A stream goes on until the event with all of the text."""
 
     def __init__(self, n: int) -> None:
         del n  # however many pieces the sound is cut into, they are one text
-        self.usage: Usage | None = None
-        self.usage_fault: UsageFault | None = None
-        self.model: str | None = None
-        self.service_tier: str | None = None
-        self.delivered = DeliveredTexts()
-        self._is_done = False
+        super().__init__(DeliveredTexts())
 
     def glance(self, event: bytes) -> dict[str, Any] | None:
-        if _TELLING not in event:
+        told = told_by(event, _DONE)
+        if told is None:
             return None
-        told = read_leniently(data_of(event))
-        if not isinstance(told, dict) or told.get("type") != _DONE:
-            return None
-        self._is_done = True
+        self._missing = 0
         self.usage, self.usage_fault = read_usage(told)
         return told if told.get("usage") is not None else None
 
@@ -55,21 +44,3 @@ class TranscriptionEvents:
 
     def text_bytes(self, event: bytes) -> int:
         return fragment_bytes(_FRAGMENT, event)
-
-    def closing_events(self, counted: Counted, *, tells_usage: bool) -> bytes:
-        """The API has no end for half a text: one that is cut breaks off."""
-        return b""
-
-    @property
-    def is_told_complete(self) -> bool:
-        return self._is_done
-
-    @property
-    def is_complete(self) -> bool:
-        return self._is_done
-
-    def is_for_usage_alone(self, chunk: dict[str, Any]) -> bool:
-        return False
-
-    def add_cost(self, data: bytes, cost_usd: str) -> bytes:
-        return add_cost(data, cost_usd)
