@@ -24,10 +24,16 @@ def measured_amount(
     """
     priced: list[int] = []
     missing: list[str] = []
-    if audio_ms:
-        _take(card.audio_ms, audio_ms, "audio by time", priced, missing)
-    if characters:
-        _take(card.character, characters, "text by character", priced, missing)
+    for what, quantity, rate in (
+        ("audio by time", audio_ms, card.audio_ms),
+        ("text by character", characters, card.character),
+    ):
+        if not quantity:
+            continue
+        if rate is None:
+            missing.append(what)
+        else:
+            priced.append(rate * quantity)
     if any(images.values()) and card.image_fees:
         priced.append(sum(card.image_fee(kind) * count for kind, count in images.items() if count))
     elif any(images.values()):
@@ -37,12 +43,3 @@ def measured_amount(
     if missing and not priced and not (has_tokens and card.standard):
         raise Unpriced(card.model, missing[0], "state its price in pricing.overrides")
     return sum(priced)
-
-
-def _take(
-    rate: int | None, quantity: int, what: str, priced: list[int], missing: list[str]
-) -> None:
-    if rate is None:
-        missing.append(what)
-    else:
-        priced.append(rate * quantity)
