@@ -151,10 +151,7 @@ class RateCard:
             hint = "add it to image_fees in pricing.overrides"
             raise Unpriced(self.model, f"images of {kind or 'any size'}", hint)
         if all(wanted):
-            most_said = max(sum(map(bool, sides_of(each))) for each in fees)
-            return max(
-                fee for each, fee in fees.items() if sum(map(bool, sides_of(each))) == most_said
-            )
+            return max((sum(map(bool, sides_of(each))), fee) for each, fee in fees.items())[1]
         return max(fees.values())
 
     def breakdown(self) -> tuple[RateLine, ...]:
