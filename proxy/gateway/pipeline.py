@@ -35,7 +35,7 @@ from proxy.gateway.routes import Routes
 from proxy.gateway.runtime.door import Door
 from proxy.gateway.runtime.record import CallRecord
 from proxy.gateway.runtime.tasks import off_the_loop
-from proxy.gateway.tools.dropping import check_may_go, too_risky
+from proxy.gateway.tools.dropping import TRIES, fewer_tools
 from proxy.policies import Wish, limited
 
 _OF_ITS_UPSTREAM: Final = frozenset(
@@ -48,9 +48,6 @@ _OF_ITS_UPSTREAM: Final = frozenset(
     }
 )
 """Why one upstream cannot be asked, and another perhaps can."""
-
-_TRIES: Final = 3
-"""As it is asked for, without its riskiest tools, without any that are risky."""
 
 
 class Pipeline:
@@ -118,20 +115,18 @@ class Pipeline:
         return limited(wish, model, caller.limits)
 
     async def _attempt(
-        self, call: Call, routes: Routes, number: int = 1, *, tries: int = _TRIES
+        self, call: Call, routes: Routes, number: int = 1, *, tries: int = TRIES
     ) -> Attempt:
         """Plan an attempt and make it; with fewer tools where risk points are short."""
         plan = await self._estimate(call, routes)
         try:
             return await self._attempts.make(call, plan, number)
         except BudgetRefused as refused:
-            first, is_last = plan.ways[0], tries == 2
-            gone = too_risky(first.tools, refused, answers=first.terms["n"], is_last=is_last)
-            if tries == 1 or not gone:
+            asked = (call.dialect, call.request, call.wish, plan.ways[0], refused)
+            think = partial(fewer_tools, *asked, tries=tries)
+            wish = await off_the_loop(think, size_bytes=len(call.request.body))
+            if wish is None:
                 raise
-        wish = call.wish.without(gone)
-        check = partial(check_may_go, call.dialect, call.request, wish)
-        await off_the_loop(check, size_bytes=len(call.request.body))
         return await self._attempt(replace(call, wish=wish), routes, number, tries=tries - 1)
 
     async def _estimate(self, call: Call, routes: Routes) -> Plan:

@@ -1,5 +1,6 @@
 """The way of a call up to its hold, without the hold: nothing is written anywhere."""
 
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from typing import Final
 
 from pricing.catalogue import Catalogue
 from pricing.tokens import Tokenizers
-from proxy.app import estimator_of, new_reservation_id
+from proxy.app import estimator_of, listed_tools, new_reservation_id
+from proxy.cli.estimate.verdict import Asked, grant, reach_verdict
 from proxy.config.convert import budget_lines, ledger_file, policies, price_overrides
 from proxy.config.model import Config
 from proxy.config.sections.ledger import is_elsewhere, is_store
@@ -18,7 +20,7 @@ from proxy.dialects.dialect import Request
 from proxy.dialects.routes import METERED
 from proxy.domain.clock import SystemClock
 from proxy.domain.decision import Decision
-from proxy.domain.errors import Reason, Refused
+from proxy.domain.errors import Refused
 from proxy.domain.key import KeyRing
 from proxy.domain.money import Unit
 from proxy.domain.scope import Scope, all_scopes, budget_scopes, derive
@@ -28,12 +30,13 @@ from proxy.gateway.candidates.wishes import read_wish
 from proxy.gateway.estimate import Plan
 from proxy.gateway.hearing.named import read_call
 from proxy.gateway.identify import Identifier
-from proxy.gateway.shape import Shaped, shape
-from proxy.ledger import rules
+from proxy.gateway.shape import Shaped
+from proxy.gateway.tools.counting import RunCounts
 from proxy.ledger.protocol import Ledger
 from proxy.ledger.records import Balance
 from proxy.ledger.rules import Granted
 from proxy.ledger.sqlite.ledger import SqliteLedger
+from proxy.observe.logs import JsonLog
 from proxy.opening import open_beside, open_elsewhere
 from proxy.outgoing import routes_of
 from proxy.policies import Consideration, Policies, Wish
@@ -95,41 +98,29 @@ async def forecast(
     ours, scopes, now_ms = Policies(policies(config)), all_scopes(subject), SystemClock().now_ms()
     async with _ledger(config, subject) as (ledger, from_ledger):
         wish, watched = await read_wish(ours, ledger, request.model, subject, at_ms=now_ms)
+        counts = RunCounts(listed_tools(config), ledger, JsonLog(sys.stderr, SystemClock()))
+        wish = wish.without(await counts.used_up(request.tools, subject))
         places = budget_scopes(subject.counted_at(wish.steps))
         every = await ledger.balances(places, *Unit)
     considered = tuple(ours.considered(scopes=scopes, balances=watched, at_ms=now_ms))
     tokenizers = Tokenizers()
     tokenizers.load()
     estimator = estimator_of(config, Catalogue(price_overrides(config)), Counter(tokenizers))
-    plan = await estimator.plan(dialect, request, wish, at_ms=now_ms)
-    held = plan.rungs[0].keys()
-    balances = sorted((b for b in every if b.unit in held), key=_order(places))
-
-    share_pct = config.degrade.max_share_pct
-    granted: Granted | None = None
-    shaped: Shaped | None = None
-    refused: Refused | None = None
-    try:
-        wish.check_leaves()
-        if not plan.free and not rules.covers([balance.unit for balance in balances], held):
-            raise _no_budget(subject, is_counted_otherwise=bool(every))
-        granted = _grant(balances, plan, share_pct)
-        way = plan.ways[granted.rung]
-        shaped = shape(dialect, wish, way, rung=granted.rung, amounts=granted.amounts)
-    except Refused as refusal:
-        refused = refusal
-    by_scope = tuple(_alone(balance, plan, share_pct) for balance in balances)
+    share_pct, balances = config.degrade.max_share_pct, sorted(every, key=_order(places))
+    asked = Asked(dialect, request, subject, balances, share_pct)
+    verdict = await reach_verdict(asked, wish, estimator, at_ms=now_ms)
+    plan = verdict.plan
     return Forecast(
         request=request,
         scopes=derive(subject),
         from_ledger=from_ledger,
         considered=considered,
-        wish=wish,
+        wish=verdict.wish,
         plan=plan,
-        by_scope=by_scope,
-        granted=granted,
-        shaped=shaped,
-        refused=refused,
+        by_scope=tuple(_alone(balance, plan, share_pct) for balance in verdict.balances),
+        granted=verdict.granted,
+        shaped=verdict.shaped,
+        refused=verdict.refused,
     )
 
 
@@ -187,26 +178,9 @@ async def _ledger(config: Config, subject: Subject) -> AsyncIterator[tuple[Ledge
             await ledger.close()
 
 
-def _no_budget(subject: Subject, *, is_counted_otherwise: bool) -> Refused:
-    scope_path = derive(subject)[-1]
-    if is_counted_otherwise:
-        return Refused(
-            Reason.BUDGET_NOT_FOUND,
-            f"The budgets of {scope_path} count neither US dollars nor tokens.",
-        )
-    return Refused(
-        Reason.BUDGET_NOT_FOUND,
-        f"No budget covers {scope_path}. Declare one for it, or for a scope above it.",
-    )
-
-
-def _grant(balances: Sequence[Balance], plan: Plan, share_pct: int) -> Granted:
-    return rules.grant(balances, plan.rungs, max_share_pct=share_pct, free=plan.free)
-
-
 def _alone(balance: Balance, plan: Plan, share_pct: int) -> ScopeForecast:
     try:
-        granted = _grant([balance], plan, share_pct)
+        granted = grant([balance], plan, share_pct)
     except Refused as refusal:
         return ScopeForecast(balance, None, refusal)
     return ScopeForecast(balance, granted, None)

@@ -13,6 +13,7 @@ from proxy.cli.output import counted, new_table, open_console
 from proxy.domain.decision import Decision
 from proxy.domain.money import Unit, usd, written
 from proxy.gateway.estimate import Way
+from proxy.gateway.tools.listed import ListedTool
 from proxy.policies import Consideration
 
 _STYLES = {
@@ -31,6 +32,7 @@ def show_forecast(found: Forecast) -> None:
         console.print(f"policy {found.wish.policy} applies: {wish_of(found)}")
     _show_tokens(console, first)
     _show_rates(console, taken(first))
+    show_tools(console, found)
     show_plan(console, found)
     _show_scopes(console, found)
     show_decision(console, found)
@@ -68,6 +70,28 @@ def _show_rates(console: Console, rates: Taken) -> None:
         console.print(table)
     else:
         console.print("\nRates taken: none, the model is free")
+
+
+def show_tools(console: Console, found: Forecast) -> None:
+    """What is held for the use of tools, and which of them are left out."""
+    first = found.plan.ways[0]
+    if first.tools:
+        table = new_table(
+            "tool", ">fee", ">risk points", ">calls a run may make", title="\nTools, for each call"
+        )
+        for tool in first.tools:
+            most, fee = tool.rule.max_calls_per_run, tool.rule.fee_microcents
+            table.add_row(
+                tool.name,
+                f"${usd(fee)}" if fee else "",
+                f"{tool.rule.risk_points:,}" if tool.rule.risk_points else "",
+                f"{most:,}" if most is not None else "",
+            )
+        console.print(table)
+        console.print(f"held for {counted(first.terms['n'], 'call')} of each in all")
+    if found.wish.without_tools:
+        names = ", ".join(sorted(found.wish.without_tools))
+        console.print(f"\nLeft out, for what their use counts for: {names}")
 
 
 def show_plan(console: Console, found: Forecast) -> None:
@@ -174,6 +198,8 @@ def forecast_object(found: Forecast) -> dict[str, object]:
             for line in first.bound.lines
         ],
         "rates": _rates_object(taken(first)),
+        "tools": [_tool_object(tool) for tool in first.tools],
+        "left_out": sorted(found.wish.without_tools),
         "plan": [_way_object(way) for way in found.plan.ways],
         "budgets": [_scope_object(each) for each in found.by_scope],
     }
@@ -210,6 +236,15 @@ def _rates_object(rates: Taken) -> dict[str, object]:
             }
             for rate in rates.rates
         ],
+    }
+
+
+def _tool_object(tool: ListedTool) -> dict[str, object]:
+    return {
+        "name": tool.name,
+        "fee_usd": usd(tool.rule.fee_microcents),
+        "risk_points": tool.rule.risk_points,
+        "max_calls_per_run": tool.rule.max_calls_per_run,
     }
 
 

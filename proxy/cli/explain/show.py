@@ -5,7 +5,7 @@ from rich.console import Console
 from proxy.cli.books.naming import duration_name, period_name
 from proxy.cli.books.tables import moment
 from proxy.cli.estimate.forecast import Forecast
-from proxy.cli.estimate.show import says_of, show_decision, show_plan, wish_of
+from proxy.cli.estimate.show import says_of, show_decision, show_plan, show_tools, wish_of
 from proxy.cli.output import new_table, open_console
 from proxy.domain.clock import SystemClock
 from proxy.domain.money import written
@@ -19,6 +19,7 @@ def show_explanation(found: Forecast) -> None:
     console = open_console()
     console.print(f"{found.request.model}, called by {found.scopes[-1]}")
     _show_policies(console, found)
+    show_tools(console, found)
     show_plan(console, found)
     _show_budgets(console, found)
     show_decision(console, found)

@@ -9,11 +9,15 @@ from typing import Final
 from proxy.dialects.dialect import Changes, Dialect, Request
 from proxy.domain.errors import BudgetRefused, Reason
 from proxy.domain.money import Unit
+from proxy.gateway.estimate import Way
 from proxy.gateway.tools.listed import ListedTool
 from proxy.policies import Wish, dropped_tools
 
 _LACKING: Final = frozenset({Reason.BUDGET_EXCEEDED, Reason.BUDGET_BUSY})
 """The budget takes less, and says how much. For other reasons it takes nothing."""
+
+TRIES: Final = 3
+"""As it is asked for, without its riskiest tools, without any that are risky."""
 
 
 def too_risky(
@@ -44,11 +48,23 @@ def too_risky(
     return frozenset(gone)
 
 
-def check_may_go(dialect: Dialect, request: Request, wish: Wish) -> None:
-    """Whether the call is one without the tools that the wish takes away.
+def fewer_tools(
+    dialect: Dialect, request: Request, wish: Wish, way: Way, refused: BudgetRefused, *, tries: int
+) -> Wish | None:
+    """What to wish for in place of what was refused; None where fewer tools would not help.
+
+    `way` is one that was refused, `tries` how many are left of TRIES, this one included.
 
     Raises:
-        Refused: TOOL_DENIED, it insists on one of them.
+        Refused: TOOL_DENIED, the call insists on a tool that would have to go.
     """
-    gone = dropped_tools(request.tools, wish.every_caps)
-    dialect.apply(request, Changes(drop_tools=gone))
+    if tries <= 1:
+        return None
+    answers, is_last = way.terms["n"], tries == 2
+    gone = too_risky(way.tools, refused, answers=answers, is_last=is_last)
+    if not gone:
+        return None
+    fewer = wish.without(gone)
+    dropped = dropped_tools(request.tools, fewer.every_caps)
+    dialect.apply(request, Changes(drop_tools=dropped))
+    return fewer
