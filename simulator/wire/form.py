@@ -27,7 +27,7 @@ def read_form(body: bytes) -> Form:
     """Take a form apart. Raises ApiError: it is none."""
     mark, _, _ = body.partition(b"\r\n")
     pieces = (b"\r\n" + body).split(b"\r\n" + mark)
-    if not mark.startswith(b"--") or len(pieces) < 3 or not pieces[-1].startswith(b"--"):
+    if not mark.startswith(b"--") or not pieces[-1].startswith(b"--"):
         raise ApiError(400, "The request body is not a whole form.")
     fields: dict[str, str] = {}
     files: list[File] = []
