@@ -24,6 +24,7 @@ from proxy.gateway.candidates.bodies import Bodies, Body
 from proxy.gateway.candidates.counting import Counter
 from proxy.gateway.candidates.lacking import lacking
 from proxy.gateway.candidates.terms import Ceilings, Degrade
+from proxy.gateway.candidates.unbounded import unbounded_cost
 from proxy.gateway.routes import Route, Routes
 from proxy.gateway.tools.listed import ListedTool, ListedTools, held_for
 from proxy.ledger.records import Rung
@@ -241,7 +242,7 @@ class Estimator:
         limit, writes = self._limit(request, wish, model, bound, terms)
         full = held(model, bound, terms, limit)
         if bound.bound_class is BoundClass.NONE and not _is_measured(request, model):
-            full = self._unseen_held(model, full)
+            full = self._unseen_held(request, model, bound, full)
         tools = self._tools.among(request.tools)
         for_tools = held_for(tools, answers=request.n)
         full = plus(full, for_tools)
@@ -271,7 +272,9 @@ class Estimator:
         thinks = model.profile.hidden_output and request.reasoning_effort != "none"
         return max(request.thinking_tokens, self._degrade.min_reasoning_tokens if thinks else 0)
 
-    def _unseen_held(self, model: Model, counted: dict[Unit, int]) -> dict[Unit, int]:
+    def _unseen_held(
+        self, request: Request, model: Model, bound: InputBound, counted: dict[Unit, int]
+    ) -> dict[Unit, int]:
         """What is held for input that nothing bounds: the amount that was named for it.
 
         It names no tokens: those that were counted are held, and the call may pass them.
@@ -279,7 +282,7 @@ class Estimator:
         Raises:
             Refused: UNBOUNDED_COST, when no amount is named.
         """
-        named = self._unbounded()
+        named = self._unbounded(request, bound)
         if model.card.free:
             return counted
         money = Unit.USD_MICROCENTS
@@ -297,37 +300,35 @@ class Estimator:
             return 0, False
         if request.draws is not None and model.profile.drawing_rule is not None:
             tokens = count_drawn(model.profile.drawing_rule, request.draws)
-            return tokens or self._limit_by_window(model, bound, terms), False
+            return tokens or self._limit_by_window(request, model, bound, terms), False
         may_write = request.may_be_limited
         asked, own = request.max_output_tokens, model.profile.max_output_tokens
         limit = _least(asked, wish.max_tokens if may_write else None, own)
         if limit is None:
-            limit = self._limit_by_window(model, bound, terms)
+            limit = self._limit_by_window(request, model, bound, terms)
         is_for_another = asked is not None and model.name != request.model
         writes = may_write and (own is None or limit < own or is_for_another)
         if writes and (is_for_another or limit != asked):
             limit = min(limit, _room(model, bound) or limit)
         return limit, writes
 
-    def _limit_by_window(self, model: Model, bound: InputBound, terms: Terms) -> int:
+    def _limit_by_window(
+        self, request: Request, model: Model, bound: InputBound, terms: Terms
+    ) -> int:
         """The output limit where neither the call nor the model has one."""
         if model.profile.context_window is not None:
             return _room(model, bound) or 1
-        length = affordable_output(model.card, bound, amount=self._unbounded(), **terms)
-        return max(1, length or 0)
+        amount = self._unbounded(request, bound)
+        return max(1, affordable_output(model.card, bound, amount=amount, **terms) or 0)
 
-    def _unbounded(self) -> int:
+    def _unbounded(self, request: Request, bound: InputBound) -> int:
         """What is held for a call that nothing bounds.
 
         Raises:
             Refused: UNBOUNDED_COST, when nothing may be.
         """
         if self._ceilings.unbounded_microcents is None:
-            raise Refused(
-                Reason.UNBOUNDED_COST,
-                "Nothing bounds what this call can cost: set max_completion_tokens, give the "
-                "model a context_window under pricing.overrides, or set pricing.unbounded.",
-            )
+            raise unbounded_cost(request, bound)
         return self._ceilings.unbounded_microcents
 
     def _terms(self, request: Request, route: Route) -> Terms:

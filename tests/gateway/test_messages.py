@@ -110,6 +110,8 @@ async def test_what_nobody_can_bound_leaves_only_for_an_amount_that_was_named() 
     with pytest.raises(Refused) as refusal:
         await plan(call)
     assert refusal.value.reason is Reason.UNBOUNDED_COST
+    assert "advisor (only the provider can see it)" in str(refusal.value)
+    assert "max_completion_tokens" not in str(refusal.value)
 
     assert (await plan(call, estimator(unbounded=300_000_000))).estimate == 300_000_000
 
