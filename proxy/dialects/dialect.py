@@ -183,7 +183,6 @@ class Dialect:
         Refused: TOOL_DENIED when a tool is to go that the call forces.
     read_answer: a whole answer; never fails, an unreadable one is merely not complete.
     new_reader: reads the events of a stream of `n` answers.
-    add_cost: a whole answer whose usage also says what it cost, in dollars.
     limit_field: where an output limit is written; None where that depends on the model.
     form: how its calls come as forms; None where they are JSON alone.
     new_sound: reads an answer along that is sound of a media type, None for another type.
@@ -198,7 +197,6 @@ class Dialect:
     apply: Callable[[Request, Changes], bytes]
     read_answer: Callable[[bytes], Answer]
     new_reader: Callable[[int], EventReader]
-    add_cost: Callable[[bytes, str], bytes]
     error_body: ErrorBody
     form: FormRules | None = None
     new_sound: Callable[[str], Relayed | None] = no_sound

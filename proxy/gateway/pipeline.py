@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from proxy.dialects.answer import add_cost
 from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.errors import BudgetRefused, LedgerError, Reason, Refused
 from proxy.domain.money import usd
@@ -207,5 +208,5 @@ class Pipeline:
             cost_usd = usd(attempt.cost)
             headers["X-Budget-Cost-Usd"] = cost_usd
             if self._steps.meter.exposes_cost and "Content-Encoding" not in headers:
-                body = call.dialect.add_cost(body, cost_usd)
+                body = add_cost(body, cost_usd)
         call.door.answer(status, headers, body)

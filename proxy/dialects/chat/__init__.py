@@ -11,7 +11,6 @@ usage     the billed quantities, out of the shapes that upstreams give them
 
 from typing import Final
 
-from proxy.dialects.answer import add_cost
 from proxy.dialects.chat.answer import read_answer
 from proxy.dialects.chat.changes import apply
 from proxy.dialects.chat.events import ChatEvents
@@ -29,7 +28,6 @@ CHAT: Final = Dialect(
     apply=apply,
     read_answer=read_answer,
     new_reader=ChatEvents,
-    add_cost=add_cost,
     error_body=error_body,
     ends_streams=True,
 )

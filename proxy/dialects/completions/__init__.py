@@ -8,7 +8,6 @@ answer    what a whole answer, or a stream, says and delivered
 
 from typing import Final
 
-from proxy.dialects.answer import add_cost
 from proxy.dialects.completions.answer import CompletionEvents, read_answer
 from proxy.dialects.completions.changes import apply
 from proxy.dialects.completions.prompt import prompt_of
@@ -25,7 +24,6 @@ COMPLETIONS: Final = Dialect(
     apply=apply,
     read_answer=read_answer,
     new_reader=CompletionEvents,
-    add_cost=add_cost,
     error_body=error_body,
     ends_streams=True,
 )

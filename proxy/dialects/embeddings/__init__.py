@@ -6,7 +6,6 @@ answer    what a whole answer says; its vectors are never decoded
 
 from typing import Final
 
-from proxy.dialects.answer import add_cost
 from proxy.dialects.chat.events import ChatEvents
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.edits import apply_model
@@ -23,6 +22,5 @@ EMBEDDINGS: Final = Dialect(
     apply=apply_model,
     read_answer=read_answer,
     new_reader=ChatEvents,  # the API has no streams; should one come, it is read as others are
-    add_cost=add_cost,
     error_body=error_body,
 )

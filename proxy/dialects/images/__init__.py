@@ -12,7 +12,6 @@ usage     the billed quantities, out of a report or counted
 from dataclasses import replace
 from typing import Final
 
-from proxy.dialects.answer import add_cost
 from proxy.dialects.dialect import Dialect, FormRules
 from proxy.dialects.images.answer import read_answer
 from proxy.dialects.images.changes import apply
@@ -31,7 +30,6 @@ IMAGES: Final = Dialect(
     apply=apply,
     read_answer=read_answer,
     new_reader=ImageEvents,
-    add_cost=add_cost,
     error_body=error_body,
 )
 

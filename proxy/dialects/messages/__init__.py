@@ -12,7 +12,6 @@ error     a refusal in the shape of this API
 
 from typing import Final
 
-from proxy.dialects.answer import add_cost
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.messages.answer import read_answer
 from proxy.dialects.messages.changes import apply
@@ -30,7 +29,6 @@ MESSAGES: Final = Dialect(
     apply=apply,
     read_answer=read_answer,
     new_reader=MessageEvents,
-    add_cost=add_cost,
     error_body=error_body,
     ends_streams=True,
 )

@@ -14,7 +14,6 @@ frames    the same call as a frame of a WebSocket
 from dataclasses import replace
 from typing import Final
 
-from proxy.dialects.answer import add_cost
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.openai.error import error_body
 from proxy.dialects.responses.answer import read_answer
@@ -33,7 +32,6 @@ RESPONSES: Final = Dialect(
     apply=apply,
     read_answer=read_answer,
     new_reader=ResponseEvents,
-    add_cost=add_cost,
     error_body=error_body,
     ends_streams=True,
 )

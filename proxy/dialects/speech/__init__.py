@@ -8,7 +8,6 @@ events    the answer as events, with usage at their end
 
 from typing import Final
 
-from proxy.dialects.answer import add_cost
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.edits import apply_model
 from proxy.dialects.openai.error import error_body
@@ -25,7 +24,6 @@ SPEECH: Final = Dialect(
     apply=apply_model,
     read_answer=read_answer,
     new_reader=SpeechEvents,
-    add_cost=add_cost,
     error_body=error_body,
     new_sound=sound_of,
 )

@@ -9,7 +9,6 @@ events    the same from a stream
 
 from typing import Final
 
-from proxy.dialects.answer import add_cost
 from proxy.dialects.dialect import Dialect, FormRules
 from proxy.dialects.openai.error import error_body
 from proxy.dialects.transcription.answer import read_answer
@@ -25,7 +24,6 @@ TRANSCRIPTION: Final = Dialect(
     apply=apply,
     read_answer=read_answer,
     new_reader=TranscriptionEvents,
-    add_cost=add_cost,
     error_body=error_body,
     form=FormRules(read=read_form, needs=frozenset({"model"}), late=LATE),
 )

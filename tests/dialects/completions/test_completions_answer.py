@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pricing.cost import cost
 from pricing.usage import Usage
-from proxy.dialects.answer import Answer
+from proxy.dialects.answer import Answer, add_cost
 from proxy.dialects.completions import COMPLETIONS
 from proxy.dialects.stream import AnswerStream
 from proxy.dialects.usage import UsageFault
@@ -153,6 +153,6 @@ def test_any_texts_come_out_as_they_went_in(texts: list[str], data: st.DataObjec
 
 
 def test_the_cost_stands_beside_the_usage() -> None:
-    told = json.loads(COMPLETIONS.add_cost(encoded(ANSWER), "0.0000215"))
+    told = json.loads(add_cost(encoded(ANSWER), "0.0000215"))
 
     assert told["usage"] == ANSWER["usage"] | {"cost_usd": "0.0000215"}

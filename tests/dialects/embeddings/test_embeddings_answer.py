@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.usage import Usage
+from proxy.dialects.answer import add_cost
 from proxy.dialects.embeddings import EMBEDDINGS
 from proxy.dialects.embeddings.answer import read_usage
 from proxy.dialects.usage import UsageFault
@@ -141,7 +142,7 @@ def test_a_report_that_cannot_be_true_counts_as_none(reported: Any, fault: Any) 
 
 
 def test_the_cost_stands_beside_the_usage_and_nothing_else_changes() -> None:
-    told = EMBEDDINGS.add_cost(WHOLE, "0.00000016")
+    told = add_cost(WHOLE, "0.00000016")
 
     assert json.loads(told)["usage"]["cost_usd"] == "0.00000016"
     assert json.dumps(_VECTOR).encode() in told

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pricing.cost import cost
 from pricing.usage import Usage
+from proxy.dialects.answer import add_cost
 from proxy.dialects.images import IMAGES
 from proxy.dialects.images.usage import read_usage
 from proxy.dialects.usage import UsageFault
@@ -202,7 +203,7 @@ def test_a_report_that_cannot_be_true_counts_as_none(reported: Any, fault: Usage
 
 
 def test_the_cost_stands_beside_the_usage() -> None:
-    told = IMAGES.add_cost(WHOLE, "0.13349")
+    told = add_cost(WHOLE, "0.13349")
 
     assert json.loads(told)["usage"]["cost_usd"] == "0.13349"
     assert json.loads(told)["data"] == ANSWER["data"]
