@@ -13,6 +13,7 @@ from tests.mutations.outbox import OF_OUTBOX
 from tests.mutations.policies import OF_POLICIES
 from tests.mutations.sockets import OF_SOCKETS
 from tests.mutations.streams import OF_STREAMS
+from tests.mutations.tools import OF_TOOLS
 from tests.mutations.upstreams import OF_UPSTREAMS
 from tests.mutations.wire import OF_WIRE
 
@@ -333,4 +334,5 @@ MUTATIONS: Final = (
     *OF_ATTEMPTS,
     *OF_SOCKETS,
     *OF_AUDIO,
+    *OF_TOOLS,
 )

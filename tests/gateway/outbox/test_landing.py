@@ -13,6 +13,7 @@ from tests.ledger.builders import (
     BOT,
     CALLS,
     DEV,
+    POINTS,
     TOKENS,
     USD,
     balance_of,
@@ -107,9 +108,12 @@ async def test_who_left_and_who_ended_is_charged_once(ledger: Home) -> None:
     assert (await balance_of(ledger, DEV, unit=USD)).spent == 700
 
 
-@pytest.mark.parametrize("counted", [HELD, {**HELD, CALLS: 1}])
+@pytest.mark.parametrize(
+    "counted",
+    [HELD, {**HELD, CALLS: 1}, {**HELD, POINTS: 3}, {**HELD, POINTS: 3, CALLS: 1}],
+)
 async def test_a_call_that_cost_nothing_was_none(ledger: Home, counted: dict[Unit, int]) -> None:
-    """Whether calls were counted when it was held is not in the record."""
+    """In which units it was held beside money and tokens is not in the record."""
     await declare(ledger, line(DEV, 10_000), line(DEV, 500, unit=CALLS))
     reservation_id = await hold(ledger, counted)
     await ledger.mark_uncertain(reservation_id)
