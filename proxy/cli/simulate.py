@@ -15,10 +15,10 @@ from proxy.cli.output import say_no
 def simulate_command(port: int, key: str | None, seed: int) -> None:
     """Run a simulated upstream with a bill of its own.
 
-    It speaks OpenAI's chat completions, responses, completions and embeddings, and Anthropic's
-    messages. It answers on 127.0.0.1 until it is interrupted; port 0 picks a free one. The header
-    x-simulate of a call tells it to misbehave: simulator/README.md says how. Its bill is at
-    /simulator/bill.
+    It speaks OpenAI's chat completions, responses (over WebSocket, too), completions, embeddings,
+    images, audio, moderations and files, and Anthropic's messages. It answers on 127.0.0.1 until
+    it is interrupted; port 0 picks a free one. The header x-simulate of a call tells it to
+    misbehave: simulator/README.md says how. Its bill is at /simulator/bill.
 
     \b
     spendgate simulate --port 9100

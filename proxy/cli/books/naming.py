@@ -184,7 +184,7 @@ def read_dollars(text: str) -> int:
 
 
 unit_option = click.option(
-    "--unit", type=UnitType(), metavar="UNIT", help="USD, TOKENS, CREDITS or RISK_POINTS."
+    "--unit", type=UnitType(), metavar="UNIT", help="USD, TOKENS, CREDITS, RISK_POINTS or CALLS."
 )
 period_option = click.option(
     "--period",

@@ -28,7 +28,8 @@ class BudgetConfig(Section):
 
     A scope may have any number of budgets, one for each unit and kind of window; a call must
     fit them all. Calls of this proxy are held and charged in US dollars and in tokens, and
-    counted; CREDITS and RISK_POINTS limit clients of the authority, and no call.
+    counted. CREDITS limit clients of the authority alone; RISK_POINTS limit those, and the tools
+    of calls.
     """
 
     model_config = ConfigDict(json_schema_extra=_amounts_by_unit)
