@@ -13,9 +13,8 @@ from proxy.config.sections.values import DAY_MS
 from proxy.domain.decision import Caps
 from proxy.domain.money import Unit
 from proxy.domain.period import Period, Step
-from proxy.domain.policy import ALWAYS, Band, Condition, Hours, Policy, Remainder
+from proxy.domain.policy import ALWAYS, Band, Condition, Hours, Policy, Remainder, ToolRule
 from proxy.domain.scope import ScopePattern, steps_patterns
-from proxy.domain.tool import ToolRule
 from proxy.ledger.cycles.address import base_url
 from proxy.ledger.records import BudgetLine, BudgetStatus
 from proxy.ledger.redis.wire.address import parse

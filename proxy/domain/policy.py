@@ -1,7 +1,7 @@
 """What an operator changes in calls, by scope, by the state of budgets and by time.
 
-Source: docs/semantics.md, "Policy, plan, caps"; cycles-governance-admin-v0.1.25.yaml,
-schema Policy.
+Source: docs/semantics.md, "Policy, plan, caps" and "Tools as actions";
+cycles-governance-admin-v0.1.25.yaml, schema Policy.
 """
 
 from collections.abc import Mapping
@@ -106,3 +106,17 @@ class Policy:
     pattern: ScopePattern
     priority: int
     bands: tuple[Band, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRule:
+    """What the use of tools counts for whose name matches `pattern` (`*`, `?`).
+
+    `fee_microcents` and `risk_points` are of one call of the tool. In a run it may be called
+    `max_calls_per_run` times; None is as often as anybody likes.
+    """
+
+    pattern: str
+    fee_microcents: int = 0
+    risk_points: int = 0
+    max_calls_per_run: int | None = None

@@ -5,7 +5,7 @@ import pytest
 from proxy.config.checks import warnings
 from proxy.config.convert import tool_rules
 from proxy.config.findings import spell
-from proxy.domain.tool import ToolRule
+from proxy.domain.policy import ToolRule
 from tests.config.writing import problems, read
 
 CALM = """

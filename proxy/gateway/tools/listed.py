@@ -12,7 +12,7 @@ import msgspec
 from proxy.dialects.answer import Answer
 from proxy.dialects.dialect import Tool
 from proxy.domain.money import Unit
-from proxy.domain.tool import ToolRule
+from proxy.domain.policy import ToolRule
 
 
 class ListedTool(msgspec.Struct, frozen=True):

@@ -6,8 +6,8 @@ import pytest
 
 from proxy.dialects.dialect import Tool, ToolKind
 from proxy.domain.errors import LedgerUnavailable
+from proxy.domain.policy import ToolRule
 from proxy.domain.subject import RUN, Subject
-from proxy.domain.tool import ToolRule
 from proxy.gateway.tools.counting import RunCounts
 from proxy.gateway.tools.listed import ListedTools
 from tests.e2e.stack import ListLog

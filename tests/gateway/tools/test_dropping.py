@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from proxy.domain.errors import BudgetRefused, Reason, Shortage
 from proxy.domain.money import Unit
-from proxy.domain.tool import ToolRule
+from proxy.domain.policy import ToolRule
 from proxy.gateway.tools.dropping import too_risky
 from proxy.gateway.tools.listed import ListedTool
 

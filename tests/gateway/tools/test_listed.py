@@ -11,7 +11,7 @@ from proxy.dialects.answer import Answer
 from proxy.dialects.chat import CHAT
 from proxy.dialects.dialect import Tool, ToolKind
 from proxy.domain.money import Unit
-from proxy.domain.tool import ToolRule
+from proxy.domain.policy import ToolRule
 from proxy.gateway.tools.listed import ListedTool, ListedTools, calls_in, charged_for, held_for
 
 USD, POINTS = Unit.USD_MICROCENTS, Unit.RISK_POINTS
