@@ -166,7 +166,9 @@ class TestServeWithoutFile:
         assert (budget.allocated, budget.period) == (500_000_000, "month")
         assert config.identity.default.given() == {"tenant": "dev"}
         assert config.upstreams[0].base_url == "https://api.openai.com/v1"
-        assert config.upstreams[0].api_key.get_secret_value() == "sk-1"
+        key = config.upstreams[0].api_key
+        assert key is not None
+        assert key.get_secret_value() == "sk-1"
 
     def test_the_upstream_may_come_from_the_environment(self) -> None:
         env = {"UPSTREAM_BASE_URL": "http://127.0.0.1:9100/v1/", "OPENAI_API_KEY": "none"}
