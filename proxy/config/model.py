@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from proxy.config.findings import Origin
 from proxy.config.sections.base import Section, unique
 from proxy.config.sections.budgets import BudgetConfig
-from proxy.config.sections.holds import LearningConfig
+from proxy.config.sections.holds import LearningConfig, ToolConfig
 from proxy.config.sections.identity import IdentityConfig, KeyConfig
 from proxy.config.sections.ledger import LedgerConfig, SettleConfig
 from proxy.config.sections.network import (
@@ -18,7 +18,6 @@ from proxy.config.sections.network import (
 )
 from proxy.config.sections.policies import DegradeConfig, PolicyConfig, QueueConfig
 from proxy.config.sections.pricing import PricingConfig
-from proxy.config.sections.tools import ToolConfig
 from proxy.config.sections.upstreams import UpstreamConfig
 from proxy.config.sections.values import FreePath
 
