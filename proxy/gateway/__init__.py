@@ -5,7 +5,7 @@ identify  estimate  reserve  shape  forward  meter  settle
 Beside them: policy (what a budget changes in a wish), ending (how a call ended, and what
 that does to its hold), charge (what it cost), respond (refusals and budget headers).
 `attempts/` lives the steps from `reserve` on, once for each request that goes upstream;
-`dedupe/` is what came before. `upstream/` is the network behind `forward`,
-`websocket/` calls that are frames, and `runtime/` what surrounds a call: sockets, tasks,
-leases, lines for busy budgets, records.
+`dedupe/` is what came before, `tools/` what the use of tools counts for. `upstream/` is the
+network behind `forward`, `websocket/` calls that are frames, and `runtime/` what surrounds a
+call: sockets, tasks, leases, lines for busy budgets, records.
 """

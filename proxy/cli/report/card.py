@@ -86,7 +86,7 @@ def grade(rows: Iterable[Reservation], card: dict[Kind, Grades]) -> int:
         held = row.amounts.get(Unit.USD_MICROCENTS, 0) - _fees(row.metadata)
         if row.estimated:
             grades.estimated += 1
-        elif held and row.charged is not None:
+        elif held > 0 and row.charged is not None:
             charged = row.charged.get(Unit.USD_MICROCENTS, 0)
             uncovered = row.uncovered.get(Unit.USD_MICROCENTS, 0)
             grades.add(held=held, actual=charged + uncovered - _fees(row.settled_metadata))
@@ -95,7 +95,8 @@ def grade(rows: Iterable[Reservation], card: dict[Kind, Grades]) -> int:
 
 def _fees(metadata: Mapping[str, str]) -> int:
     """What is for calls of tools, of which no bound says how many there are."""
-    return int(metadata.get("fees", "0"))
+    told = metadata.get("fees", "")
+    return int(told) if told.isascii() and told.isdecimal() else 0
 
 
 def _kind(metadata: Mapping[str, str]) -> Kind | None:

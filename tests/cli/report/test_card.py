@@ -75,6 +75,19 @@ def test_one_microcent_more_breaks_it() -> None:
     assert grades.ratio_permille(100) == 1_001, "what breaks a bound is not rounded away"
 
 
+def test_calls_of_tools_say_nothing_of_the_bound() -> None:
+    """More were made than were held for, and the model cost what it might."""
+    tools = row(
+        charged={USD: 1_700},
+        metadata={**ROW.metadata, "fees": "100"},
+        settled_metadata={"fees": "800"},
+    )
+    grades = graded(tools)[KIND]
+
+    assert (grades.held, grades.actual, grades.broken) == (900, 900, 0)
+    assert graded(row(metadata={**ROW.metadata, "fees": "x"}))[KIND].held == 1_000
+
+
 def test_what_no_budget_could_fund_counts() -> None:
     grades = graded(row(charged={USD: 900}, uncovered={USD: 200}))[KIND]
 
