@@ -166,6 +166,11 @@ class FormRules:
     late: frozenset[str] = frozenset()
 
 
+def as_it_is(request: Request, model: str) -> Request:
+    """For the APIs where no name of a model asks for a tool."""
+    return request
+
+
 def no_sound(media_type: str) -> Relayed | None:
     """For the APIs whose answers are never sound."""
     return None
@@ -185,6 +190,7 @@ class Dialect:
     new_reader: reads the events of a stream of `n` answers.
     limit_field: where an output limit is written; None where that depends on the model.
     form: how its calls come as forms; None where they are JSON alone.
+    asked_of: the call as a model of this name takes it, which may use tools by itself.
     new_sound: reads an answer along that is sound of a media type, None for another type.
     ends_streams: whether a stream of it can be ended where its budget ends.
     """
@@ -199,5 +205,6 @@ class Dialect:
     new_reader: Callable[[int], EventReader]
     error_body: ErrorBody
     form: FormRules | None = None
+    asked_of: Callable[[Request, str], Request] = as_it_is
     new_sound: Callable[[str], Relayed | None] = no_sound
     ends_streams: bool = False

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pricing.catalogue import Catalogue, Override
 from pricing.cost import hold
@@ -36,6 +37,14 @@ WINDOWED = Override(
     context_window=1_000,
     tokenizer="o200k_base",
 )
+SEARCHING = Override(
+    model="finder-search-preview",
+    input_per_mtok=ONE,
+    output_per_mtok=TWO,
+    context_window=1_000,
+    tokenizer="o200k_base",
+    tool_fees={"web_search": Decimal(25)},
+)
 FREE = Override(model="free/*", free=True, max_output_tokens=500, tokenizer="o200k_base")
 TOKENIZERS = Tokenizers()
 TOKENIZERS.load(["o200k_base"])
@@ -51,7 +60,7 @@ def estimator(
     auto_tier: str = "default",
 ) -> Estimator:
     return Estimator(
-        Catalogue([PRICED, WINDOWED, FREE]),
+        Catalogue([PRICED, WINDOWED, SEARCHING, FREE]),
         Counter(TOKENIZERS),
         Degrade(shorten, min_output_tokens, fallback_models or {}),
         Routes([Route("openai", "openai", ("*",), "openai", auto_tier=auto_tier)]),
@@ -91,6 +100,39 @@ async def test_tokens_are_held_as_they_can_be_counted_in_and_written_out() -> No
     (full, shortened) = (await plan(request(max_tokens=100, n=3))).ways
     assert full.rung[TOKENS] == Span(8 + 3 * 100, 8 + 3 * 100)
     assert shortened.rung[TOKENS] == Span(8 + 3 * 10, 8 + 3 * 100)
+
+
+@pytest.mark.parametrize(
+    ("asked", "wished", "searches"),
+    [
+        (SEARCHING.model, "gpt-4o", {}),
+        (SEARCHING.model, None, {"web_search": 1}),
+    ],
+)
+async def test_a_search_is_held_for_where_the_model_that_is_asked_searches_by_itself(
+    asked: str, wished: str | None, searches: dict[str, int]
+) -> None:
+    (way, *_) = (await plan(request(model=asked), wish=Wish(model=wished))).ways
+    assert way.terms["tool_calls"] == searches
+
+
+async def test_a_model_that_searches_by_itself_stands_in_with_what_it_finds_or_not_at_all() -> None:
+    """What it finds may fill its window, which leaves an answer no room."""
+    made = await plan(request(), wish=Wish(model=SEARCHING.model))
+    assert made.skipped == ((SEARCHING.model, "context window"),)
+    assert {way.model.name for way in made.ways} == {"gpt-4o"}
+
+
+async def test_a_deployment_of_a_model_that_searches_is_held_with_the_search() -> None:
+    call = replace(request(model="mine"), model=SEARCHING.model, deployment="mine")
+    (way, *_) = (await plan(call)).ways
+    assert way.terms["tool_calls"] == {"web_search": 1}
+
+
+async def test_a_function_that_is_called_a_search_is_none_that_has_a_fee() -> None:
+    own = {"type": "function", "function": {"name": "web_search", "parameters": {}}}
+    (way, *_) = (await plan(request(tools=[own]))).ways
+    assert way.terms["tool_calls"] == {}
 
 
 async def test_rejected_tokens_of_a_prediction_are_held_in_every_answer() -> None:

@@ -36,6 +36,26 @@ OF_POLICIES: Final = (
         ),
     ),
     Mutation(
+        "hold no fee for a deployment whose model searches by itself",
+        "proxy/gateway/candidates/bodies.py",
+        "return Body(self._dialect.asked_of(request, model.name), changed)",
+        "return Body(request, changed)",
+        (
+            "tests/gateway/test_estimate.py"
+            "::test_a_deployment_of_a_model_that_searches_is_held_with_the_search",
+        ),
+    ),
+    Mutation(
+        "charge a search for a function that is called one",
+        "proxy/dialects/chat/request.py",
+        "tool.name == WEB_SEARCH and tool.kind is ToolKind.BUILT_IN",
+        "tool.name == WEB_SEARCH",
+        (
+            "tests/gateway/test_estimate.py"
+            "::test_a_function_that_is_called_a_search_is_none_that_has_a_fee",
+        ),
+    ),
+    Mutation(
         "ask a stand-in for what it cannot do",
         "proxy/gateway/estimate.py",
         "            if missing is not None and name != request.model:",

@@ -15,7 +15,7 @@ from proxy.dialects.chat.answer import read_answer
 from proxy.dialects.chat.changes import apply
 from proxy.dialects.chat.events import ChatEvents
 from proxy.dialects.chat.prompt import prompt_of
-from proxy.dialects.chat.request import read_request
+from proxy.dialects.chat.request import asked_of, read_request
 from proxy.dialects.dialect import Dialect
 from proxy.dialects.openai.error import error_body
 
@@ -29,5 +29,6 @@ CHAT: Final = Dialect(
     read_answer=read_answer,
     new_reader=ChatEvents,
     error_body=error_body,
+    asked_of=asked_of,
     ends_streams=True,
 )

@@ -4,11 +4,13 @@ Everything else passes to the upstream untouched, known or not. Field names and 
 https://platform.openai.com/docs/api-reference/chat/create
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
-from proxy.dialects.chat.tools import WEB_SEARCH, read_forced_tool, read_tools
-from proxy.dialects.dialect import Request
+from msgspec.structs import replace
+
+from proxy.dialects.chat.tools import WEB_SEARCH, read_forced_tool, read_tools, tools_for
+from proxy.dialects.dialect import Request, Tool, ToolKind
 from proxy.dialects.fields import read_messages, read_model, read_number
 from proxy.dialects.openai.stream_options import asks_usage
 from proxy.dialects.wire.json_text import invalid, optional, read_object
@@ -37,7 +39,6 @@ def read_request(body: bytes) -> Request:
     modalities = optional(fields, "modalities", list, "an array of strings") or ()
     response_format = optional(fields, "response_format", dict, "an object")
     tools = read_tools(fields, model)
-    searches = any(tool.name == WEB_SEARCH for tool in tools)
     return Request(
         body=body,
         fields=fields,
@@ -49,7 +50,7 @@ def read_request(body: bytes) -> Request:
         limit_field=limit_field,
         tools=tools,
         forced_tool=read_forced_tool(fields),
-        paid_tool_calls={WEB_SEARCH: 1} if searches else {},
+        paid_tool_calls=_paid_calls(tools),
         has_prediction=optional(fields, "prediction", dict, "an object") is not None,
         has_images=_has_images(messages),
         asks_audio="audio" in modalities,
@@ -60,6 +61,23 @@ def read_request(body: bytes) -> Request:
         service_tier=optional(fields, "service_tier", str, "a string"),
         reasoning_effort=optional(fields, "reasoning_effort", str, "a string"),
     )
+
+
+def asked_of(request: Request, model: str) -> Request:
+    """The call as this model takes it, which may search because of its name alone.
+
+    The body may name a deployment, or another model that this one stands in for.
+    """
+    tools = tools_for(request.tools, request.fields, model)
+    if tools == request.tools:
+        return request
+    return replace(request, tools=tools, paid_tool_calls=_paid_calls(tools))
+
+
+def _paid_calls(tools: Iterable[Tool]) -> dict[str, int]:
+    """How often the provider searches. A function of that name is the caller's own."""
+    searches = any(tool.name == WEB_SEARCH and tool.kind is ToolKind.BUILT_IN for tool in tools)
+    return {WEB_SEARCH: 1} if searches else {}
 
 
 def _output_limit(fields: Mapping[str, Any]) -> tuple[LimitField | None, int | None]:

@@ -10,6 +10,7 @@ from proxy.dialects.wire.json_text import invalid, optional
 WEB_SEARCH: Final = "web_search"
 """The built-in that is asked for by `web_search_options`, or by the choice of model."""
 
+_SEARCH: Final = Tool(WEB_SEARCH, ToolKind.BUILT_IN, is_told=False)
 _SEARCH_MODEL: Final = re.compile("-search-(?:preview|api)")
 _DATE: Final = re.compile(r"_(?:\d{8}|\d{4}_\d{2}_\d{2})$")
 
@@ -20,11 +21,16 @@ def read_tools(fields: Mapping[str, Any], model: str) -> tuple[Tool, ...]:
     Raises:
         Refused: INVALID_REQUEST when a tool has no name that a cap could know it by.
     """
-    tools = [*_listed(fields, "tools"), *_listed(fields, "functions")]
-    options = optional(fields, "web_search_options", dict, "an object")
-    if options is not None or is_search_model(model):
-        tools.append(Tool(WEB_SEARCH, ToolKind.BUILT_IN, is_told=False))
-    return tuple(tools)
+    optional(fields, "web_search_options", dict, "an object")
+    listed = (*_listed(fields, "tools"), *_listed(fields, "functions"))
+    return tools_for(listed, fields, model)
+
+
+def tools_for(tools: tuple[Tool, ...], fields: Mapping[str, Any], model: str) -> tuple[Tool, ...]:
+    """These tools where this model is asked, which may search without being told to."""
+    listed = tuple([tool for tool in tools if tool is not _SEARCH]) if tools else tools
+    searches = fields.get("web_search_options") is not None or is_search_model(model)
+    return (*listed, _SEARCH) if searches else listed
 
 
 def tool_of(definition: Mapping[str, Any], param: str) -> Tool:

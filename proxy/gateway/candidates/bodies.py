@@ -42,7 +42,10 @@ class Bodies:
         A call that insists on a tool which is to go keeps its tools: it is planned so, and
         refused when its body is made.
         """
-        changes = self._changes_for(model)
+        request, changed = await self._changed(self._changes_for(model))
+        return Body(self._dialect.asked_of(request, model.name), changed)
+
+    async def _changed(self, changes: Changes) -> Body:
         if changes == Changes():
             return Body(self._request)
         body = self._made.get(changes)

@@ -78,7 +78,6 @@ def _is_seen(request: Request) -> bool:
         and not request.hides_answers
         and not request.has_prediction
         and not request.asks_audio
-        and not request.paid_tool_calls
         and request.needs_tool_limit is None
     )
 
@@ -87,7 +86,8 @@ def _may_grow(way: Way) -> bool:
     """Whether it is the full length that is held for, and nothing but text comes of it."""
     is_full = all(span.minimum == span.want for span in way.rung.values())
     is_bounded = way.bound.bound_class is not BoundClass.NONE
-    return is_full and is_bounded and not way.model.profile.hidden_output
+    searches = bool(way.terms.get("tool_calls"))
+    return is_full and is_bounded and not searches and not way.model.profile.hidden_output
 
 
 def _scope_of(subject: Subject) -> Scope:
