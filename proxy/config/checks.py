@@ -19,7 +19,7 @@ from proxy.config.outward import (
     unusable_pem_files,
     unusable_stand_ins,
 )
-from proxy.config.reach import bases, overlaps, unreachable, ways_out
+from proxy.config.reach import CALL_UNITS, bases, overlaps, unreachable, ways_out
 from proxy.config.sections.ledger import is_elsewhere
 from proxy.config.sections.upstreams import KeyMode
 from proxy.dialects.unmetered import billed_by
@@ -195,8 +195,10 @@ def _keys(config: Config) -> Iterator[Finding]:
 
 
 def _budgets(config: Config) -> Iterator[Finding]:
-    if not config.budgets and not is_elsewhere(config.ledger.url):
-        yield Finding(("budgets",), "none: every call that costs anything is refused")
+    pays = any(budget.unit in CALL_UNITS for budget in config.budgets)
+    if not pays and not is_elsewhere(config.ledger.url):
+        none = "none in US dollars or tokens" if config.budgets else "none"
+        yield Finding(("budgets",), f"{none}: every call that costs anything is refused")
     longest_ms = max(upstream.response_timeout_ms for upstream in config.upstreams)
     for number, budget in enumerate(config.budgets):
         is_drawn = budget.unit == "RISK_POINTS" and any(tool.risk_points for tool in config.tools)

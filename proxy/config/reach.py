@@ -14,7 +14,8 @@ from proxy.domain.subject import LEVELS, RUN, Subject
 _ANY_OTHER: Final = "*"
 """A value that no pattern can spell out."""
 
-_CALL_UNITS: Final = ("USD_MICROCENTS", "TOKENS")
+CALL_UNITS: Final = ("USD_MICROCENTS", "TOKENS")
+"""What a call is paid in: without a budget in one of them it is refused."""
 _NO_VALUES: Final[Mapping[str, str]] = {}
 
 
@@ -88,7 +89,7 @@ _NO_CALL: Final = "no call can have this scope, as identity.default, identity.ac
 
 def ways_out(config: Config) -> Iterator[Finding]:
     """Accepted levels with which a call leaves every template that would hold it without."""
-    lines = [budget for budget in config.budgets if budget.unit in _CALL_UNITS]
+    lines = [budget for budget in config.budgets if budget.unit in CALL_UNITS]
     groups = {
         "budget template": [b.scope for b in lines if b.per is None and b.scope.is_template],
         "budget of its run": [b.pattern for b in lines if b.per is not None],

@@ -147,6 +147,16 @@ def test_no_budget_at_all_is_told() -> None:
     ]
 
 
+def test_budgets_that_pay_for_no_call_are_told() -> None:
+    budget = "{scope: 'tenant:dev', unit: %s, allocated: 5}"
+    text = f"identity: {{default: {{tenant: dev}}}}\nbudgets: [{budget}]"
+
+    assert warned(text % "CALLS") == [
+        ("budgets", "none in US dollars or tokens: every call that costs anything is refused")
+    ]
+    assert warned(text % "TOKENS") == []
+
+
 @pytest.mark.parametrize(
     ("identity", "scope", "reachable"),
     [

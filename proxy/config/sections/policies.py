@@ -1,7 +1,7 @@
 """What changes in a call before any budget is asked, what may change to make it fit, and how
 long it may wait for that."""
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -39,6 +39,19 @@ ChoiceMap = Annotated[
     Field(min_length=1),
     Accepts("a map of what is asked for to what is sent", '{high: medium, "*": low}'),
 ]
+
+
+_WORDS_MAX: Final = 500
+
+
+def _is_denial(value: object) -> object:
+    is_text = isinstance(value, str) and 1 <= len(value) <= _WORDS_MAX
+    if value is None or isinstance(value, bool) or is_text:
+        return value
+    raise invalid(f"neither true nor a text of 1 to {_WORDS_MAX} characters")
+
+
+Denial = bool | Annotated[str, StringConstraints(min_length=1, max_length=_WORDS_MAX)]
 
 
 class CapsConfig(Section):
@@ -94,9 +107,11 @@ class EffectConfig(Section):
     n: int | None = Field(default=None, ge=1, le=128, examples=[1])
     """The most answers that one call may ask for (`n`, `best_of`)."""
 
-    deny: bool | Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
-        default=None, examples=[True]
-    )
+    deny: Annotated[
+        Denial | None,
+        BeforeValidator(_is_denial),
+        Accepts("true, or what the caller is told", "true"),
+    ] = Field(default=None, examples=[True])
     """Whether the call is refused with `policy_denied`; a text is what the caller then reads."""
 
     def given(self) -> tuple[str, ...]:

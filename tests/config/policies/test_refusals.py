@@ -44,6 +44,8 @@ def test_a_condition_that_cannot_be_meant_is_refused(when: str, path: str, probl
     [
         ("deny: false", "", "neither bands nor an effect: it would change nothing"),
         ("deny: true, n: 1", ".n", "without effect beside deny"),
+        ("deny: 5", ".deny", "neither true nor a text of 1 to 500 characters"),
+        ("deny: ''", ".deny", "neither true nor a text of 1 to 500 characters"),
         ("bands: [{used_pct: 1, n: 1}], n: 2", ".n", "beside bands: put it into a band"),
         (
             "bands: [{used_pct: 1}]",
