@@ -13,7 +13,7 @@ import pytest
 from proxy.config.load import parse
 from proxy.domain.clock import SystemClock
 from proxy.serving import Server
-from simulator.behaviour import Behaviour
+from simulator.behaviour import Behaviour, Wire
 from simulator.server import Simulator
 from tests.e2e.degrade.calls import BODY, HOLD, WITH_TOOLS, limit_of, policy, sent, told
 from tests.e2e.stack import ListLog, config_text, loaded_tokenizers
@@ -84,6 +84,22 @@ async def test_a_call_costs_one_reserve_and_one_commit(
     assert stub.operations() == ["reserve", "commit"]
     assert stub.settlements() == [simulator.total_microcents]
     assert (budget.reserved, budget.spent) == (0, simulator.total_microcents)
+
+
+async def test_a_stream_whose_hold_grows_there_is_charged_whole_and_leaves_nothing_held(
+    tmp_path: Path, simulator: Simulator, stub: Stub, budget: Budget
+) -> None:
+    body = BODY | {"model": "gpt-4.1-mini", "stream": True, "max_tokens": 4_000}
+    learning = {"answers_min": 1, "quantile_pct": 100, "margin_pct": 0, "lookahead_tokens": 20}
+    async with elsewhere(tmp_path, simulator, stub, hold="learned", learning=learning) as proxy:
+        simulator.behave(Behaviour(output_tokens=20))
+        assert (await answered(proxy.base_url, body)).whole
+        simulator.behave(Behaviour(output_tokens=800, wire=Wire(pace_ms=1)))
+        assert (await answered(proxy.base_url, body)).whole
+        await until(lambda: budget.spent == simulator.total_microcents)
+    assert stub.operations().count("reserve") > 3
+    assert [bill.output.completion_tokens for bill in simulator.bills] == [20, 800]
+    assert budget.reserved == 0
 
 
 async def test_nobody_waits_for_a_commit(
