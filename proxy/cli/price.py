@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from proxy.config.model import Config
     from proxy.gateway.routes import Route
 
+_MAKERS: Final = ("openai", "anthropic")
+"""Whose list prices are shown where no configuration names an upstream."""
+
 _Fact = str | int | bool | list[str]
 _Facts = dict[str, _Fact | None]
 
@@ -27,8 +30,9 @@ _Facts = dict[str, _Fact | None]
 def price_command(model: str, config_file: Path | None, as_json: bool) -> None:
     """Show what a model costs, and what is known of it.
 
-    With a configuration, its overrides and its upstream count. A model without a price exits
-    with 1 and similar names: its calls would be refused, never free.
+    With a configuration, its overrides and its upstream count; without one, the list prices of
+    OpenAI and Anthropic. A model without a price exits with 1 and similar names: its calls would
+    be refused, never free.
 
     \b
     spendgate price gpt-4o
@@ -51,21 +55,23 @@ def _find(name: str, config: "Config | None") -> "Model":
     from proxy.config.convert import price_overrides
     from proxy.domain.clock import SystemClock
 
-    provider = "openai"
-    if config is not None:
-        route = _route(name, config)
-        provider = route.provider
+    route = _route(name, config) if config is not None else None
     catalogue = Catalogue(price_overrides(config) if config is not None else ())
     now_ms = SystemClock().now_ms()
-    try:
-        return catalogue.model(name, provider=provider, from_ms=now_ms, until_ms=now_ms)
-    except UnknownModel as unknown:
-        why = f" ({unknown.why})" if unknown.why else ""
-        near = f" Did you mean {', '.join(unknown.near)}?" if unknown.near else ""
-        say_no(
-            f"no price is known for {name!r}{why}.{near} "
-            "Price it under pricing.overrides, or mark it `free: true`."
-        )
+    missing = []
+    for provider in _MAKERS if route is None else (route.provider,):
+        try:
+            return catalogue.model(name, provider=provider, from_ms=now_ms, until_ms=now_ms)
+        except UnknownModel as unknown:
+            missing.append(unknown)
+    at = f" at upstream {route.name!r} ({route.api})" if route is not None else ""
+    why = f" ({missing[0].why})" if missing[0].why else ""
+    names = dict.fromkeys(near for unknown in missing for near in unknown.near)
+    near = f" Did you mean {', '.join(names)}?" if names else ""
+    say_no(
+        f"no price is known for {name!r}{at}{why}.{near} "
+        "Price it under pricing.overrides, or mark it `free: true`."
+    )
 
 
 def _route(name: str, config: "Config") -> "Route":

@@ -37,6 +37,22 @@ def test_a_listed_model_shows_its_rates_and_their_source() -> None:
     assert card["hidden_output"] is False
 
 
+def test_a_model_of_either_maker_is_found_without_a_configuration() -> None:
+    """Source of the figures: https://platform.claude.com/docs/en/about-claude/pricing."""
+    shown = rates(answered("price", "claude-haiku-4-5"))
+
+    assert (shown["input"], shown["output"]) == ("1", "5")
+
+
+def test_a_model_that_goes_to_an_upstream_without_its_price_is_told_which(tmp_path: Path) -> None:
+    file = write_config(tmp_path)
+
+    result = run("price", "claude-haiku-4-5", "-c", str(file))
+
+    assert result.exit_code == 1
+    assert "'claude-haiku-4-5' at upstream 'openai' (openai)" in result.stderr
+
+
 def test_long_context_has_lines_of_its_own() -> None:
     lines = answered("price", "gpt-5.4")["rates"]
 

@@ -1,5 +1,7 @@
 """A forecast by who decides: the budgets, the policies and why, the rungs, the decision."""
 
+from typing import Final
+
 from rich.console import Console
 
 from proxy.cli.books.naming import duration_name, period_name
@@ -12,6 +14,9 @@ from proxy.domain.money import written
 from proxy.ledger.records import Balance
 from proxy.policies import OTHER_SCOPE, Consideration
 from proxy.policies.conditions import time_left_ms
+
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
 
 
 def show_explanation(found: Forecast) -> None:
@@ -71,9 +76,12 @@ def _show_budgets(console: Console, found: Forecast) -> None:
 
 
 def _lasts(balance: Balance, now_ms: int) -> str:
-    """At the rate at which its window was used so far."""
+    """At the rate at which its window was used so far: rounded, from two hours and days on."""
     left_ms = time_left_ms(balance, now_ms)
-    return "" if left_ms is None else duration_name(left_ms)
+    if left_ms is None:
+        return ""
+    coarse_ms = next((unit for unit in (_DAY_MS, _HOUR_MS) if left_ms >= 2 * unit), 1)
+    return duration_name(left_ms - left_ms % coarse_ms)
 
 
 def _until(balance: Balance) -> str:
