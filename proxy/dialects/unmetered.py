@@ -10,6 +10,8 @@ from typing import Final
 from proxy.dialects.path_pattern import PathPattern, parse_path_pattern
 from proxy.dialects.routes import METERED
 
+_NO_SUBSTITUTE: Final = "nothing yet"
+
 
 @dataclass(frozen=True, slots=True)
 class Unmetered:
@@ -19,12 +21,17 @@ class Unmetered:
     what: str
     hint: str
 
+    @property
+    def advice(self) -> str:
+        """The hint, for who reads it after a refusal."""
+        if self.hint == _NO_SUBSTITUTE:
+            return "Nothing stands in for it yet."
+        return f"Instead: {self.hint}."
+
 
 def _row(*patterns: str, what: str, hint: str) -> Unmetered:
     return Unmetered(tuple(map(parse_path_pattern, patterns)), what, hint)
 
-
-_NO_SUBSTITUTE: Final = "nothing yet"
 
 UNMETERED: Final[tuple[Unmetered, ...]] = (
     _row(

@@ -90,6 +90,20 @@ def test_by_no_pattern_a_billed_path_passes() -> None:
     assert costs_nothing(wide, "POST", "/v1/files")
 
 
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("/v1/batches", "Instead: send their calls one by one."),
+        ("/v1/videos", "Nothing stands in for it yet."),
+    ],
+)
+def test_who_is_refused_is_told_what_to_do_instead(path: str, advice: str) -> None:
+    billed = unmetered_at("POST", path)
+
+    assert billed is not None
+    assert billed.advice == advice
+
+
 def test_every_metered_path_has_words_and_no_other() -> None:
     assert WORDS.keys() == METERED.keys()
 

@@ -289,7 +289,9 @@ def _not_allowed(method: str, path: str) -> Refused:
         )
     billed = unmetered_at(method, path)
     if billed is not None:
-        message = f"No {billed.what}: they are not metered in this version. Instead: {billed.hint}."
+        message = (
+            f"Not metered in this version, so it does not pass: {billed.what}. {billed.advice}"
+        )
         return Refused(Reason.PATH_NOT_ALLOWED, message)
     return Refused(
         Reason.PATH_NOT_ALLOWED,
