@@ -64,8 +64,8 @@ OF_STREAMS: Final = (
     Mutation(
         "hold little for a model that thinks unseen",
         "proxy/gateway/stream/fitting.py",
-        "return is_full and is_bounded and not way.model.profile.hidden_output",
-        "return is_full and is_bounded",
+        "not searches and not way.model.profile.hidden_output",
+        "not searches",
         (
             f"{_FITTING}::"
             "test_what_cannot_be_seen_or_is_short_holds_the_worst_case[hidden thoughts]",
