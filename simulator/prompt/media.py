@@ -119,7 +119,15 @@ PATCHES: Mapping[str, Patches] = MappingProxyType(
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels of a PNG, GIF, WebP or JPEG; None where it is none of them."""
+    """Width and height in pixels of a PNG, GIF, WebP or JPEG; None where it is none of them.
+
+    Nor is an image that says it has no pixels.
+    """
+    size = _stated_size(data)
+    return size if size is not None and all(size) else None
+
+
+def _stated_size(data: bytes) -> tuple[int, int] | None:
     try:
         if data[:8] == b"\x89PNG\r\n\x1a\n":
             return struct.unpack(">II", data[16:24])

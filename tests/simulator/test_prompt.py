@@ -202,7 +202,15 @@ def test_a_lossless_and_an_extended_webp_say_their_size_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF----WEBPVP9 ----"]
+    "data",
+    [
+        b"",
+        b"no image",
+        b"\x89PNG\r\n\x1a\n",
+        b"\x89PNG\r\n\x1a\n" + bytes(16),
+        b"\xff\xd8\xff",
+        b"RIFF----WEBPVP9 ----",
+    ],
 )
 def test_what_is_no_image_has_no_size(data: bytes) -> None:
     assert image_size(data) is None
