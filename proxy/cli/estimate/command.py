@@ -91,9 +91,9 @@ def estimate_command(
     """Say what a call would hold, and what it would be told.
 
     Shows tokens by part, the rates taken and why, the plan, and what each budget says now.
-    BODY.json is the body of a call to PATH, - is standard input. Nothing is held and nothing
-    is sent. Balances are the ledger's; without a ledger, what the configuration declares. Exit
-    code 1 when the call would be refused.
+    BODY.json is the body of a call to PATH, - is standard input; forms with files are not read.
+    Nothing is held and nothing is sent. Balances are the ledger's; without a ledger, what the
+    configuration declares. Exit code 1 when the call would be refused.
 
     \b
     spendgate estimate body.json -c config.yaml
