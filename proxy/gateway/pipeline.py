@@ -15,6 +15,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from msgspec import structs
+
 from proxy.dialects.answer import add_cost
 from proxy.dialects.dialect import Dialect, Request
 from proxy.domain.errors import BudgetRefused, LedgerError, Reason, Refused
@@ -136,6 +138,10 @@ class Pipeline:
         plan = await steps.estimator.plan(
             call.dialect, call.request, call.wish, at_ms=steps.clock.now_ms(), routes=routes
         )
+        first, *stand_ins = plan.ways
+        left = [way for way in stand_ins if way.route.name in call.forwarders]
+        if len(left) < len(stand_ins):
+            plan = structs.replace(plan, ways=(first, *left))
         plan = steps.fitting.fit(plan, call.dialect, call.request, call.caller.subject)
         for way in plan.ways:
             call.forwarders[way.route.name].check_ready()

@@ -53,6 +53,9 @@ class SocketForwarders(Mapping[str, Forwarder]):
         entry = Entry(route.client, route.timeouts, handshake)
         return route.forwarder.over(FrameUpstream(self._lines.to(name), entry))
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._routes
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._routes)
 

@@ -240,6 +240,18 @@ async def test_a_model_of_an_upstream_over_http_alone_is_refused(
         assert len(await stack.rows()) == 1
 
 
+async def test_a_stand_in_of_an_upstream_over_http_alone_is_passed_over(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    plain = {"name": "plain", "base_url": simulator.base_url, "api_key": "none"}
+    upstreams = [{**plain, "models": ["gpt-4o"]}, {**plain, "name": "sockets", "websockets": True}]
+    degrade = {"fallback_models": {"gpt-4o-mini": ["gpt-4o", "gpt-4.1-nano"]}}
+    async with running(tmp_path, simulator, upstreams=upstreams, degrade=degrade) as stack:
+        async with opened(stack) as caller:
+            assert (await caller.ask(ASK))[-1]["type"] == "response.completed"
+        assert (await stack.row()).metadata["model"] == "gpt-4o-mini"
+
+
 async def test_what_the_upstream_refuses_is_handed_on_and_costs_nothing(
     stack: Stack, caller: Caller
 ) -> None:
