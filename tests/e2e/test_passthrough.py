@@ -70,7 +70,7 @@ async def test_what_is_listed_passes_as_it_came(
         ("GET", "/skills", "not metered"),
         ("POST", "/v1/batches", "send their calls one by one"),
         ("POST", "/v1/assistants", "use POST /v1/responses"),
-        ("POST", "/v1/fine_tuning/jobs", "No fine-tuning"),
+        ("POST", "/v1/fine_tuning/jobs", "does not pass: fine-tuning"),
         ("POST", "/v1/realtime/client_secrets", "use POST /v1/responses"),
         ("POST", "/v1beta/models/gemini-2.5-pro:generateContent", "OpenAI-compatible"),
     ],
