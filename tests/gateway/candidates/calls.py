@@ -13,6 +13,7 @@ from proxy.dialects.embeddings import EMBEDDINGS
 from proxy.dialects.images import IMAGES
 from proxy.dialects.messages import MESSAGES
 from proxy.dialects.responses import RESPONSES
+from proxy.dialects.speech import SPEECH
 from proxy.gateway.candidates.counting import Counter
 from proxy.gateway.candidates.terms import Ceilings, Degrade
 from proxy.gateway.estimate import Estimator, Plan
@@ -28,6 +29,7 @@ DIALECTS: Final = {
     "completions": COMPLETIONS,
     "embeddings": EMBEDDINGS,
     "images": IMAGES,
+    "speech": SPEECH,
 }
 TOKENIZERS: Final = Tokenizers()
 TOKENIZERS.load(["o200k_base", "cl100k_base"])

@@ -20,6 +20,7 @@ MODELS = {
     "messages": ("claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-1"),
     "completions": ("gpt-3.5-turbo-instruct", "davinci-002"),
     "embeddings": ("text-embedding-3-large", "text-embedding-3-small"),
+    "speech": ("gpt-4o-mini-tts", "tts-1-hd", "tts-1"),
     "images": ("gpt-image-2", "gpt-image-1.5", "gpt-image-1", "gpt-image-1-mini"),
 }
 FALLBACKS: dict[str, tuple[str, ...]] = {
@@ -75,6 +76,8 @@ def bodies(draw: st.DrawFn, api: str) -> dict[str, Any]:
         case "completions":
             answers = draw(some({"n": st.integers(1, 4), "best_of": st.integers(4, 8)}))
             return fields | {"prompt": said} | answers | draw(some({"max_tokens": tokens}))
+        case "speech":
+            return fields | {"voice": "alloy"} | {"input": said}
         case "images":
             drawn = some(
                 {

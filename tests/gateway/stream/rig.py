@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 from multidict import CIMultiDict
@@ -33,6 +33,8 @@ from tests.dialects.examples import DONE, chunk, events, finished
 from tests.e2e.stack import loaded_tokenizers
 from tests.ledger.harness import ManualClock
 from tests.simulation.rig.virtual import VirtualLoop, VirtualTime
+
+Outcome = TypeVar("Outcome")
 
 LOOKAHEAD = 50
 HELD = 200
@@ -249,14 +251,14 @@ def now_ms() -> int:
     return round(asyncio.get_running_loop().time() * 1000)
 
 
-def in_virtual_time(work: Callable[[], Coroutine[Any, Any, Metered]]) -> Metered:
+def in_virtual_time(work: Callable[[], Coroutine[Any, Any, Outcome]]) -> Outcome:
     """Do it, in no time. Nothing may be left behind."""
     loop = VirtualLoop(VirtualTime())
     try:
-        metered = loop.run_until_complete(work())
+        outcome = loop.run_until_complete(work())
         assert not [task for task in asyncio.all_tasks(loop) if not task.done()]
         assert not loop.failures()
         assert not loop.complaints
-        return metered
+        return outcome
     finally:
         loop.dispose()
