@@ -289,7 +289,7 @@ async def test_a_caller_who_never_reads_stops_the_upstream_and_keeps_its_hold(
 ) -> None:
     """Memory does not grow: the proxy reads no faster than its caller does."""
     simulator.behave(LONG_ANSWER)
-    ledger = {"url": f"sqlite:///{tmp_path / 'ledger.db'}", "reservation_ttl_ms": 1_000}
+    ledger = {"url": f"sqlite:///{tmp_path / 'ledger.db'}", "reservation_ttl_ms": 6_000}
     async with running(tmp_path, simulator, ledger=ledger) as stack:
         async with calling(stack, LONG) as connection:
             connection.writer.transport.pause_reading()  # type: ignore[attr-defined]
