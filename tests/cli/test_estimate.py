@@ -1,26 +1,21 @@
 """`estimate` says what a call would hold, why, and what it would be told."""
 
-import asyncio
 import json
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pricing.tokens import Tokenizers
-from proxy.cli.estimate.forecast import Forecast, forecast
-from proxy.cli.estimate.taken import taken
-from proxy.config.load import load
 from proxy.domain.decision import Decision
-from proxy.domain.money import Unit
 from proxy.domain.subject import Subject
 from proxy.ledger.records import Grant, ReserveRequest
 from proxy.opening import Home
 from tests.cli.books.ledgers import CENT, hold, make_ledger, on_ledger
 from tests.cli.commands import answered, run, write_config
+from tests.cli.estimates import forecast_of, load_once, loaded, written
 
-MESSAGES = [{"role": "user", "content": "say this is a test"}]
+__all__ = ["load_once", "loaded"]
+
 SMALL = '[{scope: "tenant:dev", allocated: $0.01, period: month}]'
 NOTHING = '[{scope: "tenant:dev", allocated: $0.00, period: month}]'
 THRIFT = """
@@ -30,33 +25,6 @@ policies:
     models: {"gpt-4o": gpt-4o-mini}
     caps: {max_tokens: 100, tool_denylist: [f]}
 """
-
-
-@pytest.fixture(scope="module")
-def loaded() -> Tokenizers:
-    tokenizers = Tokenizers()
-    tokenizers.load()
-    return tokenizers
-
-
-@pytest.fixture(autouse=True)
-def _load_once(loaded: Tokenizers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a second for each command is for people, not for tests."""
-    monkeypatch.setattr("proxy.cli.estimate.forecast.Tokenizers", lambda: loaded)
-
-
-def written(folder: Path, **fields: Any) -> Path:
-    """The body of a call, as a file."""
-    body = {"model": "gpt-4o", "max_tokens": 500, "messages": MESSAGES} | fields
-    file = folder / "body.json"
-    file.write_text(json.dumps({k: v for k, v in body.items() if v is not None}))
-    return file
-
-
-def forecast_of(
-    config_file: Path, body: Path, *named: tuple[str, str], path: str = "/v1/chat/completions"
-) -> Forecast:
-    return asyncio.run(forecast(load(config_file, {}), body.read_bytes(), named, path))
 
 
 def test_a_call_may_be_meant_for_another_path(config_file: Path, tmp_path: Path) -> None:
@@ -368,52 +336,3 @@ def test_who_is_named_may_not_contradict_the_configuration(
 
 def test_a_file_that_is_not_there_is_wrong_usage(config_file: Path, tmp_path: Path) -> None:
     assert run("estimate", str(tmp_path / "no"), "-c", str(config_file)).exit_code == 2
-
-
-IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"n": 3},
-        {"service_tier": "priority"},
-        {"service_tier": "flex", "model": "gpt-5", "max_tokens": None},
-        {"messages": [{"role": "user", "content": [IMAGE]}]},
-        {"web_search_options": {}},
-        {"model": "gpt-5.4", "max_tokens": None},
-        {"model": "gpt-5.6-terra", "max_tokens": None},
-    ],
-)
-def test_the_rates_that_are_shown_make_up_the_hold(tmp_path: Path, fields: dict[str, Any]) -> None:
-    config_file = write_config(tmp_path)
-    config_file.write_text(
-        config_file.read_text().replace("api_key: none", "api_key: none, price_multiplier: 1.1")
-    )
-    way = forecast_of(config_file, written(tmp_path, **fields)).plan.ways[0]
-
-    shown = taken(way)
-
-    tokens = sum(Decimal(r.tokens * r.microcents_per_mtok) / 1_000_000 for r in shown.rates)
-    total = (tokens + shown.fees_microcents) * Decimal("1.1")
-    assert 0 <= way.rung[Unit.USD_MICROCENTS].want - total < 1, "rounded up once"
-    assert shown.multiplier == Decimal("1.1")
-
-
-def test_the_dearest_tier_that_may_be_billed_is_taken(config_file: Path, tmp_path: Path) -> None:
-    body = written(tmp_path, service_tier="priority")
-
-    shown = taken(forecast_of(config_file, body).plan.ways[0])
-
-    assert (shown.service_tier, shown.tiers) == ("priority", ("priority", "standard"))
-
-
-def test_input_above_the_edge_takes_the_price_above_it(tmp_path: Path) -> None:
-    config_file = write_config(tmp_path)
-    long = [{"role": "user", "content": "word " * 300_000}]
-    body = written(tmp_path, model="gpt-5.4", max_tokens=None, messages=long)
-
-    result = run("estimate", str(body), "-c", str(config_file))
-
-    assert "Rates taken, tier standard, input above 272,000 tokens" in result.stdout

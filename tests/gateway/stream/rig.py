@@ -106,10 +106,10 @@ class Listener:
         return None
 
     async def body(self) -> bytes:
-        raise NotImplementedError
+        raise AssertionError("the body was read before there was a stream")
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        raise NotImplementedError
+        raise AssertionError("a stream is no answer in one piece")
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         return

@@ -26,6 +26,9 @@ CREATE = b'{"type":"response.create"}'
 CANCEL = b'{"type":"response.cancel"}'
 
 
+OPENED = "the handshake was answered before the session began"
+
+
 class Entrance:
     """Where the handshake came in."""
 
@@ -48,22 +51,22 @@ class Entrance:
         self.react = react
 
     def header(self, name: str) -> str | None:
-        raise NotImplementedError
+        raise AssertionError(OPENED)
 
     async def body(self) -> bytes:
-        raise NotImplementedError
+        raise AssertionError(OPENED)
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        raise NotImplementedError
+        raise AssertionError(OPENED)
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
-        raise NotImplementedError
+        raise AssertionError(OPENED)
 
     async def write(self, data: bytes) -> None:
-        raise NotImplementedError
+        raise AssertionError(OPENED)
 
     def break_off(self) -> None:
-        raise NotImplementedError
+        raise AssertionError(OPENED)
 
 
 class FakeCaller:
